@@ -1,0 +1,16 @@
+"""The output forms (`-t`) of headrace by name, imported only when they are asked for."""
+
+from collections.abc import Callable
+
+from xdsl.utils.target import Target
+
+
+def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
+    """Return a lazy factory for every target."""
+
+    def get_dot() -> type[Target]:
+        from headrace.backends.dot import DotTarget
+
+        return DotTarget
+
+    return {"dot": get_dot}

@@ -1,0 +1,63 @@
+"""`headrace-opt`: reads IR, runs passes, prints IR or another target."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import IO
+
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from headrace.passes.registry import parse_passes
+from headrace.pipelines.load import read_pipeline
+from headrace.storage.errors import InputError
+
+
+class HeadraceOptMain(xDSLOptMain):
+    """
+    The pass driver.
+
+    Dialects, passes and targets come from the `xdsl.universe` entry point, as in `xdsl-opt`.
+    """
+
+    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        super().register_all_arguments(arg_parser)
+        arg_parser.add_argument(
+            "--pipeline", help="TOML file whose passes run before those of --passes"
+        )
+
+    def setup_pipeline(self) -> None:
+        if self.args.pipeline is not None:
+            own = [self.args.passes] if self.args.passes else []
+            self.args.passes = ",".join([read_pipeline(self.args.pipeline), *own])
+        parse_passes(self.args.passes, self.available_passes)
+        super().setup_pipeline()
+
+    def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
+        try:
+            return super().prepare_input()
+        except ValueError as error:
+            raise InputError(f"{error}; name the input .mlir, or give --frontend mlir") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the driver; bad input gives one line on stderr and exit status 2."""
+    try:
+        HeadraceOptMain("The pass driver of headrace.", arguments).run()
+    except ParseError as error:
+        return _fail(f"{error.span.get_location()}: {error.msg}")
+    except (InputError, DiagnosticException, ArgSpecParseError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"'{error.filename}': {error.strerror}")
+    return 0
+
+
+def _fail(message: str) -> int:
+    first, *rest = message.strip().splitlines() or [""]
+    print(f"error: {first}", *rest, sep="\n", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

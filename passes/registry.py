@@ -1,0 +1,86 @@
+"""The passes of headrace by name, imported only when they are asked for."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+
+from xdsl.passes import (
+    ModulePass,
+    PassPipeline,
+    PassPipelineCallbackType,
+    get_pass_option_infos,
+)
+from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.utils.exceptions import ArgSpecParseError
+
+from headrace.storage.errors import InputError
+
+PassFactory = Callable[[], type[ModulePass]]
+
+_CLASSES = {
+    "sam-fuse": "SamFusePass",
+    "sam-lower": "SamLowerPass",
+    "sam-order": "SamOrderPass",
+}
+"""Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
+
+
+def get_all_passes() -> dict[str, PassFactory]:
+    """Return a lazy factory for every pass."""
+    return {name: _factory(name, class_name) for name, class_name in _CLASSES.items()}
+
+
+def parse_passes(
+    spec: str,
+    available: Mapping[str, PassFactory],
+    callback: PassPipelineCallbackType | None = None,
+) -> PassPipeline:
+    """
+    Build the pipeline that `spec` writes down, such as `sam-fuse{regions=all},sam-lower`.
+
+    Raises `InputError` for a spec that does not parse, a pass that does not exist, an option
+    that the pass does not have, and a value of the wrong type.
+    """
+    try:
+        specs = tuple(parse_pipeline(spec))
+    except ArgSpecParseError as error:
+        reason = str(error).strip().splitlines()[-1].strip(" ^")
+        raise InputError(
+            f"pass pipeline '{spec}' does not parse: {reason}; "
+            "write passes as name{option=value option=value}, separated by commas"
+        ) from None
+    passes: list[ModulePass] = []
+    for one in specs:
+        if one.name not in available:
+            raise InputError(f"there is no pass '{one.name}'; {_nearest(one.name, available)}")
+        pass_type = available[one.name]()
+        options = {option.name for option in get_pass_option_infos(pass_type)}
+        for given in one.normalize_parameter_names().parameters:
+            if given not in options:
+                raise InputError(
+                    f"pass '{one.name}' has no option '{given}'; {_nearest(given, options)}"
+                )
+        try:
+            passes.append(pass_type.from_pass_spec(one))
+        except ValueError as error:
+            raise InputError(f"pass '{one.name}': {error}") from None
+    return PassPipeline(tuple(passes), callback)
+
+
+def _factory(name: str, class_name: str) -> PassFactory:
+    def load() -> type[ModulePass]:
+        family = name.split("-")[0]
+        module = import_module(f"headrace.passes.{family}.{name.replace('-', '_')}")
+        return getattr(module, class_name)
+
+    return load
+
+
+def _nearest(name: str, choices: Mapping[str, PassFactory] | set[str]) -> str:
+    ordered = sorted(choices)
+    if not ordered:
+        return "it takes no options"
+    near = get_close_matches(name, ordered, n=3)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"choose from {', '.join(ordered)}"

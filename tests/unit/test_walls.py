@@ -1,0 +1,77 @@
+"""
+The walls between the rooms, drawn from the imports.
+
+A room may import what its line names, and itself. Imports inside functions count too.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+MAY_IMPORT = {
+    "storage": {"numpy", "scipy"},
+    "dialects": {"xdsl", "storage"},
+    "interpreters": {"numpy", "xdsl", "dialects", "storage"},
+    "frontends": {"numpy", "scipy", "torch", "xdsl", "dialects", "storage"},
+    "passes": {"xdsl", "dialects", "storage"},
+    "simulators": {"numpy", "numba"},
+    "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
+    "models": {"networkx", "numpy", "scipy", "torch"},
+    "pipelines": {"storage"},
+}
+MAY_IMPORT_EVERYTHING = {"cli"}
+HEAVY = {"botorch", "gpytorch", "matplotlib", "networkx", "numba", "torch"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """What a module imports: a room of headrace by its name, else the top-level package."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: write the import in full"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            top, *rest = name.split(".")
+            yield rest[0] if top == "headrace" else top
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def test_every_room_has_its_walls() -> None:
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"typings"}
+    assert rooms == MAY_IMPORT.keys() | MAY_IMPORT_EVERYTHING
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_it_may_know(room: str) -> None:
+    allowed = MAY_IMPORT[room] | {room, "typing_extensions"} | sys.stdlib_module_names
+    crossed = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in modules(room)
+        for name in imports(file)
+        if name not in allowed
+    ]
+    assert not crossed
+
+
+@pytest.mark.parametrize("room", ["cli", "frontends", "passes", "dialects", "pipelines"])
+def test_a_room_of_the_driver_imports_nothing_heavy_at_the_top(room: str) -> None:
+    heavy = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in modules(room)
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None) or node.names[0].name]
+        if name.split(".")[0] in HEAVY
+    ]
+    assert not heavy
