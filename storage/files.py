@@ -1,0 +1,159 @@
+"""
+Tensors in files: NumPy npy and npz, SciPy npz, Matrix Market.
+
+In an npz file an array `A` is a dense tensor; three arrays `A_indptr`, `A_indices`, `A_data`
+(or with dots), and `A_shape` where it is known, are a CSR matrix `A`.
+"""
+
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import scipy.io
+import scipy.sparse
+
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Array, Storage
+from headrace.storage.values import CSR, from_compressed, storage_of
+
+_PART = re.compile(r"(.+)([._])(indptr|indices|data|shape)")
+_SCIPY_KEYS = {"format", "shape", "data"}
+
+
+@dataclass(frozen=True)
+class StoredMatrix:
+    """The three arrays of a CSR matrix, and its shape if the file gives it."""
+
+    pointers: Array
+    indices: Array
+    values: Array
+    shape: tuple[int, ...] | None
+
+    def storage(self, name: str, shape: tuple[int | None, ...] | None = None) -> Storage:
+        """Return the matrix in CSR; `shape` tells the columns if the file does not."""
+        rows = len(self.pointers) - 1
+        if self.shape is not None:
+            sizes = self.shape
+        elif shape is not None and len(shape) == 2 and shape[1] is not None:
+            sizes = (rows, shape[1])
+        else:
+            raise InputError(f"{name} is a CSR matrix of unknown width; add an array {name}_shape")
+        return storage_of(
+            from_compressed(sizes, CSR, self.pointers, self.indices, self.values), name=name
+        )
+
+
+Stored = Array | Storage | StoredMatrix
+
+
+def read_tensors(path: str | Path) -> dict[str, Stored]:
+    """
+    Return the tensors in a file by name, in the order of the file.
+
+    A file that holds one unnamed matrix gives it the name of the file. Raises `InputError` for
+    a file that is missing, of another kind, or incomplete.
+    """
+    path = Path(path)
+    kind = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    match kind:
+        case ".npz":
+            return _named(read_arrays(path), path)
+        case ".npy":
+            return {path.stem: _read_array(path)}
+        case ".mtx" | ".mtx.gz":
+            return {path.name.split(".")[0]: _read_matrix_market(path)}
+        case _:
+            raise InputError(f"'{path}' is no tensor file; give .npz, .npy or .mtx")
+
+
+def read_arrays(path: str | Path) -> dict[str, Array]:
+    """Return the arrays of an npz file; raises `InputError` if it is missing or incomplete."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(f"'{path}' is no npz file; write it with numpy.savez")
+            return {name: file[name] for name in file.files}
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{path}' is not a complete npz file; write it again") from None
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Write an npz file; a reader sees the old file or the whole new one."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **cast("dict[str, Any]", dict(arrays)))
+    write_bytes(path, content.getvalue())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file at once: a reader sees the old file or the whole new one."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
+
+
+def _read_array(path: Path) -> Array:
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError):
+        raise InputError(f"'{path}' is not a complete npy file; write it again") from None
+
+
+def _read_matrix_market(path: Path) -> Storage:
+    try:
+        matrix = cast("Callable[[Path], Any]", scipy.io.mmread)(path)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
+    except (ValueError, OverflowError, EOFError, zlib.error) as error:
+        raise InputError(f"'{path}' is not a Matrix Market file: {error}") from None
+    return storage_of(matrix, name=f"'{path}'")
+
+
+def _named(arrays: dict[str, Array], path: Path) -> dict[str, Stored]:
+    if arrays.keys() >= _SCIPY_KEYS and arrays["format"].dtype.kind in "SU":
+        return {path.stem: _scipy(path)}
+    tensors: dict[str, Stored] = {}
+    for name, array in arrays.items():
+        match = _PART.fullmatch(name)
+        matrix = _compressed(arrays, match[1] + match[2]) if match else None
+        if match is None or matrix is None:
+            tensors[name] = array
+        else:
+            tensors[match[1]] = matrix
+    return tensors
+
+
+def _compressed(arrays: dict[str, Array], prefix: str) -> StoredMatrix | None:
+    pointers, indices, values = (
+        arrays.get(prefix + part) for part in ("indptr", "indices", "data")
+    )
+    if pointers is None or indices is None or values is None:
+        return None
+    shape = arrays.get(prefix + "shape")
+    sizes = None if shape is None else tuple(int(size) for size in shape)
+    return StoredMatrix(pointers, indices, values, sizes)
+
+
+def _scipy(path: Path) -> Storage:
+    try:
+        matrix = cast("Callable[[Path], Any]", scipy.sparse.load_npz)(path)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"'{path}' is not a complete SciPy matrix: {error}") from None
+    return storage_of(matrix, name=f"'{path}'")
