@@ -1,0 +1,305 @@
+"""
+The neutral form of a stream graph: JSON that any simulator of the operators can read.
+
+    {"kernel": .., "expression": .., "output": "X", "fmt": {"X": "ss01", "B": "ss10"},
+     "nodes": [{"id": 4, "type": "fiberlookup", "tensor": "B", "mode": 0, "index": "i",
+                "format": "compressed", "in": {"ref": [3, "ref0"]}}, ..]}
+
+`fmt` names one letter per level and the storage order of the logical modes; `none` is a scalar.
+`mode` of a node is a logical mode. An absent `ref` input is the root. Several nodes may read one
+port: fan-out is implicit here and becomes one broadcast per stream in a program. The order of the
+nodes carries meaning only for the memory, whose ports are numbered in it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Format
+
+Port = tuple[int, str]
+"""A stream: the node that produces it, and the name of its output."""
+
+BINARY = {"add", "sub", "mul", "div"}
+UNARY = {"exp", "log", "neg", "abs", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"}
+REDUCTIONS = {"reduce": "add", "maxreduce": "max"}
+JOINERS = {"intersect", "union"}
+
+
+@dataclass(frozen=True)
+class NeutralNode:
+    """One operator: attributes and inputs as in the JSON, in the order of the JSON."""
+
+    id: int
+    type: str
+    attributes: Mapping[str, Any]
+    inputs: Mapping[str, Port]
+
+    def __str__(self) -> str:
+        what = (str(self.attributes[k]) for k in ("tensor", "index") if k in self.attributes)
+        return f"{self.type} {'.'.join(what)} [{self.id}]".replace("  ", " ")
+
+    @property
+    def operands(self) -> int:
+        """How many (coordinate, reference) pairs a joiner reads."""
+        return len(self.inputs) // 2
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """The indices of an accumulator, the reduced one first."""
+        order = int(self.attributes["order"])
+        return tuple(str(self.attributes[f"in{n}"]) for n in range(order, -1, -1))
+
+    @property
+    def input_ports(self) -> tuple[str, ...]:
+        """The names of all inputs, in the order of the engine's primitives."""
+        if self.type in JOINERS:
+            count = max(self.operands, 2)
+            return (*(f"crd{n}" for n in range(count)), *(f"ref{n}" for n in range(count)))
+        if self.type == "spaccumulator":
+            return (*(f"crd_{index}" for index in self.indices), "val")
+        return _INPUTS[self.type]
+
+    @property
+    def output_ports(self) -> tuple[str, ...]:
+        """The names of all outputs, in the order of the engine's primitives."""
+        if self.type in JOINERS:
+            return ("crd", *(f"ref{n}" for n in range(max(self.operands, 2))))
+        if self.type == "spaccumulator":
+            return (*(f"crd_{index}" for index in self.indices[1:]), "val")
+        return _OUTPUTS.get(self.type, ("val",))
+
+
+_INPUTS: dict[str, tuple[str, ...]] = {
+    "fiberlookup": ("ref",),
+    "repsiggen": ("crd",),
+    "repeat": ("ref", "sig"),
+    "arrayvals": ("ref",),
+    "crddrop": ("outer", "inner"),
+    "crdhold": ("outer", "inner"),
+    "fiberwrite": ("in",),
+    **{op: ("in0", "in1") for op in sorted(BINARY)},
+    **{op: ("in0",) for op in sorted(UNARY)},
+    **{op: ("val",) for op in REDUCTIONS},
+}
+
+_OUTPUTS: dict[str, tuple[str, ...]] = {
+    "fiberlookup": ("crd", "ref"),
+    "repsiggen": ("sig",),
+    "repeat": ("ref",),
+    "crddrop": ("outer", "inner"),
+    "crdhold": ("outer", "inner"),
+    "fiberwrite": (),
+}
+
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "fiberlookup": ("tensor", "mode", "format"),
+    "arrayvals": ("tensor",),
+    "spaccumulator": ("order", "in0", "in1"),
+    "fiberwrite": ("tensor", "mode"),
+}
+
+TYPES = sorted({*_INPUTS, *JOINERS, "spaccumulator"})
+
+
+@dataclass(frozen=True)
+class NeutralGraph:
+    """A graph of operators over named tensors; the first format is the output's."""
+
+    kernel: str
+    expression: str
+    output: str
+    formats: Mapping[str, Format]
+    nodes: tuple[NeutralNode, ...]
+
+    def topological(self) -> list[NeutralNode]:
+        """
+        The nodes, producers first; otherwise in the order of the file.
+
+        Raises `InputError` when the graph has a cycle.
+        """
+        waiting = {node.id: {source for source, _ in node.inputs.values()} for node in self.nodes}
+        ordered: list[NeutralNode] = []
+        while waiting:
+            free = [node for node in self.nodes if node.id in waiting and not waiting[node.id]]
+            if not free:
+                raise InputError(
+                    f"{self.kernel}: nodes {sorted(waiting)} lie on or behind a cycle, which has "
+                    "no initial token; cut it"
+                )
+            for node in free:
+                del waiting[node.id]
+            done = {node.id for node in free}
+            for sources in waiting.values():
+                sources -= done
+            ordered += free
+        return ordered
+
+    def to_json(self) -> str:
+        """The text of the graph, one node a line."""
+        fmt = {name: _format_text(format) for name, format in self.formats.items()}
+        head = {"kernel": self.kernel, "expression": self.expression, "output": self.output}
+        lines = [f' "{key}": {json.dumps(value)},' for key, value in {**head, "fmt": fmt}.items()]
+        nodes = ",\n".join(
+            "  "
+            + json.dumps(
+                {
+                    "id": node.id,
+                    "type": node.type,
+                    **node.attributes,
+                    "in": {port: list(source) for port, source in node.inputs.items()},
+                }
+            )
+            for node in self.nodes
+        )
+        return "\n".join(["{", *lines, ' "nodes": [', nodes, " ]", "}"]) + "\n"
+
+
+def _format_text(format: Format) -> str:
+    letters = "".join(level.value for level in format.levels)
+    return letters + "".join(str(mode) for mode in format.order) or "none"
+
+
+def read_graph(path: Path) -> NeutralGraph:
+    """
+    Read a `graph.json`.
+
+    Raises `InputError` naming the file, and the node where there is one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a graph.json") from error
+    return parse_graph(text, str(path))
+
+
+def parse_graph(text: str, where: str = "graph") -> NeutralGraph:
+    """Read the text of a `graph.json`; `where` begins the messages of `InputError`."""
+    try:
+        data: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{where}: not JSON, line {error.lineno}: {error.msg}; repair or regenerate the file"
+        ) from error
+    return graph_from_data(data, where)
+
+
+def graph_from_data(data: Any, where: str = "graph") -> NeutralGraph:
+    """Read a graph that is already parsed JSON."""
+    top = _object(data, where)
+    formats = {
+        name: _format(text, f"{where}: fmt of {name}")
+        for name, text in _object(_field(top, "fmt", where), f"{where}: fmt").items()
+    }
+    output = str(_field(top, "output", where))
+    if output not in formats:
+        raise InputError(f"{where}: fmt has no entry for the output {output}; add one")
+    entries = _field(top, "nodes", where)
+    if not isinstance(entries, list):
+        raise InputError(f"{where}: 'nodes' must be a list")
+    nodes = tuple(_node(entry, where) for entry in cast(list[Any], entries))
+    graph = NeutralGraph(
+        str(top.get("kernel", "")), str(top.get("expression", "")), output, formats, nodes
+    )
+    _check(graph, where)
+    return graph
+
+
+def _object(data: Any, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: expected a JSON object with named fields")
+    return cast(dict[str, Any], data)
+
+
+def _field(data: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in data:
+        raise InputError(f"{where}: '{name}' is missing; add it")
+    return data[name]
+
+
+def _format(text: Any, where: str) -> Format:
+    letters = str(text) if text != "none" else ""
+    try:
+        return Format.parse(letters, sum(letter in "dsc" for letter in letters))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _node(entry: Any, where: str) -> NeutralNode:
+    data = _object(entry, f"{where}: a node")
+    number = _field(data, "id", f"{where}: a node")
+    here = f"{where}: node {number}"
+    kind = str(_field(data, "type", here))
+    if kind not in TYPES:
+        raise InputError(f"{here}: unknown type '{kind}'; known are {', '.join(TYPES)}")
+    inputs: dict[str, Port] = {}
+    for port, source in _object(_field(data, "in", here), f"{here}: 'in'").items():
+        match source:
+            case [int(), str()]:
+                inputs[port] = cast(Port, tuple(cast(Sequence[Any], source)))
+            case _:
+                raise InputError(f"{here}: input '{port}' must be [node id, port name]")
+    attributes = {key: value for key, value in data.items() if key not in ("id", "type", "in")}
+    for name in _ATTRIBUTES.get(kind, ()):
+        _field(attributes, name, here)
+    if not isinstance(number, int):
+        raise InputError(f"{here}: an id must be an integer")
+    return NeutralNode(number, kind, attributes, inputs)
+
+
+def _check(graph: NeutralGraph, where: str) -> None:
+    """Every port exists once and is connected, every tensor has a format with the level."""
+    by_id = {node.id: node for node in graph.nodes}
+    if len(by_id) != len(graph.nodes):
+        raise InputError(f"{where}: two nodes have the same id; number them anew")
+    for node in graph.nodes:
+        here = f"{where}: node {node.id} ({node.type})"
+        _check_attributes(graph, node, here)
+        for port in node.input_ports:
+            optional = port == "ref" and node.type in ("fiberlookup", "repeat", "arrayvals")
+            if port not in node.inputs and not optional:
+                raise InputError(f"{here}: input '{port}' is missing; connect it")
+        for port, (source, output) in node.inputs.items():
+            if port not in node.input_ports:
+                raise InputError(
+                    f"{here}: there is no input '{port}'; its inputs are "
+                    f"{', '.join(node.input_ports)}"
+                )
+            if source not in by_id:
+                raise InputError(
+                    f"{here}: input '{port}' comes from node {source}, which is not there"
+                )
+            if output not in by_id[source].output_ports:
+                raise InputError(
+                    f"{here}: input '{port}' reads '{output}' of node {source} "
+                    f"({by_id[source].type}), which has no such output"
+                )
+    graph.topological()
+
+
+def _check_attributes(graph: NeutralGraph, node: NeutralNode, here: str) -> None:
+    if node.type == "spaccumulator":
+        order = node.attributes["order"]
+        if not isinstance(order, int) or order < 1:
+            raise InputError(f"{here}: order must be 1 or more, not {order}")
+        for n in range(order + 1):
+            _field(node.attributes, f"in{n}", here)
+    if "tensor" not in node.attributes:
+        return
+    tensor = node.attributes["tensor"]
+    if tensor not in graph.formats:
+        raise InputError(f"{here}: tensor {tensor} has no entry in fmt; add one")
+    mode = node.attributes.get("mode", "vals")
+    if mode != "vals" and mode not in graph.formats[tensor].order:
+        raise InputError(f"{here}: tensor {tensor} has no mode {mode}")
+    if node.type == "fiberlookup":
+        format = graph.formats[tensor]
+        letter = format.levels[format.order.index(mode)].value
+        if node.attributes["format"] != {"d": "dense", "s": "compressed"}[letter]:
+            raise InputError(
+                f"{here}: format '{node.attributes['format']}' contradicts fmt of {tensor}, "
+                f"where mode {mode} is '{letter}'"
+            )

@@ -1,0 +1,119 @@
+"""
+From a neutral graph to a program of the stream engine.
+
+Every node becomes one process, except that a `repsiggen` becomes one signal process for each
+repeat that it serves, driven by the reference stream beside its coordinates; a missing reference
+input becomes a root of its own. Broadcasts are the builder's. These rules fix the cycles.
+
+Source: "The Sparse Abstract Machine", ASPLOS 2023; process granularity of the published simulator
+on "The Dataflow Abstract Machine", ISCA 2024.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.backends.neutral import (
+    BINARY,
+    REDUCTIONS,
+    UNARY,
+    NeutralGraph,
+    NeutralNode,
+    Port,
+)
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
+from headrace.storage.levels import Level, Storage
+
+PRIMITIVES = {
+    "arrayvals": "array",
+    "spaccumulator": "accumulate",
+    "crddrop": "coordinate_drop",
+    "crdhold": "coordinate_hold",
+    "intersect": "intersect",
+    "union": "union",
+    **dict.fromkeys(BINARY | UNARY, "alu"),
+    **dict.fromkeys(REDUCTIONS, "reduce"),
+}
+
+
+def build_program(graph: NeutralGraph) -> Program:
+    """
+    The program that runs `graph`; it writes the output in drop mode.
+
+    Its slots are those of `tensor_slots`; its results `X.<level>.segments`,
+    `X.<level>.coordinates` and `X.values` for an output named X.
+    """
+    builder = ProgramBuilder()
+    streams: dict[Port, Stream] = {}
+    ranks = {node.id: rank for rank, node in enumerate(graph.nodes)}
+    by_id = {node.id: node for node in graph.nodes}
+    for node in graph.topological():
+        if node.type == "repsiggen":
+            continue
+        inputs: list[Stream] = []
+        for port in node.input_ports:
+            if port not in node.inputs:
+                inputs += builder.node("root", name=f"root of {node}")
+            elif node.type == "repeat" and port == "sig":
+                source = _reference_beside(by_id, by_id[node.inputs["sig"][0]].inputs["crd"])
+                inputs += builder.node("repeat_signal", streams[source], name=f"signal of {node}")
+            else:
+                inputs.append(streams[node.inputs[port]])
+        primitive, parameters = _primitive(graph, node)
+        outputs = builder.node(
+            primitive, *inputs, name=str(node), rank=ranks[node.id], **parameters
+        )
+        for port, stream in zip(node.output_ports, outputs, strict=True):
+            streams[node.id, port] = stream
+    return builder.build()
+
+
+def _reference_beside(by_id: Mapping[int, NeutralNode], crd: Port) -> Port:
+    """The reference stream that belongs to a coordinate stream, if there is one."""
+    source, port = crd
+    beside = {"fiberlookup": "ref", "intersect": "ref0", "union": "ref0"}
+    return (source, beside.get(by_id[source].type, port))
+
+
+def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, Any]]:
+    """The engine's primitive of a node, and its parameters."""
+    tensor, mode = node.attributes.get("tensor"), node.attributes.get("mode")
+    match node.type:
+        case "fiberlookup" if node.attributes["format"] == "dense":
+            return "scan_dense", {"size": Slot(f"{tensor}.{mode}.extent")}
+        case "fiberlookup":
+            level = graph.formats[str(tensor)].order.index(int(mode or 0))
+            return "scan_compressed", {
+                "segments": Slot(f"{tensor}.{level}.segments"),
+                "coordinates": Slot(f"{tensor}.{level}.coordinates"),
+            }
+        case "repeat":
+            return "repeat", {}
+        case "arrayvals":
+            return "array", {"values": Slot(f"{tensor}.values")}
+        case "spaccumulator":
+            return "accumulate", {"order": int(node.attributes["order"])}
+        case "fiberwrite" if mode == "vals":
+            return "write_values", {"output": str(tensor)}
+        case "fiberwrite":
+            level = graph.formats[str(tensor)].order.index(int(mode or 0))
+            return "write_coordinates", {"mode": "drop", "output": f"{tensor}.{level}"}
+        case kind:
+            operation = (
+                {"op": REDUCTIONS.get(kind, kind)} if PRIMITIVES[kind] in _ARITHMETIC else {}
+            )
+            return PRIMITIVES[kind], operation
+
+
+_ARITHMETIC = {"alu", "reduce"}
+
+
+def tensor_slots(name: str, storage: Storage) -> dict[str, Any]:
+    """The arrays and extents that a program finds under the slots of tensor `name`."""
+    slots: dict[str, Any] = {f"{name}.values": storage.values}
+    for dimension, extent in enumerate(storage.shape):
+        slots[f"{name}.{dimension}.extent"] = extent
+    for level, kind in enumerate(storage.format.levels):
+        if kind is Level.COMPRESSED:
+            slots[f"{name}.{level}.segments"] = storage.segments[level]
+            slots[f"{name}.{level}.coordinates"] = storage.coordinates[level]
+    return slots

@@ -1,0 +1,104 @@
+"""
+The arithmetic of the `alu` and `reduce` primitives, on floats and on tiles alike.
+
+Division and logarithms follow IEEE 754: infinities and NaNs are results, not errors.
+"""
+
+import operator
+from collections.abc import Callable
+from math import erf
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+OfOne = Callable[[Any], Any]
+OfTwo = Callable[[Any, Any], Any]
+
+REDUCTIONS: dict[str, tuple[float, OfTwo]] = {
+    "add": (0.0, operator.add),
+    "max": (-np.inf, np.maximum),
+    "min": (np.inf, np.minimum),
+}
+"""The value of an empty fiber, and how two values combine."""
+
+EXACT: dict[str, OfTwo] = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
+"""Python's own arithmetic never raises here and is faster than numpy's on single floats."""
+
+BINARY: dict[str, OfTwo] = {
+    "div": np.divide,
+    "rsub": lambda a, b: b - a,
+    "rdiv": lambda a, b: np.divide(b, a),
+    "max": np.maximum,
+    "min": np.minimum,
+    "pow": np.power,
+    "gt": lambda a, b: np.where(a > b, 1.0, 0.0),
+    "ge": lambda a, b: np.where(a >= b, 1.0, 0.0),
+    "lt": lambda a, b: np.where(a < b, 1.0, 0.0),
+    "le": lambda a, b: np.where(a <= b, 1.0, 0.0),
+    "eq": lambda a, b: np.where(a == b, 1.0, 0.0),
+    "ne": lambda a, b: np.where(a != b, 1.0, 0.0),
+}
+"""On two streams, or on one stream and a scalar as second operand."""
+
+UNARY: dict[str, OfOne] = {
+    "neg": operator.neg,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "erf": np.vectorize(erf, otypes=[float]),
+}
+
+
+def select(c: Any, a: Any, b: Any) -> Any:
+    chosen: Any = np.where(c != 0, a, b)
+    return chosen
+
+
+def keep_where(scalar: float) -> OfTwo:
+    return lambda x, m: np.where(m != 0, x, scalar)
+
+
+def fill_where(scalar: float) -> OfTwo:
+    return lambda x, m: np.where(m != 0, scalar, x)
+
+
+MASKED: dict[str, Callable[[float], OfTwo]] = {"mask": keep_where, "fill": fill_where}
+
+
+def arithmetic(op: str, scalar: float | None) -> Function:
+    """
+    The function of one to three operands that an `alu` computes.
+
+    `mask` (x, m) is x where m != 0 else the scalar; `fill` (x, m) the scalar where m != 0 else x;
+    `where` (c, a, b) is a where c != 0 else b. Any other scalar is the second operand.
+    """
+    if op == "where":
+        return on_arrays(select)
+    if op in UNARY:
+        return on_arrays(UNARY[op])
+    if op in MASKED:
+        return on_arrays(MASKED[op](scalar or 0.0))
+    function = EXACT[op] if op in EXACT else on_arrays(BINARY[op])
+    return function if scalar is None else with_second(function, scalar)
+
+
+def with_second(function: OfTwo, scalar: float) -> OfOne:
+    return lambda x: function(x, scalar)
+
+
+def on_arrays(function: Function) -> Function:
+    """Apply a numpy function to floats or tiles; floats come back as floats."""
+
+    def call(*operands: Any) -> Any:
+        with np.errstate(all="ignore"):
+            result = function(*(np.asarray(x, dtype=np.float64) for x in operands))
+        return result if np.ndim(result) else float(result)
+
+    return call
