@@ -1,0 +1,90 @@
+"""The pass driver, as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+IR = """\
+func.func @main(%x: tensor<4xf64, #sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>>) {
+  func.return
+}
+"""
+
+
+def run(
+    *arguments: str, program: str = "headrace-opt", text: str = IR
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BIN / program), *arguments], input=text, capture_output=True, text=True, check=False
+    )
+
+
+def test_ir_comes_back() -> None:
+    result = run()
+    assert result.returncode == 0
+    assert "map = (d0) -> (d0 : compressed)" in result.stdout
+
+
+def test_a_pipeline_file_runs_before_the_passes(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.toml"
+    path.write_text('[pipeline]\npasses = ["canonicalize"]')
+    result = run("--pipeline", str(path), "-p", "cse", "--time-passes")
+    assert result.returncode == 0
+    assert result.stdout.index("Pass canonicalize") < result.stdout.index("Pass cse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-p", "sam-fuze"), "no pass 'sam-fuze'"),
+        (("-p", "sam-fuse{region=all}"), "no option 'region'"),
+        (("-p", "sam-fuse{"), "does not parse"),
+        (("--pipeline", "nowhere.toml"), "does not exist"),
+        (("nowhere.mlir",), "nowhere.mlir"),
+        (("Makefile",), "Unrecognized file extension"),
+    ],
+)
+def test_bad_arguments_give_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_broken_ir_gives_its_place() -> None:
+    result = run(text="func.func @main( {")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: stdin:1:")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_stock_driver_sees_our_passes() -> None:
+    help_text = run("--help", program="xdsl-opt").stdout
+    assert "sam-fuse" in help_text
+    assert run("-p", "sam-fuse{regions=none}", program="xdsl-opt").returncode == 0
+
+
+def test_the_driver_starts_without_heavy_modules() -> None:
+    code = (
+        "import sys; from headrace.cli.opt import HeadraceOptMain; HeadraceOptMain('', []);"
+        "print([m for m in ('torch', 'numba', 'botorch', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+def test_the_public_api_is_lazy() -> None:
+    code = (
+        "import sys, headrace; assert 'compile' in dir(headrace);"
+        "print([m for m in ('torch', 'numba', 'xdsl', 'numpy') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
