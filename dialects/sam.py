@@ -1,0 +1,345 @@
+"""
+Sparse dataflow graphs: operations on streams of tokens.
+
+Tensors are trees of levels; a scan turns a level into a stream of coordinates and a stream of
+references to the next level; joiners, repeats, arithmetic and accumulators combine streams;
+writers make levels and values of them again. The axis stack of a stream type (see `StreamType`)
+says how deep and by which axes a stream is nested.
+
+```
+%Y = sam.graph(%x) : (tensor<4xf64, #S>) -> tensor<4xf64, #S> {
+^bb0(%t: tensor<4xf64, #S>):
+  %root = sam.root
+  %crd, %ref = sam.scan %root, %t level 0 axis i : !sam.stream<ref, index, []>, tensor<4xf64, #S>
+  %v = sam.array %ref, %t : !sam.stream<ref, index, [i]>, tensor<4xf64, #S>
+  %w = sam.alu %v op max scalar 0.0 : f64 : !sam.stream<val, f64, [i]>
+  ..
+}
+```
+
+Tokens are values, stops `Sn~m` that end n + 1 fibers of which m hold no fiber, `N` (absent: the
+operand of a union has nothing here) and `D` (done); `headrace.interpreters.sam` is the meaning
+of the operations. This file has the containers and the list of operations; the operations are
+in `sam_access` (from tensors to streams), `sam_compute` (joins and arithmetic), `sam_structure`
+(droppers, masks, bit vectors, lanes) and `sam_write` (from streams to tensors).
+
+Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 3 to 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import AnyTensorTypeConstr, DenseArrayBase, StringAttr, i64
+from xdsl.dialects.utils import AbstractYieldOperation
+from xdsl.ir import Attribute, Block, Dialect, Region, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    lazy_traits_def,
+    opt_prop_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.traits import (
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+    SingleBlockImplicitTerminator,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from headrace.dialects.sam_access import (
+    ArrayOp,
+    ExtentOp,
+    LocateOp,
+    NumberOp,
+    RangeOp,
+    RepeatOp,
+    RepeatSignalOp,
+    RootOp,
+    ScanBitvectorOp,
+    ScanOp,
+    SelectFibersOp,
+    SelectValuesOp,
+)
+from headrace.dialects.sam_compute import (
+    AccumulateOp,
+    AluKind,
+    AluKindAttr,
+    AluOp,
+    IntersectOp,
+    JoinOperation,
+    ReduceOp,
+    ReductionKind,
+    ReductionKindAttr,
+    UnionOp,
+)
+from headrace.dialects.sam_operation import StreamOperation
+from headrace.dialects.sam_structure import (
+    BitvectorBuildOp,
+    BitvectorChunkOp,
+    BitvectorDropOp,
+    BitvectorIntersectOp,
+    ConcatOp,
+    CoordinateDropOp,
+    CoordinateHoldOp,
+    Empty,
+    EmptyAttr,
+    FlattenOp,
+    ForkOp,
+    GatherOp,
+    MaskOp,
+    PointsToFibersOp,
+    Predicate,
+    PredicateAttr,
+    SplitOp,
+    StopDropOp,
+    Stops,
+    StopsAttr,
+    ValueDropOp,
+)
+from headrace.dialects.sam_types import Kind, KindAttr, LevelType, StreamType, ValuesType
+from headrace.dialects.sam_write import AssembleOp, StoreOp, WriteCoordinatesOp, WriteValuesOp
+
+__all__ = [
+    "SAM",
+    "AccumulateOp",
+    "AluKind",
+    "AluKindAttr",
+    "AluOp",
+    "ArrayOp",
+    "AssembleOp",
+    "BitvectorBuildOp",
+    "BitvectorChunkOp",
+    "BitvectorDropOp",
+    "BitvectorIntersectOp",
+    "ConcatOp",
+    "CoordinateDropOp",
+    "CoordinateHoldOp",
+    "Empty",
+    "EmptyAttr",
+    "ExtentOp",
+    "FlattenOp",
+    "ForkOp",
+    "GatherOp",
+    "GraphOp",
+    "IntersectOp",
+    "JoinOperation",
+    "Kind",
+    "KindAttr",
+    "LevelType",
+    "LocateOp",
+    "MaskOp",
+    "NumberOp",
+    "PointsToFibersOp",
+    "Predicate",
+    "PredicateAttr",
+    "RangeOp",
+    "ReduceOp",
+    "ReductionKind",
+    "ReductionKindAttr",
+    "RegionOp",
+    "RepeatOp",
+    "RepeatSignalOp",
+    "RootOp",
+    "ScanBitvectorOp",
+    "ScanOp",
+    "SelectFibersOp",
+    "SelectValuesOp",
+    "SplitOp",
+    "StopDropOp",
+    "Stops",
+    "StopsAttr",
+    "StoreOp",
+    "StreamOperation",
+    "StreamType",
+    "UnionOp",
+    "ValueDropOp",
+    "ValuesType",
+    "WriteCoordinatesOp",
+    "WriteValuesOp",
+    "YieldOp",
+]
+
+
+@irdl_op_definition
+class YieldOp(AbstractYieldOperation[Attribute]):
+    """
+    Ends a graph or region with its results.
+
+    `sam.yield %Y : tensor<4x4xf64>`
+    """
+
+    name = "sam.yield"
+
+    traits = lazy_traits_def(lambda: (IsTerminator(), HasParent(GraphOp, RegionOp), Pure()))
+
+
+def _verify_container(op: GraphOp | RegionOp) -> None:
+    """The block takes what the operation is given, and yields what the operation results in."""
+    block = op.body.block
+    for inner, outer, what in (
+        (block.arg_types, op.inputs.types, "block arguments for its inputs"),
+        (_yielded(block), op.outputs.types, "yielded values for its results"),
+    ):
+        if tuple(inner) != tuple(outer):
+            raise VerifyException(
+                f"'{op.name}' needs {what} of types ({', '.join(map(str, outer))}), "
+                f"but has ({', '.join(map(str, inner))})"
+            )
+
+
+def _yielded(block: Block) -> Sequence[Attribute]:
+    last = block.last_op
+    return last.operand_types if isinstance(last, YieldOp) else ()
+
+
+@irdl_op_definition
+class GraphOp(IRDLOperation):
+    """
+    One stream graph: tensors in, tensors out; all its operations run at the same time.
+
+    Its body reads only its block arguments, and holds only `sam` operations and constants.
+    """
+
+    name = "sam.graph"
+
+    inputs = var_operand_def(AnyTensorTypeConstr)
+    outputs = var_result_def(AnyTensorTypeConstr)
+    body = region_def("single_block")
+
+    traits = traits_def(
+        IsolatedFromAbove(), RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp)
+    )
+    assembly_format = (
+        "`(` $inputs `)` attr-dict-with-keyword `:` functional-type($inputs, $outputs) $body"
+    )
+
+    def __init__(self, inputs: Sequence[SSAValue], result_types: Sequence[Attribute], body: Region):
+        super().__init__(operands=[inputs], result_types=[result_types], regions=[body])
+
+    def verify_(self) -> None:
+        _verify_container(self)
+        for op in self.body.block.ops:
+            if not op.name.startswith("sam.") and not isinstance(op, ConstantOp):
+                raise VerifyException(
+                    f"'{self.name}' holds stream operations and constants, but not '{op.name}'"
+                )
+
+
+@irdl_op_definition
+class RegionOp(IRDLOperation):
+    """
+    Tensor operations that become one stream graph.
+
+    `priority` ranks the axes in the order in which their loops are nested; `copies` says
+    whether operands may be stored once more in another order (any) or not (none).
+    """
+
+    name = "sam.region"
+
+    inputs = var_operand_def(AnyTensorTypeConstr)
+    priority = opt_prop_def(DenseArrayBase.constr(i64))
+    copies = opt_prop_def(StringAttr)
+    outputs = var_result_def(AnyTensorTypeConstr)
+    body = region_def("single_block")
+
+    traits = traits_def(RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp))
+    assembly_format = (
+        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? attr-dict-with-keyword "
+        "`:` functional-type($inputs, $outputs) $body"
+    )
+
+    def __init__(
+        self,
+        inputs: Sequence[SSAValue],
+        result_types: Sequence[Attribute],
+        body: Region,
+        priority: Sequence[int] | None = None,
+        copies: str | None = None,
+    ):
+        super().__init__(
+            operands=[inputs],
+            result_types=[result_types],
+            regions=[body],
+            properties={
+                "priority": None if priority is None else DenseArrayBase.from_list(i64, priority),
+                "copies": None if copies is None else StringAttr(copies),
+            },
+        )
+
+    def verify_(self) -> None:
+        _verify_container(self)
+        if self.priority is not None:
+            ranks = self.priority.get_values()
+            if sorted(ranks) != list(range(len(ranks))):
+                raise VerifyException(
+                    f"'{self.name}' has priority {list(ranks)}, which is not a permutation"
+                )
+        if self.copies is not None and self.copies.data not in ("none", "any"):
+            raise VerifyException(
+                f"'{self.name}' has copies '{self.copies.data}'; use 'none' or 'any'"
+            )
+
+
+SAM = Dialect(
+    "sam",
+    [
+        RegionOp,
+        GraphOp,
+        YieldOp,
+        RootOp,
+        ScanOp,
+        ScanBitvectorOp,
+        RangeOp,
+        LocateOp,
+        RepeatSignalOp,
+        RepeatOp,
+        ArrayOp,
+        NumberOp,
+        SelectFibersOp,
+        SelectValuesOp,
+        ExtentOp,
+        IntersectOp,
+        UnionOp,
+        AluOp,
+        ReduceOp,
+        AccumulateOp,
+        CoordinateDropOp,
+        CoordinateHoldOp,
+        ValueDropOp,
+        StopDropOp,
+        MaskOp,
+        PointsToFibersOp,
+        SplitOp,
+        FlattenOp,
+        BitvectorBuildOp,
+        BitvectorChunkOp,
+        BitvectorIntersectOp,
+        BitvectorDropOp,
+        ForkOp,
+        GatherOp,
+        ConcatOp,
+        WriteCoordinatesOp,
+        WriteValuesOp,
+        StoreOp,
+        AssembleOp,
+    ],
+    [
+        StreamType,
+        LevelType,
+        ValuesType,
+        KindAttr,
+        AluKindAttr,
+        ReductionKindAttr,
+        EmptyAttr,
+        StopsAttr,
+        PredicateAttr,
+    ],
+)
