@@ -1,0 +1,192 @@
+"""
+The expression DAG of a region: what is computed, on which axes, without any schedule.
+
+An expression is an input tensor under some axes, a scalar function applied element by
+element (`Map`), or a reduction over axes (`Reduce`). Expressions are interned by an
+`Expressions` factory: equal expressions are one object, so that a value used twice with the
+same axes is compiled once and a value used with different axes is compiled per use.
+
+Source: "FuseFlow", ASPLOS 2026, section 4 (index unification).
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+Axis = int
+"""An index variable of the region; printed `i0`, `i1`, .. in the order of first use."""
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Operand number `operand` of the region, dimension `d` indexed by `axes[d]`."""
+
+    operand: int
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """
+    `op` applied element by element; an operand is broadcast along axes that it lacks.
+
+    `op` and `scalar` are those of `sam.alu`.
+    """
+
+    op: str
+    operands: tuple["Expression", ...]
+    scalar: float | None
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce:
+    """`op` (add, max or min) over the axes `over`, which `axes` no longer contains."""
+
+    op: str
+    over: frozenset[Axis]
+    operand: "Expression"
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """The same value, to be iterated over every coordinate of the axes `over`."""
+
+    operand: "Expression"
+    over: frozenset[Axis]
+    axes: tuple[Axis, ...]
+
+
+Expression = Input | Map | Reduce | Full
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number known at compile time; it enters expressions as the `scalar` of a `Map`."""
+
+    value: float
+
+
+Scalar = Expression | Constant
+"""What a scalar value of a linalg body can be."""
+
+
+class Expressions:
+    """The factory of expressions; equal arguments give the same object."""
+
+    def __init__(self) -> None:
+        self._interned: dict[tuple[object, ...], Expression] = {}
+
+    def input(self, operand: int, axes: Sequence[Axis]) -> Expression:
+        return self._intern(Input(operand, tuple(axes)), operand, tuple(axes))
+
+    def map(
+        self, op: str, operands: Sequence[Expression], scalar: float | None = None
+    ) -> Expression:
+        axes = tuple(dict.fromkeys(axis for operand in operands for axis in operand.axes))
+        new = Map(op, tuple(operands), scalar, axes)
+        return self._intern(new, op, *map(id, operands), repr(scalar))
+
+    def reduce(self, op: str, over: Iterable[Axis], operand: Expression) -> Expression:
+        over = frozenset(over)
+        if not over:
+            return operand
+        axes = tuple(axis for axis in operand.axes if axis not in over)
+        return self._intern(Reduce(op, over, operand, axes), op, over, id(operand))
+
+    def full(self, operand: Expression, over: Iterable[Axis] | None = None) -> Expression:
+        over = frozenset(operand.axes if over is None else over)
+        if not over:
+            return operand
+        axes = tuple(dict.fromkeys((*operand.axes, *sorted(over))))
+        return self._intern(Full(operand, over, axes), over, id(operand))
+
+    def _intern(self, new: Expression, *key: object) -> Expression:
+        return self._interned.setdefault((type(new), *key), new)
+
+
+def operands_of(expression: Expression) -> tuple[Expression, ...]:
+    match expression:
+        case Input():
+            return ()
+        case Map():
+            return expression.operands
+        case Reduce() | Full():
+            return (expression.operand,)
+
+
+def walk(roots: Iterable[Expression]) -> list[Expression]:
+    """Every expression below `roots` once, operands before their users."""
+    seen: set[int] = set()
+    order: list[Expression] = []
+
+    def visit(expression: Expression) -> None:
+        if id(expression) in seen:
+            return
+        seen.add(id(expression))
+        for operand in operands_of(expression):
+            visit(operand)
+        order.append(expression)
+
+    for root in roots:
+        visit(root)
+    return order
+
+
+_BINARY: dict[str, Callable[[float, float], float]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "rsub": lambda a, b: b - a,
+    "mul": operator.mul,
+    "max": max,
+    "min": min,
+    "gt": lambda a, b: float(a > b),
+    "ge": lambda a, b: float(a >= b),
+    "lt": lambda a, b: float(a < b),
+    "le": lambda a, b: float(a <= b),
+    "eq": lambda a, b: float(a == b),
+    "ne": lambda a, b: float(a != b),
+    "div": lambda a, b: a / b,
+    "rdiv": lambda a, b: b / a,
+    "pow": math.pow,
+}
+
+_UNARY: dict[str, Callable[[float], float]] = {
+    "neg": operator.neg,
+    "abs": abs,
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "rsqrt": lambda a: 1 / math.sqrt(a),
+    "sin": math.sin,
+    "cos": math.cos,
+    "tanh": math.tanh,
+    "erf": math.erf,
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
+}
+
+
+def evaluate_scalar(op: str, values: Sequence[float], scalar: float | None) -> float:
+    """
+    `op` of `sam.alu` on plain numbers; NaN where Python's mathematics refuses them.
+    """
+    operands = (*values, *(() if scalar is None else (scalar,)))
+    match op, operands:
+        case "mask", (value, condition, other):
+            return value if condition != 0 else other
+        case "fill", (value, condition, other):
+            return other if condition != 0 else value
+        case "where", (condition, value, other):
+            return value if condition != 0 else other
+        case _ if any(math.isnan(value) for value in operands):
+            return math.nan
+        case _:
+            pass
+    try:
+        if len(operands) == 1:
+            return _UNARY[op](operands[0])
+        return _BINARY[op](*operands)
+    except (ArithmeticError, ValueError):
+        return math.nan

@@ -1,0 +1,436 @@
+"""
+The fusion table: one stream graph for all expressions of a region, in one order of axes.
+
+Rows are the axes of the region, outermost first, and the values; columns are the uses of
+tensors, inputs and intermediates. A cell is evaluated when it is first asked for:
+
+* `reference` - the reference stream of an input after the row of one axis: a scan, a locate,
+  the output of a joiner, repeated along the axes that the input lacks;
+* `iteration` - the coordinates of a row, joined over all columns that own the axis;
+* `value` - the value stream of an expression.
+
+Iteration is factored: every reduction is a *nest* of its own, whose loops are the loops of its
+consumer that it needs and its own reduction axis. Axes outside the reduction axis belong to
+the consumer's iteration, so that producer and consumer are joined there; axes inside it come
+out of an accumulator and are joined again by the consumer.
+
+Streams of one nest, cut off after any of its axes, have equal axis stacks. So operands of
+different depth are aligned by repeating the shallower along the missing suffix.
+
+Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.ir import SSAValue
+
+from headrace.dialects import sam
+from headrace.passes.sam import presence
+from headrace.passes.sam.emitter import Emitter
+from headrace.passes.sam.expression import (
+    Axis,
+    Expression,
+    Expressions,
+    Full,
+    Input,
+    Map,
+    Reduce,
+)
+from headrace.passes.sam.fill_values import Support
+from headrace.passes.sam.region_expression import Extent
+from headrace.storage.levels import Level
+
+
+@dataclass(frozen=True)
+class Source:
+    """The stored tensor behind an input: one level kind and one axis per level."""
+
+    tensor: SSAValue
+    levels: tuple[Level, ...]
+    axes: tuple[Axis, ...]
+
+
+@dataclass(eq=False)
+class Nest:
+    """
+    The loops of one reduction, or of a result (`axis` None).
+
+    `scope` lists the axes outermost first. `owners[a]` is the nest that iterates axis `a`
+    where this is not the nest itself.
+    """
+
+    body: Expression
+    axis: Axis | None
+    scope: tuple[Axis, ...]
+    owners: Mapping[Axis, "Nest"]
+
+    def owner(self, axis: Axis) -> "Nest":
+        return self.owners.get(axis, self)
+
+    @property
+    def inner(self) -> tuple[Axis, ...]:
+        """The axes inside the reduction axis: those of its accumulator."""
+        if self.axis is None:
+            return ()
+        return self.scope[self.scope.index(self.axis) + 1 :]
+
+
+@dataclass(eq=False)
+class Opened:
+    """
+    One column in one row: its coordinates, and what a joiner carries beside them.
+
+    `untouched` says that the fibers of an accumulator come out as they went in.
+    """
+
+    coordinates: SSAValue
+    carried: Callable[[], SSAValue]
+    untouched: bool = True
+
+
+@dataclass(eq=False)
+class Iteration:
+    """
+    The joined coordinates of one row.
+
+    `carried` has what the joiner carries for each scanned column by its coordinate stream;
+    `optional` names the columns that may be absent at a coordinate.
+    """
+
+    coordinates: SSAValue
+    carried: dict[SSAValue, Callable[[], SSAValue]] = field(default_factory=dict)
+    optional: frozenset[SSAValue] = frozenset()
+    is_full: bool = False
+
+
+@dataclass(eq=False)
+class _Row:
+    """The columns that own one axis, while its formula is read off the expression."""
+
+    sparse: dict[SSAValue, Opened] = field(default_factory=dict)
+    dense: list[tuple[Input, Nest]] = field(default_factory=list)
+
+
+Formula = presence.Formula[SSAValue]
+EVERYWHERE: Formula = frozenset({frozenset[SSAValue]()})
+
+
+class FusionTable:
+    """The cells of a region under one order of axes."""
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        expressions: Expressions,
+        order: Sequence[Axis],
+        sources: Mapping[Input, Source],
+        supports: Mapping[Expression, Support],
+        extents: Mapping[Axis, Extent],
+        axis_name: Callable[[Axis], str],
+        *,
+        reference: bool,
+    ) -> None:
+        """
+        `reference` scans and joins dense levels as the reference compiler does, instead of
+        locating them, and leaves out rows that no operand stores.
+        """
+        self.emit = emitter
+        self.expressions = expressions
+        self.position = {axis: p for p, axis in enumerate(order)}
+        self.sources = sources
+        self.supports = supports
+        self.extents = extents
+        self.axis_name = axis_name
+        self.is_reference = reference
+        self._nests: dict[tuple[object, ...], Nest] = {}
+        self._iterations: dict[tuple[Nest, Axis], Iteration] = {}
+        self._values: dict[tuple[Expression, Nest], SSAValue] = {}
+
+    def result_nest(self, result: Expression, axes: Sequence[Axis]) -> Nest:
+        scope = tuple(sorted(axes, key=self.position.__getitem__))
+        return Nest(result, None, scope, {})
+
+    def nest(self, reduce: Reduce, consumer: Nest) -> Nest:
+        """The nest that computes `reduce` for one consumer; its outermost reduction axis first."""
+        at = self.position.__getitem__
+        axis = min(reduce.over, key=at)
+        body = self.expressions.reduce(reduce.op, reduce.over - {axis}, reduce.operand)
+        last = max((at(a) for a in reduce.axes), default=-1)
+        # A loop of the consumer inside all axes of the result cannot change the result.
+        needed = {a for a in consumer.scope if a in reduce.axes or at(a) < last}
+        scope = tuple(sorted({*needed, axis}, key=at))
+        owners = {a: consumer.owner(a) for a in scope if at(a) < at(axis)}
+        key = (reduce.op, body, axis, scope, *map(id, owners.values()))
+        if key not in self._nests:
+            self._nests[key] = Nest(body, axis, scope, owners)
+        return self._nests[key]
+
+    # Coordinates
+
+    def iteration(self, nest: Nest, axis: Axis) -> Iteration:
+        """The row of `axis` as `nest` sees it; stack: its scope up to `axis`."""
+        owner = nest.owner(axis)
+        key = (owner, axis)
+        if key not in self._iterations:
+            row = _Row()
+            formula = self.formula(owner.body, axis, owner, row)
+            self._iterations[key] = self.join(owner, axis, formula, row)
+        return self._iterations[key]
+
+    def formula(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Formula:
+        """Where `expression` is present on `axis`; its columns are added to `row`."""
+        match expression:
+            case Input():
+                if axis not in expression.axes:
+                    return EVERYWHERE
+                source = self.sources[expression]
+                if source.levels[source.axes.index(axis)] is Level.DENSE:
+                    row.dense.append((expression, nest))
+                    if not self.is_reference:
+                        return EVERYWHERE
+                opened = self.scan(expression, nest, axis)
+                row.sparse[opened.coordinates] = opened
+                return presence.atom(opened.coordinates)
+            case Full():
+                inside = self.formula(expression.operand, axis, nest, row)
+                everywhere = axis in expression.over and not self.is_reference
+                return EVERYWHERE if everywhere else inside
+            case Map():
+                support = self.supports[expression]
+                parts = {
+                    k: self.formula(operand, axis, nest, row)
+                    for k, operand in enumerate(expression.operands)
+                    if axis in operand.axes or not self.is_reference
+                }
+                present = [parts[k] for k in support.operands if k in parts]
+                if not present:
+                    return EVERYWHERE
+                if support.kind == "intersect":
+                    return presence.intersect(present)
+                return presence.union(present)
+            case Reduce():
+                inner = self.nest(expression, nest)
+                if axis in inner.inner:
+                    opened = self.open_accumulated(expression, nest, axis)
+                    row.sparse[opened.coordinates] = opened
+                    return presence.atom(opened.coordinates)
+                if axis not in expression.axes:
+                    return EVERYWHERE
+                return self.formula(inner.body, axis, inner, row)
+
+    def join(self, nest: Nest, axis: Axis, formula: Formula, row: _Row) -> Iteration:
+        if self.is_reference:
+            formula = self._locate_single_dense(axis, formula, row)
+        if frozenset() in formula or not row.sparse:
+            return self._join_everywhere(nest, axis, row)
+        for name in row.sparse:
+            # A column that the formula leaves out is still read where it is present.
+            if name not in presence.atoms_of(formula):
+                formula = presence.union((formula, presence.atom(name)))
+        rank = {name: k for k, name in enumerate(row.sparse)}
+        return self._join_tree(presence.factor(formula, rank), row)
+
+    def _locate_single_dense(self, axis: Axis, formula: Formula, row: _Row) -> Formula:
+        """A product of one compressed and one dense level addresses the dense one."""
+        dense = {self.scan(use, nest, axis).coordinates for use, nest in row.dense}
+        if len(row.sparse) != 2 or len(dense) != 1 or formula != frozenset({frozenset(row.sparse)}):
+            return formula
+        for name in dense:
+            del row.sparse[name]
+        return presence.atom(*row.sparse)
+
+    def _join_everywhere(self, nest: Nest, axis: Axis, row: _Row) -> Iteration:
+        """Every coordinate of the axis, led by a dense column that is never absent."""
+        leader = next(
+            (
+                self.scan(use, user, axis)
+                for use, user in row.dense
+                if not self.may_be_absent(use, user, axis)
+            ),
+            None,
+        ) or self._range(nest, axis)
+        row.sparse[leader.coordinates] = leader
+        names = tuple(dict.fromkeys((leader.coordinates, *row.sparse)))
+        tree = names[0] if len(names) == 1 else presence.Join("union", names)
+        iteration = self._join_tree(tree, row)
+        iteration.optional -= {leader.coordinates}
+        iteration.is_full = True
+        return iteration
+
+    def _range(self, nest: Nest, axis: Axis) -> Opened:
+        before = nest.scope[: nest.scope.index(axis)]
+        parent = self.iteration(nest, before[-1]).coordinates if before else self.emit.root()
+        extent = self.emit.extent(self.extents[axis])
+        coordinates, reference = self.emit.pair(sam.RangeOp, parent, extent, self.axis_name(axis))
+        return Opened(coordinates, lambda: reference)
+
+    def _join_tree(self, tree: presence.Join[SSAValue] | SSAValue, row: _Row) -> Iteration:
+        if isinstance(tree, SSAValue):
+            return Iteration(tree, {tree: row.sparse[tree].carried})
+        coordinates: list[SSAValue] = []
+        names: list[SSAValue] = []
+        carried: list[SSAValue] = []
+        optional: set[SSAValue] = set()
+        for part in tree.parts:
+            inner = self._join_tree(part, row)
+            optional |= inner.optional
+            for name, carry in inner.carried.items():
+                coordinates.append(inner.coordinates)
+                names.append(name)
+                carried.append(carry())
+        build = sam.IntersectOp if tree.kind == "intersect" else sam.UnionOp
+        joiner = self.emit.once(build, tuple(coordinates), tuple(carried))
+        joined, *outputs = joiner.results
+        if tree.kind == "union":
+            optional |= set(names)
+        return Iteration(
+            joined,
+            {name: _constantly(out) for name, out in zip(names, outputs, strict=True)},
+            frozenset(optional),
+        )
+
+    # References
+
+    def scan_parent(self, use: Input, nest: Nest, axis: Axis) -> SSAValue:
+        """The reference that opens the level of `axis`, repeated to the stack before `axis`."""
+        source = self.sources[use]
+        level = source.axes.index(axis)
+        if level == 0:
+            stream, start = self.emit.root(source.tensor if self.is_reference else None), 0
+        else:
+            above = source.axes[level - 1]
+            stream, start = self.reference(use, nest, above), nest.scope.index(above) + 1
+        return self.align(stream, nest, start, nest.scope.index(axis))
+
+    def scan(self, use: Input, nest: Nest, axis: Axis) -> Opened:
+        source = self.sources[use]
+        coordinates, reference = self.emit.pair(
+            sam.ScanOp,
+            self.scan_parent(use, nest, axis),
+            source.tensor,
+            source.axes.index(axis),
+            self.axis_name(axis),
+        )
+        return Opened(coordinates, lambda: reference)
+
+    def reference(self, use: Input, nest: Nest, axis: Axis) -> SSAValue:
+        """The positions of `use` after the row of `axis`; stack: scope up to `axis`."""
+        source = self.sources[use]
+        level = source.axes.index(axis)
+        iteration = self.iteration(nest, axis)
+        scanned = self.scan(use, nest, axis).coordinates
+        if scanned in iteration.carried:
+            return iteration.carried[scanned]()
+        parent = None if level == 0 else self.scan_parent(use, nest, axis)
+        extent = self.emit.extent(self.extents[axis])
+        return self.emit.value(sam.LocateOp, iteration.coordinates, extent, parent)
+
+    def may_be_absent(self, use: Input, nest: Nest, axis: Axis) -> bool:
+        """Whether the reference that opens the level of `axis` may be the absent token."""
+        source = self.sources[use]
+        level = source.axes.index(axis)
+        if level == 0:
+            return False
+        above = source.axes[level - 1]
+        if source.levels[level - 1] is Level.DENSE:
+            return self.may_be_absent(use, nest, above)
+        iteration = self.iteration(nest, above)
+        return self.scan(use, nest, above).coordinates in iteration.optional
+
+    # Accumulators
+
+    def accumulated(self, reduce: Reduce, consumer: Nest) -> tuple[SSAValue, ...]:
+        """The streams of an accumulator: coordinates of each inner axis, then values."""
+        nest = self.nest(reduce, consumer)
+        assert nest.axis is not None
+        value = self.aligned_value(nest.body, nest, len(nest.scope))
+        rows = (nest.axis, *nest.inner)
+        coordinates = tuple(self.iteration(nest, axis).coordinates for axis in rows)
+        return tuple(self.emit.once(sam.AccumulateOp, coordinates, value, reduce.op).results)
+
+    def open_accumulated(self, reduce: Reduce, consumer: Nest, axis: Axis) -> Opened:
+        """
+        Row `axis` of an accumulator's result.
+
+        As long as the consumer drops or adds no fiber the streams are used as they come. After
+        a joiner that does, fibers are selected by their number.
+        """
+        *coordinates, values = self.accumulated(reduce, consumer)
+        inner = self.nest(reduce, consumer).inner
+        level = inner.index(axis)
+        is_last = level == len(inner) - 1
+        if level > 0:
+            above = self.open_accumulated(reduce, consumer, inner[level - 1])
+            joined = self.iteration(consumer, inner[level - 1])
+            if not (above.untouched and joined.coordinates is above.coordinates):
+                chosen = joined.carried[above.coordinates]()
+                crd, numbers = self.emit.pair(sam.SelectFibersOp, chosen, coordinates[level])
+                return Opened(crd, lambda: numbers, untouched=False)
+        crd = coordinates[level]
+        if is_last:
+            return Opened(crd, lambda: values)
+        return Opened(crd, lambda: self.emit.value(sam.NumberOp, crd))
+
+    def accumulated_value(self, reduce: Reduce, consumer: Nest) -> SSAValue:
+        """The values of an accumulator's result after the consumer's joiners."""
+        last = self.nest(reduce, consumer).inner[-1]
+        opened = self.open_accumulated(reduce, consumer, last)
+        carried = self.iteration(consumer, last).carried[opened.coordinates]()
+        if opened.untouched:
+            return carried
+        values = self.accumulated(reduce, consumer)[-1]
+        return self.emit.value(sam.SelectValuesOp, carried, values)
+
+    # Values
+
+    def depth(self, expression: Expression, nest: Nest) -> int:
+        """How many axes of the nest's scope the value stream of `expression` carries."""
+        return 1 + max((nest.scope.index(axis) for axis in expression.axes), default=-1)
+
+    def align(self, stream: SSAValue, nest: Nest, start: int, stop: int) -> SSAValue:
+        """`stream` repeated along the axes `start` to `stop` of the nest's scope."""
+        for axis in nest.scope[start:stop]:
+            signal = self.emit.value(sam.RepeatSignalOp, self.iteration(nest, axis).coordinates)
+            stream = self.emit.value(sam.RepeatOp, stream, signal)
+        return stream
+
+    def aligned_value(self, expression: Expression, nest: Nest, depth: int) -> SSAValue:
+        value = self.value(expression, nest)
+        return self.align(value, nest, self.depth(expression, nest), depth)
+
+    def value(self, expression: Expression, nest: Nest) -> SSAValue:
+        """The value stream of `expression`; stack: scope up to its last axis."""
+        key = (expression, nest)
+        if key not in self._values:
+            self._values[key] = self._value(expression, nest)
+        return self._values[key]
+
+    def _value(self, expression: Expression, nest: Nest) -> SSAValue:
+        match expression:
+            case Input():
+                source = self.sources[expression]
+                reference = (
+                    self.reference(expression, nest, source.axes[-1])
+                    if source.axes
+                    else self.emit.root()
+                )
+                return self.emit.value(sam.ArrayOp, reference, source.tensor)
+            case Full():
+                return self.aligned_value(expression.operand, nest, self.depth(expression, nest))
+            case Map():
+                depth = self.depth(expression, nest)
+                operands = tuple(
+                    self.aligned_value(operand, nest, depth) for operand in expression.operands
+                )
+                return self.emit.value(sam.AluOp, expression.op, operands, expression.scalar)
+            case Reduce():
+                inner = self.nest(expression, nest)
+                if inner.inner:
+                    return self.accumulated_value(expression, nest)
+                value = self.aligned_value(inner.body, inner, len(inner.scope))
+                return self.emit.value(sam.ReduceOp, value, expression.op)
+
+
+def _constantly(value: SSAValue) -> Callable[[], SSAValue]:
+    return lambda: value

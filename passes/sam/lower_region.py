@@ -1,0 +1,191 @@
+"""
+Lowers one `sam.region` to one `sam.graph`.
+
+Reads the region's expressions, fixes the order of axes, stores operands permuted where the
+order asks for it, evaluates the fusion table for each result, and writes the results.
+
+Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
+"""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import AnyTensorType, TensorType
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.utils.hints import isa
+
+from headrace.dialects import sam, sparse_tensor
+from headrace.passes.sam.emitter import Emitter
+from headrace.passes.sam.expression import Axis, Expression, Input, walk
+from headrace.passes.sam.fill_values import Filled, fill_in
+from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
+from headrace.passes.sam.order import Order
+from headrace.passes.sam.region_expression import RegionExpression, fail, read_region
+from headrace.passes.sam.region_order import is_symmetric, order_of
+from headrace.storage.levels import Format, Level
+
+
+class RegionLowering:
+    """The state of lowering one region; `run` gives the operations that replace it."""
+
+    def __init__(self, region: sam.RegionOp, *, reference: bool) -> None:
+        self.region = region
+        self.is_reference = reference
+        self.read: RegionExpression = read_region(region)
+        self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
+        for number, format in enumerate(self.formats):
+            if format.block:
+                raise fail(region, f"operand {number} is stored in blocks; convert it first")
+        self.filled: Filled = fill_in(self.read.expressions, self.read.results, self.is_dense)
+        self.order: Order = order_of(region, self.read, self.filled.results, self.formats)
+        self.before: list[Operation] = []
+        self.after: list[Operation] = []
+
+    def is_dense(self, operand: int, dimension: int) -> bool:
+        format = self.formats[operand]
+        return format.levels[format.order.index(dimension)] is Level.DENSE
+
+    def run(self) -> tuple[list[Operation], list[SSAValue]]:
+        """The operations that replace the region, and the values that replace its results."""
+        operands = list(self.region.inputs)
+        slots = self.permuted_copies(operands)
+        block = Block(arg_types=[value.type for value in operands])
+        emitter = Emitter(block)
+        table = FusionTable(
+            emitter,
+            self.read.expressions,
+            self.order.axes,
+            self.sources(block, slots),
+            self.filled.supports,
+            self.read.extents,
+            self.read.name,
+            reference=self.is_reference,
+        )
+        written = [
+            self.write(table, expression, axes, result.type)
+            for expression, axes, result in zip(
+                self.filled.results, self.read.result_axes, self.region.results, strict=True
+            )
+        ]
+        block.add_op(sam.YieldOp(*written))
+        emitter.erase_unused()
+        graph = sam.GraphOp(operands, [value.type for value in written], Region(block))
+        results = [
+            self.converted(new, old.type)
+            for new, old in zip(graph.results, self.region.results, strict=True)
+        ]
+        return [*self.before, graph, *self.after], results
+
+    # Operands
+
+    def permuted_copies(self, operands: list[SSAValue]) -> dict[Input, int]:
+        """
+        The number of the graph operand behind each input.
+
+        Inputs whose storage contradicts the order get a converted copy, appended to `operands`.
+        """
+        position = {axis: p for p, axis in enumerate(self.order.axes)}
+        slots: dict[Input, int] = {}
+        copies: dict[tuple[int, tuple[int, ...]], int] = {}
+        permuted = {stored.use for stored in self.order.permuted}
+        for use in inputs_of(self.filled.results):
+            slots[use] = use.operand
+            if use in permuted and not is_symmetric(self.region.inputs[use.operand]):
+                order = tuple(sorted(range(len(use.axes)), key=lambda d: position[use.axes[d]]))
+                key = (use.operand, order)
+                if key not in copies:
+                    format = Format(self.formats[use.operand].levels, order)
+                    copies[key] = len(operands)
+                    operands.append(self.convert(self.region.inputs[use.operand], format))
+                slots[use] = copies[key]
+        return slots
+
+    def convert(self, value: SSAValue, format: Format) -> SSAValue:
+        copy = sparse_tensor.ConvertOp(value, with_format(value.type, format))
+        self.before.append(copy)
+        return copy.results[0]
+
+    def sources(self, block: Block, slots: dict[Input, int]) -> dict[Input, Source]:
+        sources: dict[Input, Source] = {}
+        for use, slot in slots.items():
+            tensor = block.args[slot]
+            format = sparse_tensor.format_of(tensor.type)
+            axes = tuple(use.axes[dimension] for dimension in format.order)
+            if slot == use.operand and any(stored.use is use for stored in self.order.permuted):
+                # A symmetric matrix is its own permuted copy.
+                axes = axes[::-1]
+            sources[use] = Source(tensor, format.levels, axes)
+        return sources
+
+    # Results
+
+    def write(
+        self, table: FusionTable, expression: Expression, axes: Sequence[Axis], type: object
+    ) -> SSAValue:
+        """
+        Write one result; its levels follow the order of axes.
+
+        A dense result is stored at computed positions, or simply in order where every
+        coordinate is visited. A compressed level closes one segment for each coordinate of its
+        parent, empty or not; a dense level above or below one is visited in full.
+        """
+        assert isa(type, AnyTensorType)
+        wanted = sparse_tensor.format_of(type)
+        position = {axis: p for p, axis in enumerate(self.order.axes)}
+        order = tuple(sorted(range(len(axes)), key=lambda d: position[axes[d]]))
+        levels = wanted.levels
+        if self.is_reference or (order != wanted.order and not wanted.is_dense):
+            levels = (Level.COMPRESSED,) * len(order)
+        format = Format(levels, order)
+        visited = [axes[d] for d, level in zip(order, levels, strict=True) if level is Level.DENSE]
+        if not format.is_dense:
+            expression = self.read.expressions.full(expression, visited)
+        nest = table.result_nest(expression, axes)
+        rows = [table.iteration(nest, axis) for axis in nest.scope]
+        value = table.aligned_value(expression, nest, len(nest.scope))
+        return self.assemble(table, nest, rows, value, with_format(type, format))
+
+    def assemble(
+        self,
+        table: FusionTable,
+        nest: Nest,
+        rows: Sequence[Iteration],
+        value: SSAValue,
+        type: AnyTensorType,
+    ) -> SSAValue:
+        emit = table.emit
+        format = sparse_tensor.format_of(type)
+        extents = [emit.extent(self.read.extents[axis]) for axis in nest.scope]
+        if format.is_dense and not all(row.is_full for row in rows):
+            reference: SSAValue | None = None
+            for row, extent in zip(rows, extents, strict=True):
+                reference = emit.value(sam.LocateOp, row.coordinates, extent, reference)
+            assert reference is not None
+            values = emit.value(sam.StoreOp, reference, value, tuple(extents))
+        else:
+            values = emit.value(sam.WriteValuesOp, value)
+        written = [
+            emit.value(sam.WriteCoordinatesOp, row.coordinates, "keep")
+            for row, level in zip(rows, format.levels, strict=True)
+            if level is Level.COMPRESSED
+        ]
+        shape = [extents[format.order.index(d)] for d in range(format.rank)]
+        return emit.value(sam.AssembleOp, tuple(written), values, tuple(shape), type)
+
+    def converted(self, value: SSAValue, type: object) -> SSAValue:
+        """`value` in the format that the region's result had."""
+        assert isa(type, AnyTensorType)
+        if sparse_tensor.format_of(value.type) == sparse_tensor.format_of(type):
+            return value
+        copy = sparse_tensor.ConvertOp(value, type)
+        self.after.append(copy)
+        return copy.results[0]
+
+
+def inputs_of(results: Sequence[Expression]) -> list[Input]:
+    return [expression for expression in walk(results) if isinstance(expression, Input)]
+
+
+def with_format(type: object, format: Format) -> AnyTensorType:
+    """The tensor type stored in another format."""
+    assert isa(type, AnyTensorType)
+    return TensorType(type.element_type, type.get_shape(), sparse_tensor.encoding_of(format))

@@ -1,0 +1,362 @@
+"""
+A `sam.region` of linalg operations read as an expression DAG.
+
+Every use of a value is asked for with the axes of its dimensions, from the results
+upwards. Producer and consumer share axes because the consumer hands its own down; the
+reduction axes of an operation are private to it and its axes. Asking twice with the same
+axes gives the same expression.
+
+Source: "FuseFlow", ASPLOS 2026, section 4 (index unification).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects import arith, linalg, tensor
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    StringAttr,
+    TensorType,
+)
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
+from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
+from xdsl.utils.exceptions import PassFailedException
+
+from headrace.dialects import sam
+from headrace.passes.sam.expression import (
+    Axis,
+    Constant,
+    Expression,
+    Expressions,
+    Input,
+    Reduce,
+    Scalar,
+    walk,
+)
+from headrace.passes.sam.scalar_body import (
+    apply,
+    constant_of,
+    read_scalar_op,
+)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The number of coordinates of an axis: `size`, or that of an operand's dimension."""
+
+    size: int | None
+    operand: int = 0
+    dimension: int = 0
+
+
+@dataclass(frozen=True)
+class RegionExpression:
+    """
+    What a region computes.
+
+    `results[k]` has dimension `d` on `result_axes[k][d]`; `order` lists the axes in the
+    order of first use by an input, which numbers them for the user: `i0`, `i1`, ..
+    """
+
+    expressions: Expressions
+    results: tuple[Expression, ...]
+    result_axes: tuple[tuple[Axis, ...], ...]
+    extents: dict[Axis, Extent]
+    order: tuple[Axis, ...]
+
+    def name(self, axis: Axis) -> str:
+        return f"i{self.order.index(axis)}"
+
+
+def fail(op: Operation, reason: str) -> PassFailedException:
+    """The exception that refuses `op`, with the line of the model it came from."""
+    source = op.attributes.get("headrace.source")
+    where = f" ({source.data})" if isinstance(source, StringAttr) else ""
+    return PassFailedException(f"not lowered: '{op.name}'{where}: {reason}")
+
+
+def read_region(region: sam.RegionOp) -> RegionExpression:
+    """
+    The expressions of a region's results.
+
+    Raises `PassFailedException` naming the operation that cannot be read.
+    """
+    return _Reader(region).read()
+
+
+class _Reader:
+    def __init__(self, region: sam.RegionOp) -> None:
+        self.region = region
+        self.expressions = Expressions()
+        self.extents: dict[Axis, Extent] = {}
+        self.fresh = 0
+        self.memo: dict[tuple[SSAValue, tuple[Axis | None, ...]], Scalar] = {}
+
+    def read(self) -> RegionExpression:
+        block = self.region.body.block
+        terminator = block.last_op
+        assert terminator is not None
+        results: list[Expression] = []
+        result_axes: list[tuple[Axis, ...]] = []
+        by_shape: dict[tuple[int, ...], tuple[Axis, ...]] = {}
+        for value in terminator.operands:
+            # Results of one static shape are asked for with the same axes, so that they can
+            # share the iteration of what they have in common.
+            shape = _shape(value)
+            axes = tuple(self.axis(size) for size in shape)
+            if DYNAMIC_INDEX not in shape:
+                axes = by_shape.setdefault(shape, axes)
+            read = self.use(value, axes)
+            if isinstance(read, Constant):
+                raise fail(self.region, f"a result is the constant {read.value}; leave it outside")
+            results.append(read)
+            result_axes.append(axes)
+        order: list[Axis] = []
+        for expression in walk(results):
+            if isinstance(expression, Input):
+                order += expression.axes
+        for axes in result_axes:
+            order += axes
+        for expression in walk(results):
+            if isinstance(expression, Reduce):
+                order += sorted(expression.over)
+        for axis in order:
+            if self.extents[axis].size == DYNAMIC_INDEX:
+                raise fail(self.region, "an axis of unknown extent is indexed by no operand")
+        return RegionExpression(
+            self.expressions,
+            tuple(results),
+            tuple(result_axes),
+            self.extents,
+            tuple(dict.fromkeys(order)),
+        )
+
+    def axis(self, size: int) -> Axis:
+        self.fresh += 1
+        self.extents[self.fresh] = Extent(size)
+        return self.fresh
+
+    def use(self, value: SSAValue, axes: tuple[Axis | None, ...]) -> Scalar:
+        """The expression of `value` with dimension d on `axes[d]` (None: coordinate 0)."""
+        key = (value, axes)
+        if key not in self.memo:
+            self.memo[key] = self._use(value, axes)
+        return self.memo[key]
+
+    def _use(self, value: SSAValue, axes: tuple[Axis | None, ...]) -> Scalar:
+        self._learn_extents(value, axes)
+        if isinstance(value, BlockArgument):
+            return self._input(value, axes)
+        assert isinstance(value, OpResult)
+        match value.op:
+            case arith.ConstantOp() as op:
+                number = constant_of(op.value)
+                if number is None:
+                    raise fail(op, "only constants that repeat one number enter a region")
+                return Constant(number)
+            case tensor.EmptyOp() as op:
+                raise fail(op, "its undefined contents are read")
+            case linalg.ReduceOp() as op:
+                return self._reduce_op(op, axes)
+            case linalg.BroadcastOp() as op:
+                added = set(op.dimensions.get_values())
+                kept = tuple(a for d, a in enumerate(axes) if d not in added)
+                return self.use(op.input, kept)
+            case LinalgStructuredOperation() as op:
+                return self._structured(op, value.index, axes)
+            case op:
+                raise fail(op, "only linalg operations can be fused")
+
+    def _learn_extents(self, value: SSAValue, axes: tuple[Axis | None, ...]) -> None:
+        for dimension, (axis, size) in enumerate(zip(axes, _shape(value), strict=True)):
+            if axis is None:
+                continue
+            known = self.extents[axis]
+            if known.size != DYNAMIC_INDEX:
+                continue
+            if size != DYNAMIC_INDEX:
+                self.extents[axis] = Extent(size)
+            elif isinstance(value, BlockArgument):
+                self.extents[axis] = Extent(None, value.index, dimension)
+
+    def _input(self, value: BlockArgument, axes: tuple[Axis | None, ...]) -> Expression:
+        filled = tuple(self.axis(1) if axis is None else axis for axis in axes)
+        if len(set(filled)) != len(filled):
+            raise fail(
+                self.region,
+                f"operand {value.index} is indexed twice by one axis; take its diagonal first",
+            )
+        new = [axis for axis, given in zip(filled, axes, strict=True) if given is None]
+        return self.expressions.reduce("add", new, self.expressions.input(value.index, filled))
+
+    def _bind(
+        self, op: Operation, result_map: AffineMap, axes: tuple[Axis | None, ...]
+    ) -> tuple[dict[int, Axis], list[Axis]]:
+        """The axis of each loop that the result names, and the unit axes made for it."""
+        loops: dict[int, Axis] = {}
+        units: list[Axis] = []
+        for expr, axis in zip(result_map.results, axes, strict=True):
+            if isinstance(expr, AffineConstantExpr):
+                continue
+            if not isinstance(expr, AffineDimExpr) or expr.position in loops:
+                raise fail(op, f"the result map {result_map} is not a projected permutation")
+            if axis is None:
+                units.append(self.axis(1))
+            loops[expr.position] = units[-1] if axis is None else axis
+        return loops, units
+
+    def _structured(
+        self, op: LinalgStructuredOperation, index: int, axes: tuple[Axis | None, ...]
+    ) -> Scalar:
+        maps = [attribute.data for attribute in op.get_indexing_maps()]
+        inputs = len(op.inputs)
+        loops, units = self._bind(op, maps[inputs + index], axes)
+        private: list[Axis] = []
+        for loop in range(maps[0].num_dims):
+            if loop not in loops:
+                private.append(self.axis(self._loop_size(op, maps, loop)))
+                loops[loop] = private[-1]
+
+        def operand(k: int) -> Scalar:
+            value = op.operands[k]
+            if not isinstance(value.type, TensorType):
+                return self._scalar_operand(op, value)
+            return self.use(value, tuple(self._index(op, e, loops) for e in maps[k].results))
+
+        block = op.body.block
+        body = _Body(self.expressions, block.args, operand)
+        last = block.last_op
+        assert last is not None
+        yielded = last.operands[index]
+        accumulator = block.args[inputs + index]
+        if not private:
+            return self._reduced("add", units, body.read(yielded))
+        kind, value = body.reduction(op, yielded, accumulator)
+        reduced = self._reduced(kind, private, body.read(value))
+        initial = operand(inputs + index)
+        if not _is_identity(kind, initial):
+            reduced = apply(self.expressions, kind, (reduced, initial))
+        return self._reduced("add", units, reduced)
+
+    def _reduced(self, kind: str, over: Sequence[Axis], value: Scalar) -> Scalar:
+        if not over:
+            return value
+        if isinstance(value, Constant):
+            if kind != "add":
+                return value
+            sizes = [self.extents[axis].size for axis in over]
+            if None in sizes or DYNAMIC_INDEX in sizes:
+                raise fail(self.region, "a constant is summed over an axis of unknown extent")
+            return Constant(value.value * math.prod(size or 0 for size in sizes))
+        return self.expressions.reduce(kind, over, value)
+
+    def _reduce_op(self, op: linalg.ReduceOp, axes: tuple[Axis | None, ...]) -> Scalar:
+        shape = _shape(op.input)
+        reduced = set(op.dimensions.get_values())
+        given = iter(axes)
+        private: list[Axis] = []
+        full: list[Axis | None] = []
+        for dimension, size in enumerate(shape):
+            if dimension in reduced:
+                private.append(self.axis(size))
+                full.append(private[-1])
+            else:
+                full.append(next(given))
+        block = op.region.block
+        source = self.use(op.input, tuple(full))
+        body = _Body(self.expressions, block.args, lambda _: source)
+        last = block.last_op
+        assert last is not None
+        kind, value = body.reduction(op, last.operands[0], block.args[1])
+        result = self._reduced(kind, private, body.read(value))
+        initial = self.use(op.init, axes)
+        if not _is_identity(kind, initial):
+            result = apply(self.expressions, kind, (result, initial))
+        return result
+
+    def _index(self, op: Operation, expr: object, loops: dict[int, Axis]) -> Axis | None:
+        match expr:
+            case AffineDimExpr():
+                return loops[expr.position]
+            case AffineConstantExpr() if expr.value == 0:
+                return None
+            case _:
+                raise fail(op, f"index '{expr}' is neither a loop nor the constant 0")
+
+    def _loop_size(self, op: Operation, maps: Sequence[AffineMap], loop: int) -> int:
+        for value, indexing in zip(op.operands, maps, strict=True):
+            for expr, size in zip(indexing.results, _shape(value), strict=True):
+                if isinstance(expr, AffineDimExpr) and expr.position == loop:
+                    return size
+        raise fail(op, f"loop {loop} indexes no operand, so its extent is unknown")
+
+    def _scalar_operand(self, op: Operation, value: SSAValue) -> Constant:
+        if isinstance(value, OpResult) and isinstance(value.op, arith.ConstantOp):
+            number = constant_of(value.op.value)
+            if number is not None:
+                return Constant(number)
+        raise fail(op, "a scalar operand must be an arith.constant")
+
+
+class _Body:
+    """Reads the scalar values of one body; `operand(k)` is the value of argument k."""
+
+    def __init__(
+        self,
+        expressions: Expressions,
+        arguments: Sequence[BlockArgument],
+        operand: Callable[[int], Scalar],
+    ) -> None:
+        self.expressions = expressions
+        self.arguments = arguments
+        self.operand = operand
+        self.memo: dict[SSAValue, Scalar] = {}
+
+    def read(self, value: SSAValue) -> Scalar:
+        if value not in self.memo:
+            if isinstance(value, BlockArgument):
+                self.memo[value] = self.operand(value.index)
+            else:
+                assert isinstance(value, OpResult)
+                op = value.op
+                self.memo[value] = read_scalar_op(
+                    self.expressions, op, lambda k: self.read(op.operands[k])
+                )
+        return self.memo[value]
+
+    def reduction(
+        self, op: Operation, yielded: SSAValue, accumulator: BlockArgument
+    ) -> tuple[str, SSAValue]:
+        """The kind of a reduction and the value that it reduces."""
+        combine = yielded.op if isinstance(yielded, OpResult) else None
+        kinds: dict[type[Operation], str] = {
+            arith.AddfOp: "add",
+            arith.AddiOp: "add",
+            arith.MaximumfOp: "max",
+            arith.MaxnumfOp: "max",
+            arith.MinimumfOp: "min",
+            arith.MinnumfOp: "min",
+        }
+        if combine is not None and type(combine) in kinds:
+            left, right = combine.operands
+            if right is accumulator:
+                return kinds[type(combine)], left
+            if left is accumulator:
+                return kinds[type(combine)], right
+        raise fail(op, "a reduction must add to, or take the maximum or minimum with, its output")
+
+
+def _is_identity(kind: str, initial: Scalar) -> bool:
+    """Whether reducing from `initial` changes nothing; exporters write infinity as 3.4e38."""
+    if not isinstance(initial, Constant):
+        return False
+    huge = 3.0e38
+    value = initial.value
+    return {"add": value == 0, "max": value <= -huge, "min": value >= huge}[kind]
+
+
+def _shape(value: SSAValue) -> tuple[int, ...]:
+    kind: Attribute = value.type
+    return kind.get_shape() if isinstance(kind, TensorType) else ()

@@ -1,0 +1,206 @@
+"""
+`sam-fuse`: groups the linalg operations of a function into `sam.region`s.
+
+A region becomes one stream graph; what lies between two regions is stored. Operations are
+taken in program order, and a region ends where the chosen granularity says so or where an
+operation that is not fused (a reshape, a slice) stands between producer and consumer.
+
+Source: "FuseFlow", ASPLOS 2026, sections 3 and 8.1 (fusion granularities).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from xdsl.context import Context
+from xdsl.dialects import arith, linalg, tensor
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.transforms.dead_code_elimination import dce
+from xdsl.utils.exceptions import PassFailedException
+
+from headrace.dialects import sam
+
+
+def is_fusible(op: Operation) -> bool:
+    """Whether `op` computes a tensor from tensors element by element or by reduction."""
+    if is_initialiser(op):
+        return False
+    return isinstance(op, LinalgStructuredOperation | linalg.ReduceOp | linalg.BroadcastOp)
+
+
+def is_initialiser(op: Operation) -> bool:
+    """Whether `op` only makes an initial value or its size; each region gets its own copy."""
+    return isinstance(op, linalg.FillOp | tensor.EmptyOp | tensor.DimOp | arith.ConstantOp)
+
+
+@dataclass
+class Group:
+    """Operations of one region, and everything that depends on them so far."""
+
+    key: str
+    ops: list[Operation] = field(default_factory=list)
+    outside: list[Operation] = field(default_factory=list)
+    """Operations that depend on the group but are not fused."""
+    between: list[Operation] = field(default_factory=list)
+    """Those of `outside` that stand before the last operation of the group."""
+
+    def add(self, op: Operation) -> None:
+        self.ops.append(op)
+        self.between = list(self.outside)
+
+    def accepts(self, op: Operation) -> bool:
+        return not any(owner in self.outside for owner in producers(op))
+
+
+@dataclass(frozen=True)
+class SamFusePass(ModulePass):
+    """
+    Groups operations into regions.
+
+    `regions` is `none` (each operation alone; the parts of one softmax, layer norm, .. stay
+    together), `layer` (one region for each layer of the model, as named by `headrace.module`)
+    or `all`. `cuts` are the numbers of further fusible operations, counted from 0 in program
+    order, that start a new region.
+    """
+
+    name = "sam-fuse"
+
+    regions: Literal["none", "layer", "all"] = "none"
+    cuts: tuple[int, ...] = ()
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        dce(op)
+        for function in op.walk():
+            if isinstance(function, FuncOp) and function.body.blocks:
+                for group in self.groups(function.body.block):
+                    make_region(group)
+
+    def groups(self, block: Block) -> list[Group]:
+        fusible = [op for op in block.ops if is_fusible(op)]
+        out_of_range = [cut for cut in self.cuts if not 0 <= cut < len(fusible)]
+        if out_of_range:
+            raise PassFailedException(
+                f"sam-fuse: cuts={out_of_range[0]} names no operation; "
+                f"there are {len(fusible)}, numbered from 0"
+            )
+        starts = {fusible[cut] for cut in self.cuts}
+        groups: list[Group] = []
+        keys = self.keys(fusible)
+        for op in block.ops:
+            current = groups[-1] if groups else None
+            if op in keys:
+                fits = current is not None and current.key == keys[op] and op not in starts
+                if current is None or not fits or not current.accepts(op):
+                    current = Group(keys[op])
+                    groups.append(current)
+                current.add(op)
+            elif current is not None and not is_initialiser(op):
+                members = {*current.ops, *current.outside}
+                if any(owner in members for owner in producers(op)):
+                    current.outside.append(op)
+        return groups
+
+    def keys(self, fusible: Sequence[Operation]) -> dict[Operation, str]:
+        """Consecutive operations with one key share a region."""
+        match self.regions:
+            case "all":
+                return dict.fromkeys(fusible, "all")
+            case "layer":
+                return _layer_keys(fusible)
+            case "none":
+                return {
+                    op: _text(op, "headrace.composite") or f"operation {number}"
+                    for number, op in enumerate(fusible)
+                }
+
+
+def _layer_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
+    """
+    The first name of each operation's module path.
+
+    What the root module computes itself (an activation between two layers) goes with the layer
+    before it.
+    """
+    keys: dict[Operation, str] = {}
+    layer = ""
+    for op in fusible:
+        layer = _text(op, "headrace.module").split(".")[0] or layer
+        keys[op] = layer
+    return keys
+
+
+def _text(op: Operation, attribute: str) -> str:
+    value = op.attributes.get(attribute)
+    return value.data if isinstance(value, StringAttr) else ""
+
+
+def producers(op: Operation) -> list[Operation]:
+    """The operations that compute what `op` and the operations inside it read."""
+    return [
+        operand.op
+        for inner in op.walk()
+        for operand in inner.operands
+        if isinstance(operand, OpResult)
+    ]
+
+
+def make_region(group: Group) -> sam.RegionOp:
+    """
+    Move the operations of `group` into a new region that stands in place of the last of them.
+    """
+    ops = group.ops
+    members = set(ops)
+    initialisers = _initialisers(ops)
+    inside = {*members, *initialisers}
+    inputs = list(
+        dict.fromkeys(
+            operand
+            for op in (*initialisers, *ops)
+            for operand in op.operands
+            if not (isinstance(operand, OpResult) and operand.op in inside)
+        )
+    )
+    outputs = [
+        result
+        for op in ops
+        for result in op.results
+        if any(use.operation not in members for use in result.uses)
+    ]
+    block = Block(arg_types=[value.type for value in inputs])
+    inner: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
+    for op in (*initialisers, *ops):
+        block.add_op(op.clone(inner))
+    block.add_op(sam.YieldOp(*(inner[value] for value in outputs)))
+    region = sam.RegionOp(inputs, [value.type for value in outputs], Region(block))
+    last = ops[-1]
+    Rewriter.insert_op(region, InsertPoint.before(last))
+    for op in group.between:
+        # What reads the region has to follow it.
+        op.detach()
+    Rewriter.insert_op(group.between, InsertPoint.after(last))
+    for old, new in zip(outputs, region.results, strict=True):
+        old.replace_all_uses_with(new)
+    for op in reversed(ops):
+        op.detach()
+        op.erase()
+    return region
+
+
+def _initialisers(ops: Sequence[Operation]) -> list[Operation]:
+    """Fills, empty tensors and constants below `ops`, producers first."""
+    found: dict[Operation, None] = {}
+
+    def visit(op: Operation) -> None:
+        for owner in producers(op):
+            if is_initialiser(owner) and owner not in found:
+                visit(owner)
+                found[owner] = None
+
+    for op in ops:
+        visit(op)
+    return list(found)

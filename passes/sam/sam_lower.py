@@ -1,0 +1,36 @@
+"""
+`sam-lower`: every `sam.region` of linalg operations becomes a `sam.graph` of streams.
+
+Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
+"""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from headrace.dialects import sam
+from headrace.passes.sam.lower_region import RegionLowering
+
+
+@dataclass(frozen=True)
+class SamLowerPass(ModulePass):
+    """
+    Lowers regions by their fusion tables.
+
+    `reference` reproduces the granularity of the reference compiler, to compare node counts:
+    dense levels are scanned and joined except in a product with one compressed level, results
+    are compressed on every level, and rows that no operand stores are left out, so that
+    results lack f(0) there.
+    """
+
+    name = "sam-lower"
+
+    reference: bool = False
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
+        for region in regions:
+            Rewriter.replace_op(region, *RegionLowering(region, reference=self.reference).run())
