@@ -68,14 +68,24 @@ def factor(formula: Formula[AtomT], rank: dict[AtomT, int]) -> Join[AtomT] | Ato
     apart = {a: {b for b in names if b == a or b not in together[a]} for a in names}
     groups = _components(names, together)
     if len(groups) > 1:
-        parts = [_restricted(formula, group) for group in groups]
-        return _join("union", [factor(part, rank) for part in parts])
+        summands = [_inside(formula, group) for group in groups]
+        return _join("union", [factor(part, rank) for part in summands])
     groups = _components(names, apart)
     if len(groups) > 1:
-        parts = [frozenset(term & group for term in formula) for group in groups]
-        if intersect(parts) == formula:
-            return _join("intersect", [factor(part, rank) for part in parts])
+        factors = [_projected(formula, group) for group in groups]
+        if intersect(factors) == formula:
+            return _join("intersect", [factor(part, rank) for part in factors])
     return Join("union", tuple(names))
+
+
+def _inside(formula: Formula[AtomT], group: frozenset[AtomT]) -> Formula[AtomT]:
+    """The terms within `group`."""
+    return frozenset(term for term in formula if term <= group)
+
+
+def _projected(formula: Formula[AtomT], group: frozenset[AtomT]) -> Formula[AtomT]:
+    """The terms, each cut down to `group`."""
+    return frozenset(term & group for term in formula)
 
 
 def _join(kind: Literal["intersect", "union"], parts: list[Join[AtomT] | AtomT]) -> Join[AtomT]:
