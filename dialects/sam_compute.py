@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
-from xdsl.dialects.builtin import AnyTensorType, FloatAttr, TensorType
+from xdsl.dialects.builtin import AnyFloat, AnyTensorType, FloatAttr, IntegerType, TensorType
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.interfaces import HasCanonicalizationPatternsInterface
 from xdsl.ir import Attribute, SpacedOpaqueSyntaxAttribute, SSAValue
@@ -214,19 +214,30 @@ class AluOp(StreamOperation, HasCanonicalizationPatternsInterface):
         if op.data is AluKind.MATMUL:
             left, right = (input.element_type for input in inputs)
             return (inputs[0].of(Kind.VAL, _product(left, right)),)
-        for input in inputs[1:]:
-            if input.element_type != inputs[0].element_type:
-                raise VerifyException(
-                    f"'{cls.name}' combines values of one type, but got "
-                    f"{inputs[0].element_type} and {input.element_type}"
-                )
-        return (inputs[0],)
+        return (inputs[0].of(Kind.VAL, _common(cls.name, [i.element_type for i in inputs])),)
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
         from headrace.passes.canonicalization.sam import alu_patterns
 
         return alu_patterns()
+
+
+def _common(operation: str, types: Sequence[Attribute]) -> Attribute:
+    """
+    The type of values combined element by element: the widest float, else the widest integer.
+
+    So a mask of type i1 can choose between, or scale, numbers of any type.
+    """
+    if all(type == types[0] for type in types):
+        return types[0]
+    if any(isinstance(type, TensorType) for type in types):
+        raise VerifyException(
+            f"'{operation}' combines tiles of one type, but got {', '.join(map(str, types))}"
+        )
+    floats = [type for type in types if isinstance(type, AnyFloat)]
+    integers = [type for type in types if isinstance(type, IntegerType)]
+    return max(floats or integers, key=lambda type: type.bitwidth)
 
 
 def _product(left: Attribute, right: Attribute) -> Attribute:
