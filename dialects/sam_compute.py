@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 from xdsl.dialects.builtin import AnyFloat, AnyTensorType, FloatAttr, IntegerType, TensorType
 from xdsl.dialects.utils import EnumAttribute
@@ -236,8 +236,17 @@ def _common(operation: str, types: Sequence[Attribute]) -> Attribute:
             f"'{operation}' combines tiles of one type, but got {', '.join(map(str, types))}"
         )
     floats = [type for type in types if isinstance(type, AnyFloat)]
-    integers = [type for type in types if isinstance(type, IntegerType)]
-    return max(floats or integers, key=lambda type: type.bitwidth)
+    if floats:
+        return max(floats, key=_float_width)
+    return max(types, key=_integer_width)
+
+
+def _float_width(type: AnyFloat) -> int:
+    return type.bitwidth
+
+
+def _integer_width(type: Attribute) -> int:
+    return cast(IntegerType[Any, Any], type).width.data
 
 
 def _product(left: Attribute, right: Attribute) -> Attribute:

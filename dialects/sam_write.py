@@ -7,8 +7,9 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from xdsl.dialects.builtin import AnyTensorTypeConstr, IndexType
+from xdsl.dialects.builtin import AnyTensorType, AnyTensorTypeConstr, IndexType, TensorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -120,7 +121,7 @@ class StoreOp(StreamOperation):
 class AssembleOp(IRDLOperation):
     """
     A tensor of its compressed levels (outermost first), its values, and the extents of its
-    dimensions (in units of blocks for a blocked format).
+    dimensions (in units of blocks for a blocked format). Numbers are converted to its type.
 
     `%Y = sam.assemble levels(%0, %1) values %2 extents(%n, %m) : !sam.values<f64> -> tensor<..>`
     """
@@ -162,8 +163,14 @@ class AssembleOp(IRDLOperation):
                 f"'{self.name}' needs one extent for each of the {format.rank} dimensions "
                 f"of {tensor}, but got {len(self.extents)}"
             )
-        if self.values.type != ValuesType(value_type(tensor)):
+        values = self.values.type
+        if isinstance(values, ValuesType) and _tile(values.element_type) != format.block:
             raise VerifyException(
                 f"'{self.name}' needs values of type {value_type(tensor)}, "
                 f"but got {self.values.type}"
             )
+
+
+def _tile(type: Attribute) -> tuple[int, ...]:
+    """The shape of one value: `()` for a number."""
+    return cast(AnyTensorType, type).get_shape() if isinstance(type, TensorType) else ()
