@@ -10,7 +10,9 @@ from math import erf
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+Array = npt.NDArray[Any]
 Function = Callable[..., Any]
 OfOne = Callable[[Any], Any]
 OfTwo = Callable[[Any, Any], Any]
@@ -56,9 +58,8 @@ UNARY: dict[str, OfOne] = {
 }
 
 
-def select(c: Any, a: Any, b: Any) -> Any:
-    chosen: Any = np.where(c != 0, a, b)
-    return chosen
+def select(c: Array, a: Array, b: Array) -> Array:
+    return np.where(c != 0, a, b)
 
 
 def keep_where(scalar: float) -> OfTwo:
