@@ -11,7 +11,7 @@ Compiler", OOPSLA 2017, section 5.
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 AtomT = TypeVar("AtomT", bound=Hashable)
 
@@ -91,10 +91,8 @@ def _projected(formula: Formula[AtomT], group: frozenset[AtomT]) -> Formula[Atom
 def _join(kind: Literal["intersect", "union"], parts: list[Join[AtomT] | AtomT]) -> Join[AtomT]:
     flat: list[Join[AtomT] | AtomT] = []
     for part in parts:
-        if isinstance(part, Join) and part.kind == kind:
-            flat += part.parts
-        else:
-            flat.append(part)
+        joined = cast("Join[AtomT]", part) if isinstance(part, Join) else None
+        flat += joined.parts if joined is not None and joined.kind == kind else (part,)
     return Join(kind, tuple(flat))
 
 

@@ -1,0 +1,194 @@
+"""
+Random index-notation programs with their dense float64 results.
+
+The oracle is NumPy on dense arrays, built together with the text and independent of every
+level of the compiler.
+"""
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RandomProgram:
+    """`text` in index notation, a format and a dense value per operand, and the result."""
+
+    text: str
+    formats: dict[str, str]
+    inputs: dict[str, Array]
+    expected: Array
+
+
+@dataclass
+class _Term:
+    """Text of a subexpression, its indices, and its value with one dimension per index."""
+
+    text: str
+    indices: str
+    value: Array
+
+
+@dataclass
+class RandomPrograms:
+    """
+    A generator of programs with 2 to `most` operands.
+
+    Extents are 1 to 5; densities 0, 0.2, 0.5 and 1; one operand in four has empty rows, and
+    operands are used again under their own or other indices.
+    """
+
+    seed: int
+    most: int = 6
+    rng: np.random.Generator = field(init=False)
+    inputs: dict[str, Array] = field(init=False, default_factory=dict[str, Array])
+    formats: dict[str, str] = field(init=False, default_factory=dict[str, str])
+    extents: dict[str, int] = field(init=False, default_factory=dict[str, int])
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+
+    def program(self) -> RandomProgram:
+        self.inputs, self.formats, self.extents = {}, {}, {}
+        result = "".join(self.fresh() for _ in range(int(self.rng.integers(0, 4))))
+        term = self.term(result, int(self.rng.integers(2, self.most + 1)))
+        value = np.array(self.spread(term, result))
+        self.formats["Y"] = self.format(len(result))
+        head = f"Y({','.join(result)})" if result else "Y"
+        return RandomProgram(f"{head} = {term.text}", self.formats, self.inputs, value)
+
+    def fresh(self) -> str:
+        name = next(c for c in string.ascii_lowercase if c not in self.extents)
+        self.extents[name] = int(self.rng.integers(1, 6))
+        return name
+
+    def format(self, rank: int) -> str:
+        letters = "".join(self.rng.choice(["d", "s"], rank, p=[0.35, 0.65]))
+        order = "".join(str(d) for d in self.rng.permutation(rank))
+        return letters + (order if self.rng.random() < 0.3 else "") or "none"
+
+    def choose(self, indices: str, least: int = 0) -> str:
+        kept = [c for c in indices if self.rng.random() < 0.75]
+        missing = [c for c in indices if c not in kept]
+        while len(kept) < min(least, len(indices)):
+            kept.append(missing.pop())
+        return "".join(kept)
+
+    def spread(self, term: _Term, indices: str) -> Array:
+        """The value with one dimension per index of `indices`, broadcast where it has none."""
+        order = [c for c in indices if c in term.indices]
+        value = np.einsum(f"{term.indices}->{''.join(order)}", term.value)
+        shape = [self.extents[c] if c in order else 1 for c in indices]
+        full = tuple(self.extents[c] for c in indices)
+        return np.broadcast_to(value.reshape(shape), full)
+
+    def term(self, indices: str, operands: int) -> _Term:
+        """A subexpression over at most `indices`."""
+        if operands == 1:
+            return self.operand(indices)
+        kinds: dict[str, Callable[[str, int], _Term]] = {
+            "contract": self.contract,
+            "elementwise": self.elementwise,
+            "unary": self.unary,
+            "reduce": self.reduce,
+            "softmax": self.softmax,
+        }
+        kind = self.rng.choice(list(kinds), p=[0.42, 0.34, 0.12, 0.08, 0.04])
+        return kinds[kind](indices, operands)
+
+    def operand(self, indices: str) -> _Term:
+        chosen = "".join(self.rng.permutation(list(self.choose(indices, least=1)[:3])))
+        shape = tuple(self.extents[c] for c in chosen)
+        again = [name for name, value in self.inputs.items() if value.shape == shape]
+        if again and self.rng.random() < 0.3:
+            name = str(self.rng.choice(again))
+        else:
+            name = string.ascii_uppercase[len(self.inputs)]
+            density = float(self.rng.choice([0.0, 0.2, 0.5, 1.0], p=[0.1, 0.3, 0.4, 0.2]))
+            value = self.rng.integers(-4, 5, shape) * (self.rng.random(shape) < density)
+            if shape and self.rng.random() < 0.25:
+                value[self.rng.random(shape[0]) < 0.5] = 0
+            self.inputs[name] = np.asarray(value, dtype=np.float64)
+            self.formats[name] = self.format(len(shape))
+        text = f"{name}({','.join(chosen)})" if chosen else name
+        return _Term(text, chosen, self.inputs[name])
+
+    def split(self, operands: int) -> tuple[int, int]:
+        left = int(self.rng.integers(1, operands))
+        return left, operands - left
+
+    def contract(self, indices: str, operands: int) -> _Term:
+        bound = self.fresh()
+        first, second = self.split(operands)
+        left = self.term(self.choose(indices) + bound, first)
+        right = self.term(self.choose(indices) + bound, second)
+        if bound not in left.indices + right.indices:
+            return self.combine("*", np.multiply, left, right)
+        product = self.combine("*", np.multiply, left, right)
+        return self.total("sum", np.sum, bound, product)
+
+    def combine(
+        self, symbol: str, function: Callable[[Array, Array], Array], left: _Term, right: _Term
+    ) -> _Term:
+        indices = "".join(dict.fromkeys(left.indices + right.indices))
+        value = function(self.spread(left, indices), self.spread(right, indices))
+        return _Term(f"({left.text} {symbol} {right.text})", indices, value)
+
+    def elementwise(self, indices: str, operands: int) -> _Term:
+        first, second = self.split(operands)
+        left, right = self.term(indices, first), self.term(self.choose(indices, 1), second)
+        if self.rng.random() < 0.5:
+            left, right = right, left
+        options: Sequence[tuple[str, Callable[[Array, Array], Array]]] = (
+            ("*", np.multiply),
+            ("+", np.add),
+            ("-", np.subtract),
+        )
+        symbol, function = options[int(self.rng.integers(3))]
+        return self.combine(symbol, function, left, right)
+
+    def unary(self, indices: str, operands: int) -> _Term:
+        inner = self.term(indices, operands)
+        options: Sequence[tuple[str, Callable[[Array], Array]]] = (
+            ("relu({})", lambda x: np.maximum(x, 0)),
+            ("(-{})", np.negative),
+            ("sigmoid({})", lambda x: 1 / (1 + np.exp(-x))),
+            ("cos({})", np.cos),
+            ("({} * 0.5)", lambda x: x * 0.5),
+            ("({} + 1.5)", lambda x: x + 1.5),
+            ("abs({})", np.abs),
+        )
+        text, function = options[int(self.rng.integers(len(options)))]
+        return _Term(text.format(inner.text), inner.indices, function(inner.value))
+
+    def total(self, name: str, function: Callable[..., Array], bound: str, inner: _Term) -> _Term:
+        left = inner.indices.replace(bound, "")
+        value = function(inner.value, axis=inner.indices.index(bound))
+        return _Term(f"{name}({bound}, {inner.text})", left, value)
+
+    def reduce(self, indices: str, operands: int) -> _Term:
+        bound = self.fresh()
+        inner = self.term(indices + bound, operands)
+        if bound not in inner.indices:
+            return inner
+        if self.rng.random() < 0.5:
+            return self.total("amax", np.max, bound, inner)
+        return self.total("sum", np.sum, bound, inner)
+
+    def softmax(self, indices: str, operands: int) -> _Term:
+        inner = self.term(indices, operands)
+        if not inner.indices:
+            return inner
+        along = str(self.rng.choice(list(inner.indices)))
+        axis = inner.indices.index(along)
+        weights = np.exp(inner.value - inner.value.max(axis=axis, keepdims=True))
+        value = weights / weights.sum(axis=axis, keepdims=True)
+        # Written out, since softmax of a product with a sparse operand has its own meaning.
+        peak = f"amax({along}, {inner.text})"
+        scaled = f"exp({inner.text} - {peak})"
+        return _Term(f"({scaled} / sum({along}, {scaled}))", inner.indices, value)
