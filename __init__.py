@@ -1,1 +1,44 @@
-"""The headrace compiler."""
+"""
+The headrace compiler: PyTorch programs on machines that compute on streams.
+
+    program = headrace.compile(model, args, pipeline="gcn-per-layer")
+    result = program.run(*args)
+    result.outputs, result.cycles
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace.backends.compiled import Program as Program
+    from headrace.backends.compiled import Result as Result
+    from headrace.backends.compiled import load as load
+    from headrace.cli.driver import compile as compile
+    from headrace.cli.driver import einsum as einsum
+    from headrace.simulators.stream.simulate import simulate as simulate
+    from headrace.storage.errors import InputError as InputError
+    from headrace.storage.levels import Format as Format
+    from headrace.storage.levels import Storage as Storage
+
+_PUBLIC = {
+    "Format": "headrace.storage.levels",
+    "InputError": "headrace.storage.errors",
+    "Program": "headrace.backends.compiled",
+    "Result": "headrace.backends.compiled",
+    "Storage": "headrace.storage.levels",
+    "compile": "headrace.cli.driver",
+    "einsum": "headrace.cli.driver",
+    "load": "headrace.backends.compiled",
+    "simulate": "headrace.simulators.stream.simulate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import headrace` costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'headrace' has no attribute '{name}'")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_PUBLIC)

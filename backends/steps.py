@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headrace.storage.levels import Array, Format, Level, Storage
+from headrace.storage.levels import Array, Format, Storage
 
 Environment = MutableMapping[str, Storage]
 
@@ -59,29 +59,6 @@ class ReshapeStep:
         dense = tensors[self.source].to_dense()
         reshaped = dense.reshape(resolve(self.shape, tensors))
         tensors[self.result] = Storage.from_dense(reshaped, self.format)
-
-
-@dataclass(frozen=True)
-class TransposeStep:
-    """Dimension `d` of the result is dimension `permutation[d]` of the source."""
-
-    source: str
-    result: str
-    format: Format
-    permutation: tuple[int, ...]
-
-    def run(self, tensors: Environment) -> None:
-        source = tensors[self.source]
-        if source.format.block or Level.DENSE in source.format.levels[-1:]:
-            dense = source.to_dense().transpose(self.permutation)
-            tensors[self.result] = Storage.from_dense(dense, self.format)
-        else:
-            coordinates, values = source.to_coordinates()
-            shape = tuple(source.shape[d] for d in self.permutation)
-            moved = coordinates[list(self.permutation)]
-            format = Format.compressed(len(shape))
-            stored = Storage.from_coordinates(shape, format, moved, values)
-            tensors[self.result] = stored.convert(self.format)
 
 
 @dataclass(frozen=True)
@@ -139,45 +116,22 @@ class ConcatenateStep:
 
 @dataclass(frozen=True)
 class FillStep:
-    """A tensor with one value everywhere."""
+    """A tensor with one value, or one size, everywhere."""
 
     result: str
     format: Format
     shape: tuple[Size, ...]
-    value: float
+    value: float | Extent
 
     def run(self, tensors: Environment) -> None:
-        dense = np.full(resolve(self.shape, tensors), self.value, dtype=np.float64)
+        value = self.value
+        if isinstance(value, Extent):
+            (value,) = resolve([value], tensors)
+        dense = np.full(resolve(self.shape, tensors), value, dtype=np.float64)
         tensors[self.result] = Storage.from_dense(dense, self.format)
 
 
-@dataclass(frozen=True)
-class PadStep:
-    """The source with `low[d]` elements before and `high[d]` after it in dimension d."""
-
-    source: str
-    result: str
-    format: Format
-    low: tuple[Size, ...]
-    high: tuple[Size, ...]
-    value: float
-
-    def run(self, tensors: Environment) -> None:
-        widths = list(zip(resolve(self.low, tensors), resolve(self.high, tensors), strict=True))
-        dense = np.pad(tensors[self.source].to_dense(), widths, constant_values=self.value)
-        tensors[self.result] = Storage.from_dense(dense, self.format)
-
-
-HostStep = (
-    ConvertStep
-    | ReshapeStep
-    | TransposeStep
-    | SliceStep
-    | InsertStep
-    | ConcatenateStep
-    | FillStep
-    | PadStep
-)
+HostStep = ConvertStep | ReshapeStep | SliceStep | InsertStep | ConcatenateStep | FillStep
 
 
 def _window(

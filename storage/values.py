@@ -47,6 +47,13 @@ def storage_of(value: object, format: Format | None = None, name: str = "tensor"
             f"{name} has {len(stored.shape)} dimensions, but the format '{format}' "
             f"has {format.rank} levels"
         )
+    return in_format(stored, format)
+
+
+def in_format(stored: Storage, format: Format) -> Storage:
+    """Return the tensor in another format; zeros of a dense tensor are not stored as explicit."""
+    if stored.format.is_dense and not stored.format.block:
+        return Storage.from_dense(stored.to_dense(), format)
     return stored.convert(format)
 
 

@@ -1,0 +1,159 @@
+"""
+Compiled programs: what `headrace.compile` returns, and what running one gives.
+
+A program is a list of steps over named tensors: stream graphs, which are simulated and take
+cycles, and layout changes between them, which take none. It needs NumPy and the simulators only,
+so that a saved program runs where neither xDSL nor torch is installed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headrace.backends.graph import GraphStep
+from headrace.backends.result import GraphRun, Result
+from headrace.backends.steps import HostStep
+from headrace.simulators.stream.simulate import simulate
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Array, Format, Storage
+from headrace.storage.values import in_format, is_torch, storage_of, to_torch
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """
+    What a program takes or gives: a tensor of known element type and format.
+
+    A size in `shape` is a number, or a name; equal names must have equal sizes.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    format: Format
+    dtype: str
+    """The NumPy name of the element type."""
+
+    @property
+    def known_shape(self) -> tuple[int | None, ...]:
+        """The sizes that do not depend on the arguments."""
+        return tuple(size if isinstance(size, int) else None for size in self.shape)
+
+    def __str__(self) -> str:
+        sizes = " x ".join(str(size) for size in self.shape) or "scalar"
+        return f"{self.name}: {sizes} {self.dtype}, {self.format}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled program: `run` it, `save` it."""
+
+    arguments: tuple[TensorSpec, ...]
+    results: tuple[TensorSpec, ...]
+    constants: Mapping[str, Storage]
+    """Tensors that are part of the program, such as the weights of a model."""
+    steps: tuple[GraphStep | HostStep, ...]
+
+    @property
+    def graphs(self) -> tuple[GraphStep, ...]:
+        """The stream graphs, in the order in which they run."""
+        return tuple(step for step in self.steps if isinstance(step, GraphStep))
+
+    def run(
+        self,
+        *args: object,
+        depth: int | None = None,
+        timing_only: bool = False,
+    ) -> Result:
+        """
+        Simulate the program on NumPy arrays, SciPy matrices, torch tensors or `Storage`.
+
+        `depth` is the capacity of every channel, unbounded by default. With `timing_only` the
+        cycles are simulated but no values, and there are no outputs. The outputs are torch
+        tensors if an argument is one, else arrays; a deadlock is a result without outputs.
+
+        Raises `InputError` for arguments that do not fit, naming the argument.
+        """
+        tensors = {**self.constants, **self._bind(args)}
+        runs: list[GraphRun] = []
+        for step in self.steps:
+            if not isinstance(step, GraphStep):
+                step.run(tensors)
+                continue
+            run = GraphRun.simulate(step, tensors, depth=depth, timing_only=timing_only)
+            runs.append(run)
+            if run.result.deadlock is not None:
+                return Result((), (), tuple(runs))
+            step.assemble(run.result.outputs, tensors)
+        storages = tuple(tensors[result.name] for result in self.results)
+        if timing_only:
+            return Result((), (), tuple(runs))
+        outputs = [
+            np.asarray(stored.to_dense(), dtype=result.dtype)
+            for stored, result in zip(storages, self.results, strict=True)
+        ]
+        as_torch = any(is_torch(argument) for argument in args)
+        return Result(
+            tuple(to_torch(output) for output in outputs) if as_torch else tuple(outputs),
+            storages,
+            tuple(runs),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the program to an npz file, whole or not at all."""
+        from headrace.backends.program_file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> "Program":
+        """Read a program that `save` wrote; raises `InputError` if the file is not complete."""
+        from headrace.backends.program_file import load
+
+        return load(path)
+
+    def _bind(self, args: Sequence[object]) -> dict[str, Storage]:
+        if len(args) != len(self.arguments):
+            raise InputError(
+                f"the program takes {len(self.arguments)} arguments "
+                f"({', '.join(one.name for one in self.arguments)}), but {len(args)} are given"
+            )
+        bound: dict[str, Storage] = {}
+        sizes: dict[str, tuple[int, str]] = {}
+        for spec, value in zip(self.arguments, args, strict=True):
+            bound[spec.name] = _bind(spec, value, sizes)
+        return bound
+
+
+def load(path: str | Path) -> Program:
+    """Read a program that `Program.save` wrote."""
+    return Program.load(path)
+
+
+def _bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) -> Storage:
+    where = f"argument {spec.name}"
+    stored = storage_of(value, name=where)
+    if len(stored.shape) != len(spec.shape):
+        raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
+    for dimension, (given, wanted) in enumerate(zip(stored.shape, spec.shape, strict=True)):
+        place = f"dimension {dimension} of {where}"
+        if isinstance(wanted, int):
+            if given != wanted:
+                raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
+            continue
+        size, owner = sizes.setdefault(wanted, (given, place))
+        if given != size:
+            raise InputError(f"{place} is {given}, but {owner} is {size}; they must be equal")
+    _check_elements(stored.values, spec.dtype, where)
+    return in_format(stored, spec.format)
+
+
+def _check_elements(values: Array, dtype: str, where: str) -> None:
+    if np.dtype(dtype).kind in "biu" and values.dtype.kind == "f" and (values % 1 != 0).any():
+        raise InputError(f"{where} has elements that are not whole numbers, but must be {dtype}")
+
+
+def _shape(spec: TensorSpec) -> str:
+    return f"({', '.join(str(size) for size in spec.shape)})"

@@ -1,0 +1,254 @@
+"""
+The operations of a function outside its stream graphs, as steps of a program.
+
+They move data and compute nothing. Sizes that are unknown at compile time become extents of
+tensors that are known when the program runs.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects import arith, tensor
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    AnyTensorType,
+    BFloat16Type,
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+)
+from xdsl.dialects.linalg.ops import FillOp
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from headrace.backends.steps import (
+    ConcatenateStep,
+    ConvertStep,
+    Extent,
+    FillStep,
+    HostStep,
+    InsertStep,
+    ReshapeStep,
+    Size,
+    SliceStep,
+)
+from headrace.dialects.sparse_tensor import ConvertOp, format_of
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Array, Format, Storage
+
+
+class Names:
+    """A name for every tensor of a function, and the sizes behind its `index` values."""
+
+    def __init__(self) -> None:
+        self._names: dict[SSAValue, str] = {}
+        self._taken: set[str] = set()
+
+    def __getitem__(self, value: SSAValue) -> str:
+        return self._names[value]
+
+    def add(self, value: SSAValue, wanted: str | None = None) -> str:
+        """Name a value as wanted, after its hint in the IR, or after its number."""
+        base = wanted or value.name_hint or f"t{len(self._taken)}"
+        name, number = base, 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        self._names[value] = name
+        return name
+
+    def alias(self, value: SSAValue, name: str) -> None:
+        """Let a value stand for a tensor that has its name already."""
+        self._names[value] = name
+
+    def size(self, value: SSAValue) -> Size:
+        """The number or the extent that an `index` value stands for."""
+        match value.owner:
+            case arith.ConstantOp(value=IntegerAttr() as number):
+                return number.value.data
+            case tensor.DimOp() as op:
+                dimension = self.size(op.index)
+                if not isinstance(dimension, int):
+                    raise unsupported(op, "with a dimension that is not a constant")
+                known = shape_of(op.source)[dimension]
+                return known if known >= 0 else Extent(self[op.source], dimension)
+            case Operation() as op:
+                raise unsupported(op, "as a size")
+            case _:
+                raise InputError("a size is an argument of main; take it from a tensor.dim")
+
+    def scalar(self, value: SSAValue) -> float | Extent:
+        """The number or the extent that a scalar stands for."""
+        match value.owner:
+            case arith.ConstantOp(value=FloatAttr() | IntegerAttr() as number):
+                return float(number.value.data)
+            case arith.SIToFPOp() | arith.UIToFPOp() | arith.IndexCastOp() as op:
+                return self.scalar(op.operands[0])
+            case tensor.DimOp():
+                size = self.size(value)
+                return size if isinstance(size, Extent) else float(size)
+            case Operation() as op:
+                raise unsupported(op, "as a fill value")
+            case _:
+                raise InputError("a fill value is an argument of main; give a constant")
+
+    def shape(self, type: Attribute, dynamic: Sequence[SSAValue]) -> tuple[Size, ...]:
+        """The shape of a tensor type whose unknown sizes are given by values."""
+        unknown = iter(dynamic)
+        sizes = cast(AnyTensorType, type).get_shape()
+        return tuple(size if size >= 0 else self.size(next(unknown)) for size in sizes)
+
+    def mixed(self, static: DenseArrayBase[Any], dynamic: Sequence[SSAValue]) -> tuple[Size, ...]:
+        """Numbers of which the unknown ones are given by values."""
+        unknown = iter(dynamic)
+        return tuple(
+            number if number != DYNAMIC_INDEX else self.size(next(unknown))
+            for number in static.get_values()
+        )
+
+
+def lower_host_op(op: Operation, names: Names) -> HostStep:
+    """
+    The step that does what `op` says; its result gets a name.
+
+    Raises `InputError`, with the line of the source where it is known, for an operation that
+    is not a layout change.
+    """
+    lower = _STEPS.get(type(op))
+    if lower is None:
+        raise unsupported(op, "outside a stream graph")
+    return lower(op, names)
+
+
+def constant_tensor(op: arith.ConstantOp) -> Storage:
+    """The tensor of a constant, in the format of its type."""
+    value = op.value
+    if not isinstance(value, DenseIntOrFPElementsAttr):
+        raise unsupported(op, "as a tensor")
+    shape = shape_of(op.result)
+    numbers: Array = np.array(value.get_values(), dtype=np.float64)
+    dense = np.full(shape, numbers[0]) if numbers.size == 1 else numbers.reshape(shape)
+    return Storage.from_dense(dense, format_of(op.result.type))
+
+
+def shape_of(value: SSAValue) -> tuple[int, ...]:
+    """The shape of a tensor; -1 where a size is unknown."""
+    return cast(AnyTensorType, value.type).get_shape()
+
+
+def dtype_of(element: Attribute) -> str:
+    """The NumPy name of an element type."""
+    match element:
+        case IntegerType(width=width):
+            return "bool" if width.data == 1 else f"int{width.data}"
+        case IndexType():
+            return "int64"
+        case BFloat16Type():
+            return "float32"
+        case _:
+            return f"float{str(element)[1:]}"
+
+
+def unsupported(op: Operation, where: str) -> InputError:
+    """An error for an operation that a program cannot hold, with the line of its source."""
+    source = op.attributes.get("headrace.source")
+    place = f" ({source.data})" if isinstance(source, StringAttr) else ""
+    return InputError(
+        f"'{op.name}'{place} cannot be compiled {where}; "
+        f"what is not fused into a graph may be {', '.join(sorted(t.name for t in _STEPS))}"
+    )
+
+
+def _convert(op: Any, names: Names) -> HostStep:
+    return ConvertStep(names[op.operands[0]], names.add(op.results[0]), _format(op))
+
+
+def _collapse(op: tensor.CollapseShapeOp, names: Names) -> HostStep:
+    sizes = shape_of(op.src)
+    groups: list[list[int]] = [
+        [number.value.data for number in group] for group in cast(Any, op.reassociation)
+    ]
+    known = [[sizes[dimension] for dimension in group] for group in groups]
+    shape = tuple(prod(group) if all(size >= 0 for size in group) else -1 for group in known)
+    return ReshapeStep(names[op.src], names.add(op.result), _format(op), shape)
+
+
+def _expand(op: tensor.ExpandShapeOp, names: Names) -> HostStep:
+    shape = names.mixed(op.static_output_shape, op.dynamic_output_shape)
+    return ReshapeStep(names[op.src], names.add(op.result), _format(op), shape)
+
+
+def _extract_slice(op: tensor.ExtractSliceOp, names: Names) -> HostStep:
+    sizes = names.mixed(op.static_sizes, op.sizes)
+    kept = list(sizes)
+    while len(kept) > len(shape_of(op.result)):
+        kept.remove(1)
+    return SliceStep(
+        names[op.source],
+        names.add(op.result),
+        _format(op),
+        names.mixed(op.static_offsets, op.offsets),
+        sizes,
+        names.mixed(op.static_strides, op.strides),
+        tuple(kept),
+    )
+
+
+def _insert_slice(op: tensor.InsertSliceOp, names: Names) -> HostStep:
+    return InsertStep(
+        names[op.source],
+        names[op.dest],
+        names.add(op.result),
+        _format(op),
+        names.mixed(op.static_offsets, op.offsets),
+        names.mixed(op.static_sizes, op.sizes),
+        names.mixed(op.static_strides, op.strides),
+    )
+
+
+def _concat(op: tensor.ConcatOp, names: Names) -> HostStep:
+    sources = tuple(names[value] for value in op.inputs)
+    return ConcatenateStep(sources, names.add(op.result), _format(op), op.dim.value.data)
+
+
+def _empty(op: tensor.EmptyOp, names: Names) -> HostStep:
+    shape = names.shape(op.tensor.type, op.dynamic_sizes)
+    return FillStep(names.add(op.tensor), _format(op), shape, 0.0)
+
+
+def _splat(op: tensor.SplatOp, names: Names) -> HostStep:
+    shape = names.shape(op.result.type, op.dynamicSizes)
+    return FillStep(names.add(op.result), _format(op), shape, names.scalar(op.input))
+
+
+def _fill(op: FillOp, names: Names) -> HostStep:
+    init = op.outputs[0]
+    shape = tuple(
+        size if size >= 0 else Extent(names[init], dimension)
+        for dimension, size in enumerate(shape_of(init))
+    )
+    return FillStep(names.add(op.results[0]), _format(op), shape, names.scalar(op.inputs[0]))
+
+
+_STEPS: dict[type[Operation], Callable[[Any, Names], HostStep]] = {
+    ConvertOp: _convert,
+    FillOp: _fill,
+    tensor.CastOp: _convert,
+    tensor.CollapseShapeOp: _collapse,
+    tensor.ConcatOp: _concat,
+    tensor.EmptyOp: _empty,
+    tensor.ExpandShapeOp: _expand,
+    tensor.ExtractSliceOp: _extract_slice,
+    tensor.InsertSliceOp: _insert_slice,
+    tensor.SplatOp: _splat,
+}
+
+
+def _format(op: Operation) -> Format:
+    return format_of(op.results[0].type)

@@ -1,0 +1,120 @@
+"""The road from a source to a program: the functions behind `headrace.compile` and the commands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xdsl.context import Context
+from xdsl.dialects import get_all_dialects as get_all_xdsl_dialects
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.transforms import get_all_passes as get_all_xdsl_passes
+from xdsl.utils.exceptions import ParseError
+
+from headrace.backends.compiled import Program
+from headrace.dialects.registry import get_all_dialects
+from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.pipelines.load import resolve_pipeline
+from headrace.storage.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    Source = torch.nn.Module | ModuleOp | str | Path
+
+DEFAULT_PIPELINE = "sam-fuse{regions=none},sam-lower"
+TARGETS = ("sam",)
+
+
+def compile(
+    source: "Source",
+    args: Sequence[object] | None = None,
+    *,
+    target: str = "sam",
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> Program:
+    """
+    Compile a PyTorch model, or a module of entry IR, to a program for a machine.
+
+    `source` is a `torch.nn.Module` with example inputs `args` (dense or sparse; their layout is
+    the format of the argument), an xDSL module, or the path of an `.mlir` file. `pipeline` is a
+    TOML file, the name of a built-in pipeline, or a pass spec such as
+    `sam-fuse{regions=layer},sam-lower`; by default every operation is a graph of its own.
+    `parameters` gives values to the `$names` of a pipeline file.
+
+    Raises `InputError` for what cannot be compiled; the message names the op and its source line.
+    """
+    if target not in TARGETS:
+        raise InputError(f"there is no target '{target}'; choose from {', '.join(TARGETS)}")
+    return lower(entry_module(source, args), pipeline, parameters)
+
+
+def einsum(
+    expression: str,
+    *,
+    pipeline: str | Path | None = None,
+    **formats: str,
+) -> Program:
+    """
+    Compile index notation, such as `Y(i,h) = relu(A(i,j) * X(j,f) * W(f,h) + b(h))`.
+
+    `formats` gives the format of each tensor by name (`A="csr"`); what is not named is dense.
+    Indices that do not stand on the left are summed, at the operation where they last occur.
+    """
+    from headrace.frontends.einsum import import_einsum
+
+    return lower(import_einsum(expression, formats), pipeline)
+
+
+def lower(
+    module: ModuleOp,
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> Program:
+    """Run the passes on entry IR (in place) and build the program."""
+    from headrace.backends.sam import build, main_function
+    from headrace.backends.shapes import argument_shapes
+
+    spec = DEFAULT_PIPELINE if pipeline is None else resolve_pipeline(pipeline, parameters)
+    passes = parse_passes(spec, get_all_xdsl_passes() | get_all_passes())
+    shapes = argument_shapes(main_function(module))
+    passes.apply(make_context(), module)
+    module.verify()
+    program = build(module)
+    arguments = zip(program.arguments, shapes, strict=True)
+    return replace(program, arguments=tuple(replace(one, shape=shape) for one, shape in arguments))
+
+
+def entry_module(source: "Source", args: Sequence[object] | None) -> ModuleOp:
+    """Return the entry IR of a source; it is the caller's to change."""
+    if isinstance(source, ModuleOp):
+        return source.clone()
+    if isinstance(source, str | Path):
+        return parse_module(Path(source))
+    from headrace.frontends.torch_export import import_model
+
+    return import_model(source, tuple(args or ()))
+
+
+def parse_module(path: Path) -> ModuleOp:
+    """Read an `.mlir` file; raises `InputError` with the line where it does not parse."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"'{path}' is not a text file; give IR as .mlir") from None
+    try:
+        return Parser(make_context(), text, str(path)).parse_module()
+    except ParseError as error:
+        raise InputError(f"{error.span.get_location()}: {error.msg}") from None
+
+
+def make_context() -> Context:
+    """Return a context in which every dialect of xDSL and of headrace is known."""
+    context = Context()
+    for name, factory in (get_all_xdsl_dialects() | get_all_dialects()).items():
+        context.register_dialect(name, factory)
+    return context

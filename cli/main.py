@@ -1,0 +1,116 @@
+"""`headrace`: compile and simulate programs, replay recorded graphs, show the demonstration."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from headrace.storage.errors import InputError
+
+Command = Callable[[argparse.Namespace], int]
+
+RUN = """\
+SOURCE is file.mlir (a func over tensors), module:factory or file.py:factory (a function that
+returns a model and its arguments), or a saved program (.npz). Files of --inputs are .npz (dense
+arrays A; CSR matrices A_indptr, A_indices, A_data), .npy, Matrix Market or SciPy npz; they are
+matched by name, else by order; NAME=FILE gives a name."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong command line in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; bad input gives one line on stderr and exit status 2."""
+    try:
+        options = make_parser().parse_args(arguments)
+        command: Command = options.command
+        return command(options)
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = OneLineParser("headrace", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="compile and simulate a program", description=RUN)
+    run.set_defaults(command=_run)
+    run.add_argument("source", metavar="SOURCE")
+    run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
+    run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, or pass spec")
+    run.add_argument("--inputs", nargs="+", default=[], metavar="X.npz", help="argument tensors")
+    _add_machine(run)
+    run.add_argument("--timing-only", action="store_true", help="cycles without values")
+    run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
+    run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
+    run.add_argument("--dot", metavar="G.dot", help="write the stream graphs in DOT")
+    run.add_argument("--json", action="store_true", help="print one JSON object")
+
+    replay = commands.add_parser(
+        "replay",
+        help="simulate recorded graphs",
+        description="A CASE is a folder with graph.json, inputs.npz and maybe gold.npz.",
+    )
+    replay.set_defaults(command=_replay)
+    replay.add_argument("cases", nargs="+", metavar="CASE")
+    replay.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
+    replay.add_argument("--json", action="store_true", help="print one JSON object")
+
+    demo = commands.add_parser(
+        "demo",
+        help="a graph convolutional network at three levels of fusion",
+        description="The graph is Zachary's karate club unless --graph gives another.",
+    )
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--graph", metavar="G.npz", help="graph and features; or a matrix")
+    demo.add_argument("--out", default="out", metavar="DIR", help="folder for the drawings")
+    demo.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
+    parser.add_argument("--machine", metavar="M.toml", help="machine description")
+
+
+def _depth(text: str) -> int:
+    try:
+        depth = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+    if depth < 1:
+        raise argparse.ArgumentTypeError(
+            f"a channel of depth {depth} can hold no token, give 1 or more "
+            "(without the option channels are unbounded)"
+        )
+    return depth
+
+
+def _run(options: argparse.Namespace) -> int:
+    from headrace.cli.run import run
+
+    return run(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from headrace.cli.replay import replay
+
+    return replay(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from headrace.cli.demo import demo
+
+    return demo(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What a command line can name as a program: IR, a factory of a model, a saved program."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from headrace.backends.compiled import TensorSpec
+from headrace.storage.errors import InputError
+from headrace.storage.files import Stored, StoredMatrix, read_tensors
+
+
+def load_factory(text: str) -> tuple[Any, tuple[object, ...]]:
+    """Call `module:factory` or `file.py:factory`, which returns a model and its arguments."""
+    place, _, name = text.rpartition(":")
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise InputError(f"'{place}' has no function '{name}' that returns (model, args)")
+    made = factory()
+    if not isinstance(made, tuple) or len(cast("tuple[object, ...]", made)) != 2:
+        raise InputError(f"'{text}' must return a pair (model, args), not {type(made).__name__}")
+    model, args = cast("tuple[Any, Any]", made)
+    return model, tuple(args) if isinstance(args, list | tuple) else (args,)
+
+
+def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[object]:
+    """
+    Return the arguments of a program from tensor files.
+
+    Tensors are matched by name if every argument is named, else by order; the order is that of
+    the files and of the arrays in a file.
+    """
+    tensors: dict[str, Stored] = {}
+    for text in files:
+        name, separator, path = text.partition("=")
+        read = read_tensors(path if separator else text)
+        if separator and len(read) != 1:
+            raise InputError(f"'{path}' holds {len(read)} tensors; give it without '{name}='")
+        read = {name if separator else key: tensor for key, tensor in read.items()}
+        for key in read.keys() & tensors.keys():
+            raise InputError(f"input '{key}' is given twice; leave one out")
+        tensors |= read
+    names = [spec.name for spec in specs]
+    if all(name in tensors for name in names):
+        chosen = [(name, tensors[name]) for name in names]
+    elif len(tensors) == len(names):
+        chosen = list(tensors.items())
+    else:
+        raise InputError(
+            f"the program takes {len(names)} arguments ({', '.join(names)}), but the inputs hold "
+            f"{len(tensors)} tensors ({', '.join(tensors)}); give each argument by its name"
+        )
+    return [
+        tensor.storage(name, spec.known_shape) if isinstance(tensor, StoredMatrix) else tensor
+        for (name, tensor), spec in zip(chosen, specs, strict=True)
+    ]
+
+
+def _load_module(name: str) -> ModuleType:
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise InputError(
+            f"there is no module '{name}'; give module:factory or file.py:factory"
+        ) from None
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"'{path}' does not exist")
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(f"source_of_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"'{path}' is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
