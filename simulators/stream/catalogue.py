@@ -1,0 +1,86 @@
+"""The primitives by name, and which of them serves a node."""
+
+from collections.abc import Mapping
+
+from headrace.simulators.stream.codegen import Variant
+from headrace.simulators.stream.errors import ProgramError
+from headrace.simulators.stream.primitive import Constant, Primitive
+from headrace.simulators.stream.primitives import (
+    accumulate,
+    compute,
+    drop,
+    join,
+    reduce,
+    repeat,
+    scan,
+    sources,
+    write,
+)
+
+CATALOGUE: dict[str, Primitive] = {
+    primitive.name: primitive
+    for primitive in (
+        accumulate.accumulate_tree,
+        accumulate.accumulate_vector,
+        compute.alu,
+        compute.array,
+        drop.coordinate_drop,
+        drop.coordinate_hold,
+        join.intersect,
+        join.union,
+        reduce.reduce,
+        repeat.repeat,
+        repeat.repeat_signal,
+        scan.locate,
+        scan.scan_bitvector,
+        scan.scan_compressed,
+        scan.scan_dense,
+        sources.broadcast,
+        sources.root,
+        sources.sink,
+        sources.source,
+        write.store,
+        write.write_coordinates,
+        write.write_values,
+    )
+}
+
+
+def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Variant:
+    """
+    The variant that runs a node of `kind` with `inputs` input streams.
+
+    Raises `ProgramError` for an unknown kind, a wrong number of streams, an unknown or missing
+    parameter, or a combination that the primitive rejects.
+    """
+    if kind == "accumulate":
+        kind = "accumulate_vector" if inputs == 3 else "accumulate_tree"
+    if kind not in CATALOGUE:
+        raise ProgramError(
+            f"there is no primitive '{kind}'; there are {', '.join(sorted(CATALOGUE))}"
+        )
+    primitive = CATALOGUE[kind]
+    n = primitive.arity(inputs)
+    lanes = parameters.get("lanes")
+    if n is None:
+        n = lanes if isinstance(lanes, int) else 0
+    statics: list[tuple[str, Constant]] = []
+    for argument in primitive.statics:
+        value = parameters.get(argument.name, argument.default)
+        if not isinstance(value, int if argument.kind == "StaticInt" else str):
+            raise ProgramError(
+                f"{kind} needs a constant '{argument.name}', but was given {value!r}"
+            )
+        statics.append((argument.name, value))
+    known = {a.name for a in primitive.parameters} | {a.name for a in primitive.statics}
+    if unknown := set(parameters) - known - {"lanes", "output"}:
+        raise ProgramError(
+            f"{kind} has no parameter '{min(unknown)}'; it has {', '.join(sorted(known)) or 'none'}"
+        )
+    for argument in primitive.parameters:
+        bound = argument.kind in ("Ints", "Floats", "Int", "Float") and argument.default is None
+        if bound and argument.name not in parameters:
+            raise ProgramError(f"{kind} needs the parameter '{argument.name}'")
+        if argument.kind.endswith("Output") and "output" not in parameters:
+            raise ProgramError(f"{kind} needs output=, the name of the array that it writes")
+    return Variant(primitive, n, tuple(statics))

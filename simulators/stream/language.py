@@ -1,0 +1,257 @@
+"""
+The language in which stream primitives are written.
+
+A primitive is a Python function over ports and parameters. Its body is sequential: it takes
+tokens, sends tokens, and lets its own clock tick. The functions declared here are its only
+verbs; they have no body because `codegen` compiles them (and `coroutines` interprets them).
+
+The clock of a node starts at 0 and moves only as follows (latency and response 1 unless the
+channel says otherwise):
+
+* `peek` waits for a token and moves the clock to the token's stamp if that is later;
+* `take` is `peek`, then removes the token, which frees its slot one cycle later;
+* `send` waits for a free slot, moves the clock to the time it became free if that is later, and
+  stamps the token one cycle after the clock;
+* `tick` moves the clock forward.
+
+The same times result in whatever order the nodes are run, so a node runs until it blocks.
+
+Control flow is `if`, `while`, `break`, `continue`, and `for k in range(..)` over constants, which
+is unrolled. `if` over constants is decided when the primitive is compiled.
+
+Source: "The Dataflow Abstract Machine Simulator Framework", ISCA 2024, section 3.
+"""
+
+from typing import NoReturn, TypeAlias
+
+from headrace.simulators.stream.tokens import DONE, EMPTY
+
+__all__ = ["DONE", "EMPTY"]
+
+
+class In:
+    """An input port."""
+
+
+class Out:
+    """An output port. What is sent to a port without a reader vanishes and costs nothing."""
+
+
+class Ins:
+    """`n` input ports."""
+
+    def __getitem__(self, index: int) -> In: ...
+
+
+class Outs:
+    """`n` output ports."""
+
+    def __getitem__(self, index: int) -> Out: ...
+
+
+class Ints:
+    """An int64 array that the primitive reads."""
+
+    def __getitem__(self, index: int) -> int: ...
+    def __len__(self) -> int: ...
+
+
+class Floats:
+    """A float64 array that the primitive reads."""
+
+    def __getitem__(self, index: int) -> float: ...
+    def __len__(self) -> int: ...
+
+
+class IntOutput:
+    """An int64 array that the primitive writes, from front to back."""
+
+    def __len__(self) -> int: ...
+
+
+class FloatOutput:
+    """A float64 array that the primitive writes, from front to back."""
+
+    def __len__(self) -> int: ...
+
+
+class IntWork:
+    """Private int64 memory, zero at first; see `reserve`."""
+
+    def __getitem__(self, index: int) -> int: ...
+    def __setitem__(self, index: int, value: int) -> None: ...
+
+
+class FloatWork:
+    """Private float64 memory, zero at first; see `reserve`."""
+
+    def __getitem__(self, index: int) -> float: ...
+    def __setitem__(self, index: int, value: float) -> None: ...
+
+
+Int: TypeAlias = int
+"""A number that is bound when the program runs."""
+
+Float: TypeAlias = float
+"""A float64 number that is bound when the program runs."""
+
+StaticInt: TypeAlias = int
+"""A number that is known when the primitive is compiled. `n`, the number of ports of every `Ins`
+and `Outs`, is one."""
+
+StaticText: TypeAlias = str
+"""A word that is known when the primitive is compiled."""
+
+
+# Channels ---------------------------------------------------------------------------------------
+
+
+def peek(port: In) -> int:
+    """The next token, after waiting for it."""
+    ...
+
+
+def take(port: In) -> int:
+    """`peek`, then remove the token."""
+    ...
+
+
+def pop(port: In) -> None:
+    """Remove the token that has just been peeked at."""
+
+
+def send(port: Out, token: int, at: int = 0) -> None:
+    """Wait for room, then send; the stamp is one cycle after the clock, but at least `at`."""
+
+
+def room(port: Out) -> None:
+    """The wait of `send` without sending."""
+
+
+# Clock ------------------------------------------------------------------------------------------
+
+
+def tick(cycles: int) -> None:
+    """Move the clock."""
+
+
+def now() -> int:
+    """The clock."""
+    ...
+
+
+def finish() -> NoReturn:
+    """The node is done."""
+    ...
+
+
+def reject(message: str) -> NoReturn:
+    """Refuse to compile this variant: the combination of constants has no meaning."""
+    ...
+
+
+def fail(message: str, port: In | None = None, token: int = 0) -> NoReturn:
+    """
+    Stop the simulation with an error.
+
+    `{token}` in the message is replaced; node, port and position are added in front.
+    """
+    ...
+
+
+# Tokens -----------------------------------------------------------------------------------------
+
+
+def is_data(token: int) -> bool:
+    """A coordinate, reference or number; not N, a stop or D."""
+    ...
+
+
+def is_stop(token: int) -> bool: ...
+
+
+def stop(level: int, mark: int) -> int: ...
+
+
+def level_of(stop: int) -> int: ...
+
+
+def mark_of(stop: int) -> int: ...
+
+
+def value_of(token: int) -> float:
+    """The value of a data token of a value stream; not of N."""
+    ...
+
+
+def token_of(value: float) -> int:
+    """The data token that carries `value`."""
+    ...
+
+
+def below(a: int, b: int) -> bool:
+    """a < b as unsigned integers; D, N and stops are larger than any coordinate."""
+    ...
+
+
+# Memory -----------------------------------------------------------------------------------------
+
+
+def append(output: IntOutput | FloatOutput, value: float) -> None:
+    """Write one more entry; the array grows as needed."""
+
+
+def resize(output: FloatOutput | IntOutput, size: int) -> None:
+    """Give the array `size` entries, all zero; then `write` may change any of them."""
+
+
+def write(output: FloatOutput | IntOutput, index: int, value: float) -> None:
+    """Overwrite one entry."""
+
+
+def reserve(work: IntWork | FloatWork, size: int) -> None:
+    """Make indices 0 to size - 1 valid; new entries are zero."""
+
+
+def registers(n: int) -> list[int]:
+    """n integer variables, addressed by constants."""
+    ...
+
+
+def numbers(n: int) -> list[float]:
+    """n float variables, addressed by constants."""
+    ...
+
+
+# Arithmetic -------------------------------------------------------------------------------------
+
+
+def exp(x: float) -> float: ...
+def log(x: float) -> float: ...
+def sqrt(x: float) -> float: ...
+def sin(x: float) -> float: ...
+def cos(x: float) -> float: ...
+def tanh(x: float) -> float: ...
+def erf(x: float) -> float: ...
+def power(x: float, y: float) -> float: ...
+def absolute(x: float) -> float: ...
+
+
+def maximum(x: float, y: float) -> float:
+    """The larger one; NaN if either is."""
+    ...
+
+
+def minimum(x: float, y: float) -> float:
+    """The smaller one; NaN if either is."""
+    ...
+
+
+def trailing_zeros(x: int) -> int:
+    """The index of the lowest set bit of a number that is not 0."""
+    ...
+
+
+def ones(x: int) -> int:
+    """The number of set bits."""
+    ...

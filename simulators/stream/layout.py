@@ -1,0 +1,51 @@
+"""
+Records in memory that compiled primitives and the scheduler share.
+
+A record is a row of 64-bit words. Addresses are absolute, so that arrays of the caller are read
+in place and rings and outputs can be replaced by larger ones between two visits of a node.
+
+A ring slot is two words: the stamp and the token. When the reader takes the token it overwrites
+the stamp with the time at which the slot is free again, exactly where the writer finds it when it
+comes round to this slot: no second queue is needed for back-pressure.
+"""
+
+WORD = 8
+SLOT = 2 * WORD
+
+# Node record ------------------------------------------------------------------------------------
+STEP = 0
+"""Address of the compiled step function."""
+POINT = 1
+"""The suspension point at which the node resumes; 0 is the beginning."""
+TIME = 2
+STATUS = 3
+WAIT_CELL, WAIT_VALUE = 4, 5
+"""The node cannot move while the word at address WAIT_CELL equals WAIT_VALUE."""
+STALL_IN, STALL_OUT = 6, 7
+"""Cycles in which the clock waited for a token, for a slot."""
+DETAIL = 8
+"""The message of a failure, the size wanted by a growing array, or the words of a request."""
+OFFENDER = 9
+"""The token that caused a failure."""
+PORTS = 10
+"""First port word: addresses of channel records, inputs first."""
+
+RUNNING, FINISHED, FAILED, GROWING, SERVED = 0, 1, 2, 3, 4
+"""Values of STATUS."""
+
+# Channel record ---------------------------------------------------------------------------------
+BASE, END = 0, 1
+HEAD, TAIL = 2, 3
+FILLED = 4
+"""Bytes of the ring that hold tokens."""
+LATENCY = 5
+RESPONSE = 6
+"""Cycles until a slot is free after its token was taken; hugely negative if unbounded."""
+PUSHED = 7
+"""Bytes pushed so far."""
+DISCARD = 8
+"""1 if nobody reads the channel."""
+CHANNEL_WORDS = 10
+
+NEVER_BINDS = -(1 << 60)
+"""RESPONSE of an unbounded channel."""

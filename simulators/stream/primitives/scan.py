@@ -1,0 +1,169 @@
+"""
+Level scans: a reference opens the fiber that it points to.
+
+A scan raises nesting by one: every reference opens a fiber, and the stop that follows it is
+absorbed into the fiber's own. A stop that follows another stop closes no fiber of this level and
+gets one more mark. N opens an empty fiber.
+
+Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.1.
+"""
+
+from headrace.simulators.stream.language import (
+    DONE,
+    EMPTY,
+    In,
+    Ins,
+    Int,
+    Ints,
+    Out,
+    StaticInt,
+    below,
+    fail,
+    finish,
+    is_stop,
+    level_of,
+    mark_of,
+    ones,
+    peek,
+    pop,
+    send,
+    stop,
+    take,
+    tick,
+)
+from headrace.simulators.stream.primitive import primitive
+
+
+@primitive
+def scan_compressed(ref: In, crd: Out, child: Out, segments: Ints, coordinates: Ints) -> None:
+    """ref -> crd, ref: the stored coordinates of each fiber and their positions."""
+    while True:
+        parent = take(ref)
+        if parent == DONE:
+            send(crd, DONE)
+            send(child, DONE)
+            finish()
+        if is_stop(parent):
+            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
+        else:
+            if parent != EMPTY:
+                if not below(parent, len(segments) - 1):
+                    fail("reference {token} is outside the segments", ref, parent)
+                position = segments[parent]
+                end = segments[parent + 1]
+                while position < end:
+                    send(crd, coordinates[position])
+                    send(child, position)
+                    tick(1)
+                    position += 1
+            close = stop(0, 0)
+            ahead = peek(ref)
+            if is_stop(ahead):
+                pop(ref)
+                close = stop(level_of(ahead) + 1, 0)
+        send(crd, close)
+        send(child, close)
+        tick(1)
+
+
+@primitive
+def scan_dense(ref: In, crd: Out, child: Out, extent: Int) -> None:
+    """ref -> crd, ref: every coordinate below the extent; ref = parent * extent + coordinate."""
+    while True:
+        parent = take(ref)
+        if parent == DONE:
+            send(crd, DONE)
+            send(child, DONE)
+            finish()
+        if is_stop(parent):
+            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
+        else:
+            if parent != EMPTY:
+                coordinate = 0
+                while coordinate < extent:
+                    send(crd, coordinate)
+                    send(child, parent * extent + coordinate)
+                    tick(1)
+                    coordinate += 1
+            close = stop(0, 0)
+            ahead = peek(ref)
+            if is_stop(ahead):
+                pop(ref)
+                close = stop(level_of(ahead) + 1, 0)
+        send(crd, close)
+        send(child, close)
+        tick(1)
+
+
+@primitive
+def scan_bitvector(ref: In, bv: Out, child: Out, words: Ints) -> None:
+    """ref -> bv, ref: one word a fiber; its ref is the number of bits set in earlier words."""
+    counted = 0
+    total = 0
+    while True:
+        parent = take(ref)
+        if parent == DONE:
+            send(bv, DONE)
+            send(child, DONE)
+            finish()
+        if is_stop(parent):
+            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
+        else:
+            if parent != EMPTY:
+                if not below(parent, len(words)):
+                    fail("reference {token} is outside the bit vectors", ref, parent)
+                if parent < counted:
+                    counted = 0
+                    total = 0
+                while counted < parent:
+                    total += ones(words[counted])
+                    counted += 1
+                send(bv, words[parent])
+                send(child, total)
+                tick(1)
+            close = stop(0, 0)
+            ahead = peek(ref)
+            if is_stop(ahead):
+                pop(ref)
+                close = stop(level_of(ahead) + 1, 0)
+        send(bv, close)
+        send(child, close)
+        tick(1)
+
+
+@primitive
+def locate(crd: In, parents: Ins, ref: Out, extent: Int, n: StaticInt) -> None:
+    """
+    crd, [parent ref] -> ref: parent * extent + coordinate, one token a cycle.
+
+    The parent stream is one level shallower, one parent a fiber; it is absorbed at the fiber's
+    stop as by a repeat. The parent N gives N.
+    """
+    while True:
+        coordinate = take(crd)
+        parent = 0
+        if n == 1:
+            parent = peek(parents[0])
+        if coordinate == DONE:
+            if n == 1 and parent != DONE:
+                fail("D against a token on the parent port", parents[0], parent)
+            send(ref, DONE)
+            finish()
+        if is_stop(coordinate):
+            if n == 1:
+                pop(parents[0])
+                if not is_stop(parent):
+                    ahead = peek(parents[0])
+                    if is_stop(ahead):
+                        pop(parents[0])
+            send(ref, coordinate)
+        else:
+            if is_stop(parent) or parent == DONE:
+                fail("a coordinate against a stop on the parent port", parents[0], parent)
+            if not below(coordinate, extent):
+                fail("coordinate {token} is outside the level", crd, coordinate)
+            if parent == EMPTY:
+                send(ref, EMPTY)
+            else:
+                send(ref, parent * extent + coordinate)
+        tick(1)
