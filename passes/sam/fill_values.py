@@ -145,9 +145,12 @@ class _Filler:
         if op in _ANNIHILATED and len(operands) == 2:
             killed = {k: _ANNIHILATED[op](k, fill) for k, fill in enumerate(fills)}
             killers = tuple(k for k in every if killed[k] is not None)
-            values = {killed[k] for k in killers}
-            if len(values) == 1:
-                (value,) = values
+            if len({killed[k] for k in killers}) > 1:
+                # Both skip infinity, as a masked row and its maximum do. Follow the one whose
+                # coordinates the other has: what remains is a row without any entry.
+                killers = tuple(k for k in every if self.covers(operands[k], operands[1 - k]))[:1]
+            if killers:
+                value = killed[killers[0]]
                 assert value is not None
                 return Support("intersect", killers), value
         return Support("union", every), evaluate_scalar(op, fills, scalar)
