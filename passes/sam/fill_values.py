@@ -87,6 +87,7 @@ class _Filler:
         self.is_dense = is_dense
         self.done: dict[Expression, tuple[Expression, float]] = {}
         self.supports: dict[Expression, Support] = {}
+        self.where_stored: dict[tuple[Expression, Axis], presence.Formula[Input]] = {}
 
     def run(self, results: Sequence[Expression]) -> Filled:
         for expression in walk(results):
@@ -164,6 +165,12 @@ class _Filler:
 
     def stored(self, expression: Expression, axis: Axis) -> presence.Formula[Input]:
         """Where `expression` is stored on `axis`, in terms of sparse operands."""
+        key = (expression, axis)
+        if key not in self.where_stored:
+            self.where_stored[key] = self._stored(expression, axis)
+        return self.where_stored[key]
+
+    def _stored(self, expression: Expression, axis: Axis) -> presence.Formula[Input]:
         if axis not in expression.axes:
             return frozenset({frozenset[Input]()})
         match expression:

@@ -42,6 +42,10 @@ from headrace.passes.sam.region_expression import Extent
 from headrace.storage.levels import Level
 
 
+Formula = presence.Formula[SSAValue]
+EVERYWHERE: Formula = frozenset({frozenset[SSAValue]()})
+
+
 @dataclass(frozen=True)
 class Source:
     """The stored tensor behind an input: one level kind and one axis per level."""
@@ -110,10 +114,7 @@ class _Row:
 
     sparse: dict[SSAValue, Opened] = field(default_factory=dict)
     dense: list[tuple[Input, Nest]] = field(default_factory=list)
-
-
-Formula = presence.Formula[SSAValue]
-EVERYWHERE: Formula = frozenset({frozenset[SSAValue]()})
+    read: dict[tuple[Expression, Nest], Formula] = field(default_factory=dict)
 
 
 class FusionTable:
@@ -180,6 +181,12 @@ class FusionTable:
 
     def formula(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Formula:
         """Where `expression` is present on `axis`; its columns are added to `row`."""
+        key = (expression, nest)
+        if key not in row.read:
+            row.read[key] = self._formula(expression, axis, nest, row)
+        return row.read[key]
+
+    def _formula(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Formula:
         match expression:
             case Input():
                 if axis not in expression.axes:
