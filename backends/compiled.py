@@ -7,18 +7,28 @@ so that a saved program runs where neither xDSL nor torch is installed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from headrace.backends.graph import GraphStep
+from headrace.backends.archive import read_archive, write_archive
+from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
-from headrace.backends.steps import HostStep
-from headrace.simulators.stream.simulate import simulate
+from headrace.backends.steps import (
+    ConcatenateStep,
+    ConvertStep,
+    Extent,
+    FillStep,
+    HostStep,
+    InsertStep,
+    ReshapeStep,
+    SliceStep,
+)
+from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.storage.errors import InputError
-from headrace.storage.levels import Array, Format, Storage
+from headrace.storage.levels import Array, Format, Level, Storage
 from headrace.storage.values import in_format, is_torch, storage_of, to_torch
 
 
@@ -76,13 +86,14 @@ class Program:
 
         Raises `InputError` for arguments that do not fit, naming the argument.
         """
+        args = tuple(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
         runs: list[GraphRun] = []
         for step in self.steps:
             if not isinstance(step, GraphStep):
                 step.run(tensors)
                 continue
-            run = GraphRun.simulate(step, tensors, depth=depth, timing_only=timing_only)
+            run = GraphRun.of(step, tensors, depth=depth)
             runs.append(run)
             if run.result.deadlock is not None:
                 return Result((), (), tuple(runs))
@@ -101,18 +112,39 @@ class Program:
             tuple(runs),
         )
 
+    def bind(self, tensors: Mapping[str, object]) -> "Program":
+        """
+        Make arguments part of the program, such as the weights of a model.
+
+        Raises `InputError` for a name that is no argument, and for a tensor that does not fit.
+        """
+        specs = {spec.name: spec for spec in self.arguments}
+        sizes: dict[str, tuple[int, str]] = {}
+        constants = dict(self.constants)
+        for name, tensor in tensors.items():
+            if name not in specs:
+                raise InputError(
+                    f"the program has no argument '{name}'; it has {', '.join(specs) or 'none'}"
+                )
+            constants[name] = _bind(specs[name], tensor, sizes)
+        left = tuple(spec for spec in self.arguments if spec.name not in tensors)
+        known = {name: size for name, (size, _) in sizes.items()}
+        arguments = tuple(
+            replace(spec, shape=tuple(known.get(str(size), size) for size in spec.shape))
+            for spec in left
+        )
+        return replace(self, arguments=arguments, constants=constants)
+
     def save(self, path: str | Path) -> None:
         """Write the program to an npz file, whole or not at all."""
-        from headrace.backends.program_file import save
-
-        save(self, path)
+        write_archive(path, self, _SAVED)
 
     @staticmethod
     def load(path: str | Path) -> "Program":
         """Read a program that `save` wrote; raises `InputError` if the file is not complete."""
-        from headrace.backends.program_file import load
-
-        return load(path)
+        program = read_archive(path, _SAVED)
+        assert isinstance(program, Program)
+        return program
 
     def _bind(self, args: Sequence[object]) -> dict[str, Storage]:
         if len(args) != len(self.arguments):
@@ -130,6 +162,31 @@ class Program:
 def load(path: str | Path) -> Program:
     """Read a program that `Program.save` wrote."""
     return Program.load(path)
+
+
+_SAVED: dict[str, type[Any]] = {
+    "Program": Program,
+    "StreamProgram": StreamProgram,
+    **{
+        kind.__name__: kind
+        for kind in (
+            Assembly,
+            ConcatenateStep,
+            ConvertStep,
+            Extent,
+            FillStep,
+            Format,
+            GraphStep,
+            InsertStep,
+            Level,
+            ReshapeStep,
+            SliceStep,
+            Storage,
+            TensorSpec,
+        )
+    },
+}
+"""The classes in a saved program, by the names that they have there."""
 
 
 def _bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) -> Storage:
@@ -153,6 +210,17 @@ def _bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) ->
 def _check_elements(values: Array, dtype: str, where: str) -> None:
     if np.dtype(dtype).kind in "biu" and values.dtype.kind == "f" and (values % 1 != 0).any():
         raise InputError(f"{where} has elements that are not whole numbers, but must be {dtype}")
+
+
+def _leaves(value: object) -> list[object]:
+    """The tensors in nested tuples, lists and dictionaries; numbers in lists are a tensor."""
+    if isinstance(value, dict):
+        return [leaf for one in cast("dict[str, object]", value).values() for leaf in _leaves(one)]
+    if isinstance(value, tuple | list):
+        items = cast("Sequence[object]", value)
+        if isinstance(value, tuple) or any(hasattr(item, "shape") for item in items):
+            return [leaf for item in items for leaf in _leaves(item)]
+    return [value]
 
 
 def _shape(spec: TensorSpec) -> str:

@@ -47,14 +47,19 @@ class Names:
 
     def __init__(self) -> None:
         self._names: dict[SSAValue, str] = {}
+        self._preferred: dict[SSAValue, str] = {}
         self._taken: set[str] = set()
 
     def __getitem__(self, value: SSAValue) -> str:
         return self._names[value]
 
-    def add(self, value: SSAValue, wanted: str | None = None) -> str:
-        """Name a value as wanted, after its hint in the IR, or after its number."""
-        base = wanted or value.name_hint or f"t{len(self._taken)}"
+    def prefer(self, value: SSAValue, name: str) -> None:
+        """Name the value so when it is added."""
+        self._preferred.setdefault(value, name)
+
+    def add(self, value: SSAValue) -> str:
+        """Name a value as preferred, after its hint in the IR, or after its number."""
+        base = self._preferred.get(value) or value.name_hint or f"t{len(self._taken)}"
         name, number = base, 1
         while name in self._taken:
             number += 1

@@ -176,8 +176,8 @@ def _result_shape(
     extents: dict[str, int] = {}
     for node in graph.nodes:
         if node.type == "fiberlookup" and "index" in node.attributes:
-            tensor, mode = node.attributes["tensor"], node.attributes["mode"]
-            index, extent = str(node.attributes["index"]), tensors[tensor].shape[mode]
+            tensor, mode = str(node.attributes["tensor"]), int(node.attributes["mode"])
+            index, extent = str(node.attributes["index"]), int(tensors[tensor].shape[mode])
             if extents.setdefault(index, extent) != extent:
                 raise InputError(
                     f"{name}: index {index} runs over {extents[index]} coordinates in one tensor "

@@ -44,7 +44,6 @@ def build_program(graph: NeutralGraph) -> Program:
     """
     builder = ProgramBuilder()
     streams: dict[Port, Stream] = {}
-    ranks = {node.id: rank for rank, node in enumerate(graph.nodes)}
     by_id = {node.id: node for node in graph.nodes}
     for node in graph.topological():
         if node.type == "repsiggen":
@@ -59,9 +58,7 @@ def build_program(graph: NeutralGraph) -> Program:
             else:
                 inputs.append(streams[node.inputs[port]])
         primitive, parameters = _primitive(graph, node)
-        outputs = builder.node(
-            primitive, *inputs, name=str(node), rank=ranks[node.id], **parameters
-        )
+        outputs = builder.node(primitive, *inputs, name=str(node), **parameters)
         for port, stream in zip(node.output_ports, outputs, strict=True):
             streams[node.id, port] = stream
     return builder.build()
@@ -79,7 +76,7 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, A
     tensor, mode = node.attributes.get("tensor"), node.attributes.get("mode")
     match node.type:
         case "fiberlookup" if node.attributes["format"] == "dense":
-            return "scan_dense", {"size": Slot(f"{tensor}.{mode}.extent")}
+            return "scan_dense", {"extent": Slot(f"{tensor}.{mode}.extent")}
         case "fiberlookup":
             level = graph.formats[str(tensor)].order.index(int(mode or 0))
             return "scan_compressed", {
@@ -91,12 +88,15 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, A
         case "arrayvals":
             return "array", {"values": Slot(f"{tensor}.values")}
         case "spaccumulator":
-            return "accumulate", {"order": int(node.attributes["order"])}
+            return "accumulate", {}
         case "fiberwrite" if mode == "vals":
             return "write_values", {"output": str(tensor)}
         case "fiberwrite":
             level = graph.formats[str(tensor)].order.index(int(mode or 0))
-            return "write_coordinates", {"mode": "drop", "output": f"{tensor}.{level}"}
+            return "write_coordinates", {
+                "mode": _writer_mode(graph, node, level),
+                "output": f"{tensor}.{level}",
+            }
         case kind:
             operation = (
                 {"op": REDUCTIONS.get(kind, kind)} if PRIMITIVES[kind] in _ARITHMETIC else {}
@@ -105,6 +105,26 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, A
 
 
 _ARITHMETIC = {"alu", "reduce"}
+
+
+def _writer_mode(graph: NeutralGraph, node: NeutralNode, level: int) -> str:
+    """
+    `drop` at the root and below a level that passed a coordinate drop, else `keep`.
+
+    Behind a drop the empty fibers still come, but their coordinates are gone. Elsewhere every
+    coordinate of the parent level needs its segment, or the rows shift. The root has one fiber,
+    whose segment needs no writing when it is empty.
+    """
+    if level == 0:
+        return "drop"
+    parent = graph.formats[graph.output].order[level - 1]
+    by_id = {other.id: other for other in graph.nodes}
+    sources = [
+        by_id[other.inputs["in"][0]].type
+        for other in graph.nodes
+        if other.type == "fiberwrite" and other.attributes["mode"] == parent
+    ]
+    return "drop" if "crddrop" in sources else "keep"
 
 
 def tensor_slots(name: str, storage: Storage) -> dict[str, Any]:

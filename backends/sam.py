@@ -10,7 +10,7 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
@@ -24,7 +24,6 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.utils.str_enum import StrEnum
 
 from headrace.backends.compiled import Program, TensorSpec
 from headrace.backends.graph import Assembly, GraphStep
@@ -32,7 +31,7 @@ from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.dialects import sam
 from headrace.dialects.sparse_tensor import format_of
-from headrace.simulators.stream.program import ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level, Storage
 
@@ -51,14 +50,14 @@ HISTOGRAM = {
 }
 """Classes of nodes; what is not named counts as itself."""
 
-_NOT_NODES = (sam.AssembleOp, sam.ExtentOp, sam.RepeatSignalOp, sam.YieldOp)
+_NOT_NODES = (arith.ConstantOp, sam.AssembleOp, sam.ExtentOp, sam.RepeatSignalOp, sam.YieldOp)
 
 
 def histogram(graph: sam.GraphOp) -> dict[str, int]:
     """How many nodes of each class a graph has; a repeat and its signal are one node."""
     counts: dict[str, int] = {}
     for op in graph.body.block.ops:
-        if not isinstance(op, arith.ConstantOp | _NOT_NODES):
+        if not isinstance(op, _NOT_NODES):
             name = op.name.removeprefix("sam.")
             kind = HISTOGRAM.get(name, name)
             counts[kind] = counts.get(kind, 0) + 1
@@ -82,13 +81,14 @@ def build(module: ModuleOp) -> Program:
     """
     function = main_function(module)
     names = Names()
-    arguments = tuple(
-        _specification(value, names.add(value, name))
-        for value, name in zip(function.body.block.args, argument_names(function), strict=True)
-    )
+    parameters = function.body.block.args
+    for value, name in zip(parameters, argument_names(function), strict=True):
+        names.prefer(value, name)
+    for number, value in enumerate(_returned(function)):
+        names.prefer(value, value.name_hint or f"result{number}")
+    arguments = tuple(_specification(value, names.add(value)) for value in parameters)
     constants: dict[str, Storage] = {}
     steps: list[GraphStep | HostStep] = []
-    results: tuple[TensorSpec, ...] = ()
     for op in function.body.block.ops:
         match op:
             case sam.GraphOp():
@@ -96,25 +96,29 @@ def build(module: ModuleOp) -> Program:
                 steps.append(_GraphBuilder(op, names).build(f"graph {number}"))
             case arith.ConstantOp() if isinstance(op.result.type, TensorType):
                 constants[names.add(op.result)] = constant_tensor(op)
-            case ReturnOp():
-                results = tuple(_specification(value, names[value]) for value in op.arguments)
             case _ if any(isinstance(result.type, TensorType) for result in op.results):
                 steps.append(lower_host_op(op, names))
             case _:
                 pass  # Sizes and scalars are read where they are used.
+    results = tuple(_specification(value, names[value]) for value in _returned(function))
     return Program(arguments, results, constants, tuple(steps))
 
 
 def argument_names(function: FuncOp) -> list[str]:
     """The names of the arguments: those that the frontend gave, else those of the IR."""
-    given: Sequence[Any] = function.arg_attrs.data if function.arg_attrs else ()
     names: list[str] = []
     for number, value in enumerate(function.body.block.args):
-        attributes = given[number].data if number < len(given) else {}
-        name = attributes.get("headrace.name")
+        name = None
+        if function.arg_attrs is not None:
+            name = function.arg_attrs.data[number].data.get("headrace.name")
         fallback = value.name_hint or f"arg{number}"
         names.append(name.data if isinstance(name, StringAttr) else fallback)
     return names
+
+
+def _returned(function: FuncOp) -> Sequence[SSAValue]:
+    last = function.body.block.last_op
+    return last.arguments if isinstance(last, ReturnOp) else ()
 
 
 def _specification(value: SSAValue, name: str) -> TensorSpec:
@@ -145,9 +149,9 @@ class _GraphBuilder:
         for result in self.graph.outputs:
             self.names.add(result)
         self._name_outputs()
-        for rank, op in enumerate(block.ops):
-            if not isinstance(op, arith.ConstantOp | _NOT_NODES):
-                self._node(op, rank)
+        for op in block.ops:
+            if not isinstance(op, _NOT_NODES):
+                self._node(op)
         last = block.last_op
         assert isinstance(last, sam.YieldOp)
         results = tuple(
@@ -169,29 +173,27 @@ class _GraphBuilder:
                 for level, written in zip(_compressed_levels(op), op.levels, strict=True):
                     self.outputs.setdefault(written, f"{name}.{level}")
 
-    def _node(self, op: Operation, rank: int) -> None:
+    def _node(self, op: Operation) -> None:
         inputs = [
-            self._signal(operand.owner, rank)
+            self._signal(operand.owner)
             if isinstance(operand.owner, sam.RepeatSignalOp)
             else self.streams[operand]
             for operand in op.operands
             if isinstance(operand.type, sam.StreamType)
         ]
-        streams = self.builder.node(
-            _primitive(op), *inputs, name=label(op), rank=rank, **self._parameters(op)
-        )
+        streams = self.builder.node(_primitive(op), *inputs, name=label(op), **self._parameters(op))
         produced = [value for value in op.results if isinstance(value.type, sam.StreamType)]
         self.streams |= dict(zip(produced, streams, strict=True))
 
-    def _signal(self, op: sam.RepeatSignalOp, rank: int) -> Stream:
+    def _signal(self, op: sam.RepeatSignalOp) -> Stream:
         """A signal process for one repeat."""
         driver = self.streams[references_beside(op.stream)]
-        (signal,) = self.builder.node("repeat_signal", driver, name=label(op), rank=rank)
+        (signal,) = self.builder.node("repeat_signal", driver, name=label(op))
         return signal
 
-    def _parameters(self, op: Operation) -> dict[str, Any]:
+    def _parameters(self, op: Operation) -> dict[str, Parameter]:
         """The attributes of an operation, its tensors as slots, and its outputs."""
-        parameters = {
+        parameters: dict[str, Parameter] = {
             name: _number_or_text(value)
             for name, value in op.properties.items()
             if name not in ("level", "axis", "outer_axis", "inner_axis")
@@ -208,15 +210,13 @@ class _GraphBuilder:
                 parameters["output"] = self.outputs[op.values]
             case sam.ConcatOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)
-            case sam.AccumulateOp():
-                parameters["order"] = op.order
             case sam.WriteCoordinatesOp() | sam.WriteValuesOp():
                 parameters["output"] = self.outputs[op.results[0]]
             case _:
                 pass
         return parameters
 
-    def _level(self, op: sam.ScanOp | sam.ScanBitvectorOp) -> dict[str, Any]:
+    def _level(self, op: sam.ScanOp | sam.ScanBitvectorOp) -> dict[str, Parameter]:
         tensor, level = self.names[op.tensor], op.level.value.data
         if isinstance(op, sam.ScanBitvectorOp):
             return {"words": Slot(f"{tensor}.{level}.words")}
@@ -306,6 +306,6 @@ def _number_or_text(attribute: Attribute) -> int | float | str:
         case StringAttr():
             return attribute.data
         case EnumAttribute():
-            return str(cast("EnumAttribute[StrEnum]", attribute).data)
+            return str(attribute.data)
         case _:
             raise InputError(f"attribute {attribute} has no value for a machine")

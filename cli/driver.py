@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects as get_all_xdsl_dialects
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.transforms import get_all_passes as get_all_xdsl_passes
+from xdsl.transforms.dead_code_elimination import dce
 from xdsl.utils.exceptions import ParseError
 
 from headrace.backends.compiled import Program
@@ -17,6 +18,7 @@ from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline
 from headrace.storage.errors import InputError
+from headrace.storage.levels import Format
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,8 @@ def compile(
     target: str = "sam",
     pipeline: str | Path | None = None,
     parameters: Mapping[str, object] | None = None,
+    formats: Mapping[str, Format | str] | None = None,
+    dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
 ) -> Program:
     """
     Compile a PyTorch model, or a module of entry IR, to a program for a machine.
@@ -42,13 +46,23 @@ def compile(
     the format of the argument), an xDSL module, or the path of an `.mlir` file. `pipeline` is a
     TOML file, the name of a built-in pipeline, or a pass spec such as
     `sam-fuse{regions=layer},sam-lower`; by default every operation is a graph of its own.
-    `parameters` gives values to the `$names` of a pipeline file.
+    `parameters` gives values to the `$names` of a pipeline file. For a model, `formats` overrides
+    the formats of inputs and parameters by name, and `dynamic_shapes` names the sizes that are
+    known only when the program runs, as in `{"x": {0: "n"}}`.
 
     Raises `InputError` for what cannot be compiled; the message names the op and its source line.
     """
-    if target not in TARGETS:
-        raise InputError(f"there is no target '{target}'; choose from {', '.join(TARGETS)}")
-    return lower(entry_module(source, args), pipeline, parameters)
+    check_target(target)
+    if isinstance(source, ModuleOp):
+        return lower(source.clone(), pipeline, parameters)
+    if isinstance(source, str | Path):
+        return lower(parse_module(Path(source)), pipeline, parameters)
+    from headrace.frontends.torch_export import import_model
+
+    imported = import_model(
+        source, tuple(args or ()), formats=formats, dynamic_shapes=dynamic_shapes
+    )
+    return lower(imported.module, pipeline, parameters).bind(imported.constants)
 
 
 def einsum(
@@ -81,21 +95,17 @@ def lower(
     passes = parse_passes(spec, get_all_xdsl_passes() | get_all_passes())
     shapes = argument_shapes(main_function(module))
     passes.apply(make_context(), module)
+    dce(module)
     module.verify()
     program = build(module)
     arguments = zip(program.arguments, shapes, strict=True)
     return replace(program, arguments=tuple(replace(one, shape=shape) for one, shape in arguments))
 
 
-def entry_module(source: "Source", args: Sequence[object] | None) -> ModuleOp:
-    """Return the entry IR of a source; it is the caller's to change."""
-    if isinstance(source, ModuleOp):
-        return source.clone()
-    if isinstance(source, str | Path):
-        return parse_module(Path(source))
-    from headrace.frontends.torch_export import import_model
-
-    return import_model(source, tuple(args or ()))
+def check_target(target: str) -> None:
+    """Raise `InputError` if there is no such machine."""
+    if target not in TARGETS:
+        raise InputError(f"there is no target '{target}'; choose from {', '.join(TARGETS)}")
 
 
 def parse_module(path: Path) -> ModuleOp:

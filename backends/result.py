@@ -1,0 +1,70 @@
+"""What running a program gives: outputs, cycles, statistics, and traces."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.backends.graph import GraphStep
+from headrace.simulators.stream.simulate import (
+    Deadlock,
+    NodeStatistics,
+    SimulationResult,
+    simulate,
+)
+from headrace.storage.levels import Storage
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """One stream graph of a program, simulated."""
+
+    name: str
+    result: SimulationResult
+    seconds: float
+    """Processor time of the simulation."""
+
+    @staticmethod
+    def of(step: GraphStep, tensors: Mapping[str, Storage], depth: int | None) -> "GraphRun":
+        """Simulate the graph on the tensors that its slots name."""
+        bound = step.bind(tensors)
+        start = time.process_time()
+        result = simulate(step.program, bound, depth=depth)
+        return GraphRun(step.name, result, time.process_time() - start)
+
+
+@dataclass(frozen=True)
+class Result:
+    """
+    What `Program.run` gives.
+
+    Graphs run one after the other, so that their cycles and tokens add up. A program that
+    deadlocks has no outputs, and `deadlock` says why.
+    """
+
+    outputs: tuple[Any, ...]
+    """One dense array, or torch tensor, for each result of the program."""
+    storages: tuple[Storage, ...]
+    """The same in the formats in which the program stores them."""
+    graphs: tuple[GraphRun, ...]
+
+    @property
+    def cycles(self) -> int:
+        return sum(graph.result.cycles for graph in self.graphs)
+
+    @property
+    def tokens(self) -> int:
+        return sum(graph.result.tokens for graph in self.graphs)
+
+    @property
+    def nodes(self) -> tuple[NodeStatistics, ...]:
+        """The nodes of all graphs, with their cycles busy and stalled."""
+        return tuple(node for graph in self.graphs for node in graph.result.nodes)
+
+    @property
+    def deadlock(self) -> Deadlock | None:
+        return next((g.result.deadlock for g in self.graphs if g.result.deadlock), None)
+
+    @property
+    def simulate_seconds(self) -> float:
+        return sum(graph.seconds for graph in self.graphs)
