@@ -187,6 +187,6 @@ def evaluate_scalar(op: str, values: Sequence[float], scalar: float | None) -> f
     try:
         if len(operands) == 1:
             return _UNARY[op](operands[0])
-        return _BINARY[op](*operands)
+        return _BINARY[op](*operands) if op in _BINARY else math.nan
     except (ArithmeticError, ValueError):
         return math.nan

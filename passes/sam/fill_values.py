@@ -55,6 +55,7 @@ _INFINITE = (math.inf, -math.inf)
 
 _ANNIHILATED: dict[str, Callable[[int, float], float | None]] = {
     "mul": lambda position, fill: 0.0 if fill == 0 else None,
+    "matmul": lambda position, fill: 0.0 if fill == 0 else None,
     "add": lambda position, fill: fill if fill in _INFINITE else None,
     "sub": lambda position, fill: (
         None if fill not in _INFINITE else fill if position == 0 else -fill

@@ -41,7 +41,6 @@ from headrace.passes.sam.fill_values import Support
 from headrace.passes.sam.region_expression import Extent
 from headrace.storage.levels import Level
 
-
 Formula = presence.Formula[SSAValue]
 EVERYWHERE: Formula = frozenset({frozenset[SSAValue]()})
 

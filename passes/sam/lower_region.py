@@ -19,8 +19,9 @@ from headrace.passes.sam.expression import Axis, Expression, Input, walk
 from headrace.passes.sam.fill_values import Filled, fill_in
 from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
 from headrace.passes.sam.order import Order
-from headrace.passes.sam.region_expression import RegionExpression, fail, read_region
+from headrace.passes.sam.region_expression import RegionExpression, read_region
 from headrace.passes.sam.region_order import is_symmetric, order_of
+from headrace.passes.sam.tile_region import block_sizes, tiled
 from headrace.storage.levels import Format, Level
 
 
@@ -32,11 +33,16 @@ class RegionLowering:
         self.is_reference = reference
         self.read: RegionExpression = read_region(region)
         self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
-        for number, format in enumerate(self.formats):
-            if format.block:
-                raise fail(region, f"operand {number} is stored in blocks; convert it first")
-        self.filled: Filled = fill_in(self.read.expressions, self.read.results, self.is_dense)
+        self.blocks = block_sizes(region, self.read.results, self.formats)
+        results = self.read.results
+        if self.blocks:
+            results = tiled(region, self.read.expressions, results)
+        self.filled: Filled = fill_in(self.read.expressions, results, self.is_dense)
         self.order: Order = order_of(region, self.read, self.filled.results, self.formats)
+        self.extents = {
+            axis: extent.in_blocks(self.blocks.get(axis, 1))
+            for axis, extent in self.read.extents.items()
+        }
         self.before: list[Operation] = []
         self.after: list[Operation] = []
 
@@ -44,10 +50,14 @@ class RegionLowering:
         format = self.formats[operand]
         return format.levels[format.order.index(dimension)] is Level.DENSE
 
+    def block(self, axes: Sequence[Axis]) -> tuple[int, ...]:
+        """The shape of a tile over `axes`; `()` where the region computes on numbers."""
+        return tuple(self.blocks.get(axis, 1) for axis in axes) if self.blocks else ()
+
     def run(self) -> tuple[list[Operation], list[SSAValue]]:
         """The operations that replace the region, and the values that replace its results."""
         operands = list(self.region.inputs)
-        slots = self.permuted_copies(operands)
+        slots = self.copies(operands)
         block = Block(arg_types=[value.type for value in operands])
         emitter = Emitter(block)
         table = FusionTable(
@@ -56,7 +66,7 @@ class RegionLowering:
             self.order.axes,
             self.sources(block, slots),
             self.filled.supports,
-            self.read.extents,
+            self.extents,
             self.read.name,
             reference=self.is_reference,
         )
@@ -77,23 +87,27 @@ class RegionLowering:
 
     # Operands
 
-    def permuted_copies(self, operands: list[SSAValue]) -> dict[Input, int]:
+    def copies(self, operands: list[SSAValue]) -> dict[Input, int]:
         """
         The number of the graph operand behind each input.
 
-        Inputs whose storage contradicts the order get a converted copy, appended to `operands`.
+        Inputs whose storage contradicts the order, or lacks the blocks of their axes, get a
+        converted copy, appended to `operands`.
         """
         position = {axis: p for p, axis in enumerate(self.order.axes)}
         slots: dict[Input, int] = {}
-        copies: dict[tuple[int, tuple[int, ...]], int] = {}
+        copies: dict[tuple[int, Format], int] = {}
         permuted = {stored.use for stored in self.order.permuted}
         for use in inputs_of(self.filled.results):
-            slots[use] = use.operand
+            stored = self.formats[use.operand]
+            order = stored.order
             if use in permuted and not is_symmetric(self.region.inputs[use.operand]):
                 order = tuple(sorted(range(len(use.axes)), key=lambda d: position[use.axes[d]]))
-                key = (use.operand, order)
+            format = Format(stored.levels, order, self.block(use.axes))
+            slots[use] = use.operand
+            if format != stored:
+                key = (use.operand, format)
                 if key not in copies:
-                    format = Format(self.formats[use.operand].levels, order)
                     copies[key] = len(operands)
                     operands.append(self.convert(self.region.inputs[use.operand], format))
                 slots[use] = copies[key]
@@ -135,7 +149,7 @@ class RegionLowering:
         levels = wanted.levels
         if self.is_reference or (order != wanted.order and not wanted.is_dense):
             levels = (Level.COMPRESSED,) * len(order)
-        format = Format(levels, order)
+        format = Format(levels, order, self.block(axes))
         visited = [axes[d] for d, level in zip(order, levels, strict=True) if level is Level.DENSE]
         if not format.is_dense:
             expression = self.read.expressions.full(expression, visited)
@@ -154,7 +168,7 @@ class RegionLowering:
     ) -> SSAValue:
         emit = table.emit
         format = sparse_tensor.format_of(type)
-        extents = [emit.extent(self.read.extents[axis]) for axis in nest.scope]
+        extents = [emit.extent(self.extents[axis]) for axis in nest.scope]
         if format.is_dense and not all(row.is_full for row in rows):
             reference: SSAValue | None = None
             for row, extent in zip(rows, extents, strict=True):
