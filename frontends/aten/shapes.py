@@ -1,0 +1,174 @@
+"""ATen operators that move elements or create constant tensors."""
+
+from collections.abc import Sequence
+
+from headrace.frontends.aten.elementwise import cast_to_result
+from headrace.frontends.aten.registry import Call, Result, dimension, lowers
+from headrace.frontends.builder import Extent, View
+from headrace.frontends.reshape import as_tensor, reshape
+from headrace.storage.errors import InputError
+
+
+@lowers(
+    "aten.view.default",
+    "aten.reshape.default",
+    "aten._unsafe_view.default",
+    "aten.flatten.using_ints",
+    "aten.unflatten.int",
+)
+def view(c: Call, x: View, *_: object) -> View:
+    """The operands say the same as the shape of the result."""
+    return reshape(c.emit, x, c.shape)
+
+
+@lowers("aten.permute.default")
+def permute(c: Call, x: View, dims: Sequence[int]) -> View:
+    return x.permute([dimension(d, x.rank) for d in dims])
+
+
+@lowers("aten.transpose.int")
+def transpose(c: Call, x: View, first: int, second: int) -> View:
+    order = list(range(x.rank))
+    first, second = dimension(first, x.rank), dimension(second, x.rank)
+    if order:
+        order[first], order[second] = second, first
+    return x.permute(order)
+
+
+@lowers("aten.t.default", "aten.numpy_T.default", "aten.mT.default")
+def t(c: Call, x: View) -> View:
+    return x if x.rank < 2 else transpose(c, x, -2, -1)
+
+
+@lowers("aten.expand.default", "aten.expand_as.default", "aten.broadcast_to.default")
+def expand(c: Call, x: View, *_: object) -> View:
+    return x.expand(c.shape)
+
+
+@lowers("aten.unsqueeze.default")
+def unsqueeze(c: Call, x: View, dim: int) -> View:
+    return x.insert(dimension(dim, x.rank + 1))
+
+
+@lowers("aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims")
+def squeeze(c: Call, x: View, dims: Sequence[int] | int | None = None) -> View:
+    """Drop dimensions of size 1; others that are named stay."""
+    listed = range(x.rank) if dims is None else [dims] if isinstance(dims, int) else dims
+    wanted = {dimension(d, x.rank) for d in listed} if x.rank else set[int]()
+    for d in sorted(wanted, reverse=True):
+        if x.shape[d] == 1:
+            x = x.drop(d)
+    return x
+
+
+@lowers("aten.select.int")
+def select(c: Call, x: View, dim: int, index: int) -> View:
+    d = dimension(dim, x.rank)
+    start = _position(index, x.shape[d])
+    return c.emit.slice(x, d, start, 1).drop(d)
+
+
+@lowers("aten.slice.Tensor")
+def slice(
+    c: Call,
+    x: View,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> View:
+    d = dimension(dim, x.rank)
+    if c.shape[d] == x.shape[d]:
+        return x
+    extent = x.shape[d]
+    first = 0 if not start else start
+    if first < 0:
+        first = max(_position(first, extent), 0)
+    if isinstance(extent, int):
+        first = min(first, extent)
+    return c.emit.slice(x, d, first, c.shape[d], step)
+
+
+@lowers("aten.narrow.default")
+def narrow(c: Call, x: View, dim: int, start: int, length: int) -> View:
+    d = dimension(dim, x.rank)
+    return c.emit.slice(x, d, _position(start, x.shape[d]), length)
+
+
+def _position(index: int, extent: Extent) -> int:
+    if index >= 0:
+        return index
+    if not isinstance(extent, int):
+        raise InputError("an index from the end needs a static size")
+    return index + extent
+
+
+@lowers("aten.split.Tensor", "aten.chunk.default")
+def split(c: Call, x: View, size: int, dim: int = 0) -> Result:
+    """The first part, whose size the node shows, says how large the parts are."""
+    d = dimension(dim, x.rank)
+    extent, part = x.shape[d], c.shape[d]
+    if not isinstance(extent, int) or not isinstance(part, int):
+        raise InputError("a split needs a dimension of static size")
+    starts = range(0, extent, part) if part else [0]
+    return tuple(c.emit.slice(x, d, start, min(part, extent - start)) for start in starts)
+
+
+@lowers("aten.split_with_sizes.default", "aten.split.sizes")
+def split_with_sizes(c: Call, x: View, sizes: Sequence[int], dim: int = 0) -> Result:
+    d = dimension(dim, x.rank)
+    parts: list[View] = []
+    start = 0
+    for size in sizes:
+        parts.append(c.emit.slice(x, d, start, size))
+        start += size
+    return tuple(parts)
+
+
+@lowers("aten.unbind.int")
+def unbind(c: Call, x: View, dim: int = 0) -> Result:
+    d = dimension(dim, x.rank)
+    extent = x.shape[d]
+    if not isinstance(extent, int):
+        raise InputError("unbind needs a dimension of static size")
+    return tuple(c.emit.slice(x, d, index, 1).drop(d) for index in range(extent))
+
+
+@lowers("aten.cat.default")
+def cat(c: Call, tensors: Sequence[View], dim: int = 0) -> View:
+    d = dimension(dim, len(c.shape))
+    present = [x for x in tensors if x.shape != (0,) or len(c.shape) == 1]
+    values = [as_tensor(c.emit, cast_to_result(c, x)) for x in present]
+    return c.emit.concat(values, d, c.shape)
+
+
+@lowers("aten.stack.default")
+def stack(c: Call, tensors: Sequence[View], dim: int = 0) -> View:
+    d = dimension(dim, len(c.shape))
+    values = [as_tensor(c.emit, cast_to_result(c, x).insert(d)) for x in tensors]
+    return c.emit.concat(values, d, c.shape)
+
+
+@lowers("aten.full.default", "aten.full_like.default", "aten.new_full.default")
+def full(c: Call, shape_or_like: object, *value: float) -> View:
+    return filled(c, value[-1])
+
+
+@lowers("aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default")
+def zeros(c: Call, shape_or_like: object, *_: object) -> View:
+    return filled(c, 0)
+
+
+@lowers("aten.ones.default", "aten.ones_like.default", "aten.new_ones.default")
+def ones(c: Call, shape_or_like: object, *_: object) -> View:
+    return filled(c, 1)
+
+
+@lowers("aten.scalar_tensor.default")
+def scalar_tensor(c: Call, value: float) -> View:
+    return filled(c, value)
+
+
+def filled(c: Call, value: float) -> View:
+    """A tensor of the result's shape with `value` everywhere."""
+    return c.emit.view(c.emit.filled(c.shape, value, c.element), c.shape)

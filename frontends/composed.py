@@ -1,0 +1,178 @@
+"""
+Functions that are composed of several primitive tensor operations.
+
+Each primitive becomes one `linalg.generic`, so that a scheduler sees every kernel; all of them
+carry one `headrace.composite` name. Softmax is dense: every element takes part. Masked softmax
+is `mask_out` followed by softmax, which leaves a row without any allowed element undefined (NaN).
+"""
+
+import math
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import i1
+from xdsl.ir import SSAValue
+
+from headrace.frontends import scalars
+from headrace.frontends.builder import EntryBuilder, View
+from headrace.frontends.scalars import Scalars
+from headrace.storage.levels import Format
+
+
+def unary(emit: EntryBuilder, name: str, x: View, format: Format | None = None) -> View:
+    """One of `scalars.UNARY` on every element."""
+    return emit.elementwise([x], scalars.unary(name), format=format)
+
+
+def binary(
+    emit: EntryBuilder, name: str, x: View | float, y: View | float, format: Format | None = None
+) -> View:
+    """One of `scalars.BINARY` on every element; a number stands for a tensor full of it."""
+    if isinstance(x, View) and isinstance(y, View):
+        return emit.elementwise([x, y], scalars.binary(name), format=format)
+
+    def body(s: Scalars, values: Sequence[SSAValue]) -> SSAValue:
+        (value,) = values
+        lhs = value if isinstance(x, View) else s.constant(x, value.type)
+        rhs = value if isinstance(y, View) else s.constant(y, value.type)
+        return s.binary(name, lhs, rhs)
+
+    tensors = [operand for operand in (x, y) if isinstance(operand, View)]
+    return emit.elementwise(tensors, body, format=format)
+
+
+def relu(emit: EntryBuilder, x: View, format: Format | None = None) -> View:
+    """`max(x, 0)`."""
+    return binary(emit, "max", x, 0.0, format)
+
+
+def sigmoid(emit: EntryBuilder, x: View) -> View:
+    """`1 / (1 + exp(-x))`."""
+    with emit.composite("sigmoid"):
+        power = unary(emit, "exp", unary(emit, "neg", x))
+        return binary(emit, "div", 1.0, binary(emit, "add", power, 1.0))
+
+
+def silu(emit: EntryBuilder, x: View) -> View:
+    """`x * sigmoid(x)`."""
+    with emit.composite("silu"):
+        return binary(emit, "mul", x, sigmoid(emit, x))
+
+
+def gelu(emit: EntryBuilder, x: View) -> View:
+    """`x * (1 + erf(x / sqrt(2))) / 2`."""
+    with emit.composite("gelu"):
+        inner = unary(emit, "erf", binary(emit, "mul", x, math.sqrt(0.5)))
+        return _half_of_product(emit, x, inner)
+
+
+def gelu_tanh(emit: EntryBuilder, x: View) -> View:
+    """`x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2`."""
+    with emit.composite("gelu"):
+        cube = binary(emit, "mul", binary(emit, "mul", x, x), x)
+        inner = binary(emit, "add", x, binary(emit, "mul", cube, 0.044715))
+        scaled = binary(emit, "mul", inner, math.sqrt(2 / math.pi))
+        return _half_of_product(emit, x, unary(emit, "tanh", scaled))
+
+
+def _half_of_product(emit: EntryBuilder, x: View, inner: View) -> View:
+    shifted = binary(emit, "add", inner, 1.0)
+    return binary(emit, "mul", binary(emit, "mul", x, shifted), 0.5)
+
+
+def softmax(emit: EntryBuilder, x: View, dimension: int) -> View:
+    """`exp(x - max x) / sum exp(x - max x)` along `dimension`."""
+    with emit.composite("softmax"):
+        largest = emit.reduce(x, [dimension], "max").insert(dimension)
+        power = unary(emit, "exp", binary(emit, "sub", x, largest))
+        total = emit.reduce(power, [dimension], "add").insert(dimension)
+        return binary(emit, "div", power, total)
+
+
+def log_softmax(emit: EntryBuilder, x: View, dimension: int) -> View:
+    """`x - max x - log sum exp(x - max x)` along `dimension`."""
+    with emit.composite("log_softmax"):
+        largest = emit.reduce(x, [dimension], "max").insert(dimension)
+        shifted = binary(emit, "sub", x, largest)
+        total = emit.reduce(unary(emit, "exp", shifted), [dimension], "add").insert(dimension)
+        return binary(emit, "sub", shifted, unary(emit, "log", total))
+
+
+def mask_out(emit: EntryBuilder, x: View, mask: View) -> View:
+    """`x` where `mask` is not zero, else minus infinity."""
+
+    def body(s: Scalars, values: Sequence[SSAValue]) -> SSAValue:
+        value, allowed = values
+        return s.select(s.nonzero(allowed), value, s.constant(-math.inf, value.type))
+
+    return emit.elementwise([x, mask], body)
+
+
+def mean(emit: EntryBuilder, x: View, dimensions: Sequence[int]) -> View:
+    """The sum over `dimensions`, which disappear, divided by the number of elements."""
+    total = emit.reduce(x, dimensions, "add")
+    extents = [x.shape[d] for d in dimensions]
+    static = [extent for extent in extents if isinstance(extent, int)]
+    result = binary(emit, "div", total, float(math.prod(static)))
+    for extent in extents:
+        if isinstance(extent, str):
+            result = binary(emit, "div", result, emit.number(extent, result.element))
+    return result
+
+
+def layer_norm(
+    emit: EntryBuilder,
+    x: View,
+    dimensions: Sequence[int],
+    weight: View | None,
+    bias: View | None,
+    epsilon: float,
+) -> View:
+    """
+    `(x - mean) / sqrt(variance + epsilon) * weight + bias`, with mean and variance over
+    `dimensions`.
+    """
+    with emit.composite("layer_norm"):
+        centered = binary(emit, "sub", x, keep(mean(emit, x, dimensions), dimensions))
+        variance = mean(emit, binary(emit, "mul", centered, centered), dimensions)
+        scale = unary(emit, "rsqrt", binary(emit, "add", variance, epsilon))
+        result = binary(emit, "mul", centered, keep(scale, dimensions))
+        if weight is not None:
+            result = binary(emit, "mul", result, weight)
+        return result if bias is None else binary(emit, "add", result, bias)
+
+
+def keep(view: View, dimensions: Sequence[int]) -> View:
+    """Insert dimensions of size 1 where a reduction removed `dimensions`."""
+    for dimension in sorted(dimensions):
+        view = view.insert(dimension)
+    return view
+
+
+def attention(
+    emit: EntryBuilder,
+    query: View,
+    key: View,
+    value: View,
+    mask: View | None,
+    scale: float,
+) -> View:
+    """
+    Scaled dot-product attention, `softmax(scale * query key^T) value`.
+
+    `query` is `.. x L x E`, `key` `.. x S x E`, `value` `.. x S x V`, all with the same leading
+    dimensions. A boolean `mask`, broadcast to `.. x L x S`, says which positions take part; a
+    mask of numbers is added to the scores.
+    """
+    with emit.composite("attention"):
+        batch = [f"b{d}" for d in range(query.rank - 2)]
+        scores = emit.contract(
+            (query, [*batch, "l", "e"]), (key, [*batch, "s", "e"]), [*batch, "l", "s"]
+        )
+        scores = binary(emit, "mul", scores, scale)
+        if mask is not None:
+            masked = mask.element == i1
+            scores = mask_out(emit, scores, mask) if masked else binary(emit, "add", scores, mask)
+        weights = softmax(emit, scores, scores.rank - 1)
+        return emit.contract(
+            (weights, [*batch, "l", "s"]), (value, [*batch, "s", "v"]), [*batch, "l", "v"]
+        )

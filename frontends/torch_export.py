@@ -1,0 +1,394 @@
+"""
+PyTorch modules -> entry IR.
+
+`torch.export` gives the graph of a model; `run_decompositions({})` makes it functional but
+keeps linear, softmax, layer_norm and attention whole. Each ATen operator then becomes `linalg`
+operations through its handler in `headrace.frontends.aten`. Parameters and buffers become
+arguments of `@main` behind the user's, so that no weight is ever text.
+
+The formats of tensors come from torch's sparse layouts, or from the annotation `formats`.
+"""
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.dialects.builtin import AnyTensorType, ModuleOp, f16, f32, f64, i1, i8, i16, i32, i64
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute
+
+from headrace.dialects.sparse_tensor import format_of
+from headrace.frontends import torch_tracing as tracing
+from headrace.frontends.aten import elementwise, products, reductions, shapes
+from headrace.frontends.aten.registry import HANDLERS, Call, Result
+from headrace.frontends.builder import EntryBuilder, Extent, View
+from headrace.frontends.data import to_storage
+from headrace.frontends.reshape import as_tensor
+from headrace.frontends.torch_tensors import format_of_tensor
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Format, Storage
+
+if TYPE_CHECKING:
+    import torch
+    from torch.fx import Node
+
+_ = (elementwise, products, reductions, shapes)  # imported because they register handlers
+
+_ELEMENTS: Mapping[str, Attribute] = {
+    "torch.bool": i1,
+    "torch.int8": i8,
+    "torch.int16": i16,
+    "torch.int32": i32,
+    "torch.int64": i64,
+    "torch.float16": f16,
+    "torch.float32": f32,
+    "torch.float64": f64,
+}
+
+_WITHOUT_VALUE = ("aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
+"""Operators that only check what export has already established."""
+
+_STORAGE_OPTIONS = frozenset(
+    {"dtype", "device", "layout", "pin_memory", "memory_format", "non_blocking", "copy"}
+)
+"""Options that the type of the result already answers, or that do not change values."""
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A model as entry IR: `@main` takes the user's tensors, then the constants."""
+
+    module: ModuleOp
+    inputs: tuple[str, ...]
+    """Names of the tensors that the user passes, in the order of the arguments of `@main`."""
+    constants: Mapping[str, Storage]
+    """Parameters, buffers and other constants by name, in the order of the arguments behind."""
+    signature: tracing.Signature
+    """How the user's arguments become the tensors `inputs`."""
+
+    def bind(self, *args: Any, **kwargs: Any) -> list[Storage]:
+        """
+        The arguments of `@main` for a call `model(*args, **kwargs)`.
+
+        Raises `InputError` where the arguments are others than those of the import: another
+        number, another element type, another size where `@main` has a fixed one.
+        """
+        leaves = self.signature.tensors(args, kwargs)
+        types = _main(self.module).function_type.inputs.data
+        bound = [
+            _check(leaf, cast(AnyTensorType, type), name)
+            for leaf, type, name in zip(leaves, types, self.inputs, strict=False)
+        ]
+        return [*bound, *self.constants.values()]
+
+
+def import_model(
+    model: "torch.nn.Module",
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    formats: Mapping[str, Format | str] | None = None,
+    dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
+) -> ImportedModel:
+    """
+    Trace `model(*args, **kwargs)` and translate it to entry IR.
+
+    `formats` overrides the format of inputs (by the name of the argument of `forward`) and of
+    parameters and buffers (by their dotted names). `dynamic_shapes` maps names of inputs to
+    sizes known only at run time: `{"x": {0: "n"}}`; equal names are equal sizes. For models
+    without sparse inputs the values may also be `torch.export.Dim`.
+
+    Raises `InputError`, naming node, operator and source line, for what is not supported.
+    """
+    program, sizes, signature = tracing.trace(model, args, kwargs or {}, dynamic_shapes)
+    return _Importer(program, sizes, signature, formats or {}).run()
+
+
+class _Importer:
+    def __init__(
+        self,
+        program: "torch.export.ExportedProgram",
+        sizes: tracing.Sizes,
+        signature: tracing.Signature,
+        formats: Mapping[str, Format | str],
+    ):
+        self.program = program
+        self.sizes = sizes
+        self.signature = signature
+        self.formats = dict(formats)
+        self.emit = EntryBuilder()
+        self.values: dict[Node, Result | torch.Tensor | Extent | float | None] = {}
+        self.constants: dict[str, Storage] = {}
+        self.example: dict[str, torch.Tensor] = {}
+
+    def run(self) -> ImportedModel:
+        specification = self.program.graph_signature
+        changed = [
+            *specification.buffers_to_mutate.values(),
+            *specification.user_inputs_to_mutate.values(),
+        ]
+        if changed:
+            raise InputError(
+                f"the model changes {changed[0]} while it runs, which a compiled program cannot; "
+                "call model.eval() or return the new value"
+            )
+        user = set(cast(Sequence[str], specification.user_inputs))
+        nodes = list(self.program.graph.nodes)
+        placeholders = [node for node in nodes if node.op == "placeholder"]
+        names: list[str] = []
+        for node in placeholders:
+            if node.name in user and hasattr(node.meta.get("val"), "layout"):
+                self.values[node] = self.input(node, self.signature.examples[len(names)])
+                names.append(node.name)
+        for node in placeholders:
+            if node.name not in user and node.users:
+                self.values[node] = self.parameter(node)
+        results: list[View] = []
+        for node in nodes:
+            if node.op == "output":
+                results = self.outputs(node)
+            elif node.op != "placeholder":
+                with self.emit.provenance(
+                    module=tracing.module_path(node), source=tracing.source_line(node)
+                ):
+                    self.values[node] = self.translate(node)
+        values = [as_tensor(self.emit, result) for result in results]
+        if unknown := self.formats.keys() - {*names, *self.constants}:
+            known = ", ".join([*names, *self.constants])
+            raise InputError(f"formats names '{min(unknown)}', but the tensors are {known}")
+        module = self.emit.finish(values)
+        return ImportedModel(module, tuple(names), self.constants, self.signature)
+
+    # --- arguments -----------------------------------------------------------------------
+
+    def format(self, name: str, tensor: "torch.Tensor") -> Format:
+        """The annotation for `name`, else the format of the tensor's layout."""
+        wanted = self.formats.get(name)
+        if wanted is None:
+            return format_of_tensor(tensor)
+        found = Format.parse(wanted, tensor.ndim) if isinstance(wanted, str) else wanted
+        if found.rank != tensor.ndim:
+            raise InputError(
+                f"formats gives {name} the format '{found}' of rank {found.rank}, but its rank "
+                f"is {tensor.ndim}"
+            )
+        return found
+
+    def input(self, node: "Node", tensor: "torch.Tensor") -> View:
+        shape = self.sizes.shape(node.meta["val"].shape)
+        return self.emit.argument(
+            node.name, shape, element_type(tensor.dtype, node.name), self.format(node.name, tensor)
+        )
+
+    def parameter(self, node: "Node") -> "View | torch.Tensor":
+        """A parameter or buffer as an argument; a constant of the trace as it is."""
+        specification = self.program.graph_signature
+        target = specification.inputs_to_parameters.get(
+            node.name, specification.inputs_to_buffers.get(node.name)
+        )
+        if target is None:
+            target = specification.inputs_to_lifted_tensor_constants[node.name]
+            return cast("torch.Tensor", self.program.constants[target])
+        found = self.program.state_dict.get(target, self.program.constants.get(target))
+        return self.constant(target, cast("torch.Tensor", found))
+
+    def constant(self, name: str, tensor: "torch.Tensor") -> View:
+        """A new argument behind the user's, bound to `tensor`."""
+        unique, count = name, 1
+        while unique in self.constants:
+            count += 1
+            unique = f"{name}_{count}"
+        storage = to_storage(tensor, self.format(unique, tensor), unique)
+        self.constants[unique] = storage
+        element = element_type(tensor.dtype, unique)
+        return self.emit.argument(unique, tuple(tensor.shape), element, storage.format)
+
+    # --- nodes ---------------------------------------------------------------------------
+
+    def translate(self, node: "Node") -> Any:
+        """What `node` computes: views, a torch tensor if it is constant, or a size."""
+        from torch.fx.node import map_aggregate
+
+        operator = str(node.target)
+        value = cast(Any, node.meta.get("val"))
+        if operator in _WITHOUT_VALUE or tracing.is_condition(value):
+            return None
+        if getattr(node.target, "__name__", "") == "getitem":
+            return self.item(node)
+        if tracing.is_size(value):
+            return self.sizes.extent(value)
+        if self.is_constant(node):
+            return self.fold(node)
+        handler = HANDLERS.get(operator)
+        if handler is None:
+            raise InputError(f"{_where(node)}: {_unsupported(operator)}")
+        first = tracing.first(value)
+        call = Call(
+            self.emit,
+            lambda name, array: self.constant(name, _torch_tensor(array)),
+            self.sizes.shape(first.shape),
+            element_type(first.dtype, node.name),
+            tracing.result_format(first),
+        )
+        args = cast(tuple[Any, ...], map_aggregate(node.args, self.operand))
+        kwargs = {
+            name: map_aggregate(arg, self.operand)
+            for name, arg in node.kwargs.items()
+            if name not in _STORAGE_OPTIONS
+        }
+        try:
+            inspect.signature(handler).bind(call, *args, **kwargs)
+            result = handler(call, *args, **kwargs)
+        except (InputError, TypeError) as error:
+            raise InputError(f"{_where(node)}: {operator}: {error}") from error
+        _check_result(node, call, result)
+        if isinstance(result, View) and result.base.name_hint is None:
+            result.base.name_hint = node.name
+        return result
+
+    def operand(self, leaf: Any) -> Any:
+        """An operand of a node as handlers take it."""
+        from torch.fx import Node
+
+        if not isinstance(leaf, Node):
+            is_number = isinstance(leaf, int) and not isinstance(leaf, bool)
+            return self.sizes.extent(leaf) if is_number else leaf
+        value = self.values[leaf]
+        if tracing.is_tensor(value):
+            value = self.values[leaf] = self.constant_view(leaf.name, cast("torch.Tensor", value))
+        return value
+
+    def item(self, node: "Node") -> Any:
+        """One result of a node that has several."""
+        source, index = cast("tuple[Node, int]", node.args)
+        result = cast(tuple[View | None, ...], self.values[source])[index]
+        if result is None:
+            raise InputError(f"{_where(node)}: result {index} of {source.target} is not supported")
+        return result
+
+    def is_constant(self, node: "Node") -> bool:
+        """Whether no operand comes from an argument of `@main`, nor is a size of one."""
+        operands = [self.values[source] for source in node.all_input_nodes]
+        numbers = [n for n in _leaves(node.args) if isinstance(n, int)]
+        static = all(isinstance(self.sizes.extent(n), int) for n in numbers)
+        return static and all(tracing.is_tensor(operand) for operand in operands)
+
+    def fold(self, node: "Node") -> "torch.Tensor":
+        """Compute a node whose operands are constants."""
+        import torch
+        from torch.fx.node import map_arg
+
+        target = cast(Any, node.target)
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise InputError(f"{_where(node)}: {target} is random; pass its result as an argument")
+
+        def value(source: "Node") -> Any:
+            return self.values[source]
+
+        args = cast(tuple[Any, ...], map_arg(node.args, value))
+        kwargs = cast(dict[str, Any], map_arg(dict(node.kwargs), value))
+        with torch.no_grad():
+            return target(*args, **kwargs)
+
+    def constant_view(self, name: str, tensor: "torch.Tensor") -> View:
+        """A constant of the trace: filled in place if it is one number, else an argument."""
+        shape, element = tuple(tensor.shape), element_type(tensor.dtype, name)
+        if tracing.is_strided(tensor) and tensor.numel():
+            flat = tensor.reshape(-1)
+            if bool((flat == flat[0]).all()):
+                return self.emit.view(self.emit.filled(shape, flat[0].item(), element), shape)
+        return self.constant(name, tensor)
+
+    def outputs(self, node: "Node") -> list[View]:
+        """The results of the model, flattened; they must be tensors."""
+        from torch.fx import Node
+
+        results: list[View] = []
+        for position, leaf in enumerate(cast(Sequence[Any], node.args[0])):
+            value = self.operand(leaf) if isinstance(leaf, Node) else leaf
+            if not isinstance(value, View):
+                raise InputError(
+                    f"result {position} of the model is {value}, which is not a tensor; return "
+                    "tensors only"
+                )
+            results.append(value)
+        return results
+
+
+def element_type(dtype: "torch.dtype", name: str) -> Attribute:
+    """The element type of a tensor of `dtype`; `name` is for the error."""
+    found = _ELEMENTS.get(str(dtype))
+    if found is None:
+        supported = ", ".join(key.removeprefix("torch.") for key in _ELEMENTS)
+        raise InputError(f"{name} has elements of type {dtype}; supported are {supported}")
+    return found
+
+
+def _torch_tensor(array: npt.NDArray[Any]) -> "torch.Tensor":
+    import torch
+
+    return torch.as_tensor(array)
+
+
+def _leaves(args: Any) -> list[Any]:
+    if isinstance(args, tuple | list):
+        return [leaf for arg in cast(Sequence[Any], args) for leaf in _leaves(arg)]
+    return [args]
+
+
+def _where(node: "Node") -> str:
+    """The node and the line of the model that it came from."""
+    line, text = tracing.source_line(node), tracing.source_text(node)
+    place = f" at {line}" if line else ""
+    return f"node {node.name}{place}{f' `{text}`' if text else ''}"
+
+
+def _unsupported(operator: str) -> str:
+    near = difflib.get_close_matches(operator, HANDLERS, n=4, cutoff=0.5)
+    name = operator.split(".")[1] if "." in operator else operator
+    same = [known for known in HANDLERS if known.split(".")[1] == name]
+    listed = ", ".join(dict.fromkeys([*same, *near])) or "none of a similar name"
+    return f"operator {operator} is not supported; supported nearby: {listed}"
+
+
+def _check_result(node: "Node", call: Call, result: Result) -> None:
+    """A handler must give the shape and the element type that torch promises."""
+    first = result[0] if isinstance(result, tuple) else result
+    if first is not None and (first.shape, first.element) != (call.shape, call.element):
+        raise InputError(
+            f"{_where(node)}: {node.target} with these options is not supported: it would give "
+            f"{first.shape} of {first.element} instead of {call.shape} of {call.element}"
+        )
+
+
+def _main(module: ModuleOp) -> FuncOp:
+    main = module.body.block.first_op
+    assert isinstance(main, FuncOp)
+    return main
+
+
+def _check(value: Any, type: AnyTensorType, name: str) -> Storage:
+    """`value` stored as `type` says, if its shape and elements fit."""
+    storage = to_storage(value, name=name)
+    wanted = type.get_shape()
+    if len(wanted) != len(storage.shape) or any(
+        size >= 0 and size != found for size, found in zip(wanted, storage.shape, strict=False)
+    ):
+        text = " x ".join("?" if size < 0 else str(size) for size in wanted)
+        raise InputError(f"{name} has shape {storage.shape}, but the program was made for {text}")
+    kind = np.dtype(storage.values.dtype).kind
+    if kind not in (
+        "b" if type.element_type == i1 else "biu" if type.element_type in _INTEGERS else "biuf"
+    ):
+        raise InputError(
+            f"{name} has elements of type {storage.values.dtype}, but the program was made for "
+            f"{type.element_type}"
+        )
+    return storage.convert(format_of(type))
+
+
+_INTEGERS = (i8, i16, i32, i64)

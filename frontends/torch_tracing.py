@@ -1,0 +1,352 @@
+"""
+Running `torch.export` on a model: arguments, sizes known only at run time, and source lines.
+
+Traps of torch 2.13 that are handled here: the same tensor given twice collapses into one input
+(it is cloned); CSC and BSC inputs cannot be decomposed (a CSR or BSR tensor stands in, only the
+format knows the difference); sizes cannot be dynamic next to a sparse input. For the last, a
+prime number stands in for each named size, so that every size of the graph that it divides
+is recognised; a second trace with other primes must give the same graph, which rejects models
+that depend on the number.
+"""
+
+import contextlib
+import inspect
+import logging
+import os
+import re
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from headrace.frontends.builder import Extent
+from headrace.frontends.torch_tensors import format_of_tensor
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Format
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+    from torch.fx import Node
+
+DynamicShapes = Mapping[str, Mapping[int, Any]]
+
+_PRIMES = ((1009, 1013, 1019, 1021, 1031, 1033), (2003, 2011, 2017, 2027, 2029, 2039))
+"""Stand-ins for the sizes of the first and of the second trace."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Translates sizes of torch; `names` says which numbers stand in for which names."""
+
+    names: Mapping[int, str]
+
+    def extent(self, size: Any) -> Extent:
+        """A size as a number or a name; products of names are written `2*n`."""
+        if not isinstance(size, int):
+            expression = size.node.expr
+            return int(expression) if expression.is_number else str(expression).replace(" ", "")
+        if size == 0:
+            return size
+        factors: list[str] = []
+        for number, name in self.names.items():
+            while size % number == 0:
+                size //= number
+                factors.append(name)
+        if not factors:
+            return size
+        return "*".join(factors if size == 1 else [str(size), *factors])
+
+    def shape(self, sizes: Sequence[Any]) -> tuple[Extent, ...]:
+        return tuple(self.extent(size) for size in sizes)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a call `model(*args, **kwargs)` becomes a list of tensors."""
+
+    leaves: tuple[Any, ...]
+    """The leaves of the example call."""
+    specification: Any
+    """The pytree of the example call."""
+    keywords: tuple[str, ...]
+
+    @property
+    def examples(self) -> "list[torch.Tensor]":
+        """The tensors of the example call."""
+        return [leaf for leaf in self.leaves if is_tensor(leaf)]
+
+    def tensors(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The tensors of a call, which must be structured as the example."""
+        from torch.utils import _pytree
+
+        if set(kwargs) != set(self.keywords):
+            raise InputError(
+                f"the model was imported with keyword arguments {list(self.keywords)}, but is "
+                f"called with {list(kwargs)}"
+            )
+        ordered = {name: kwargs[name] for name in self.keywords}
+        leaves, specification = _pytree.tree_flatten((tuple(args), ordered))
+        if specification != self.specification:
+            raise InputError(
+                f"the model was imported with {len(self.leaves)} arguments, but is called with "
+                f"{len(leaves)} or in another structure"
+            )
+        found: list[Any] = []
+        for position, (leaf, example) in enumerate(zip(leaves, self.leaves, strict=True)):
+            if is_tensor(example):
+                found.append(leaf)
+            elif leaf != example:
+                raise InputError(
+                    f"argument {position} was {example} at the import and is compiled in, but is "
+                    f"{leaf} now; import the model again"
+                )
+        return found
+
+
+def signature_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
+    from torch.utils import _pytree
+
+    leaves, specification = _pytree.tree_flatten((tuple(args), dict(kwargs)))
+    return Signature(tuple(leaves), specification, tuple(kwargs))
+
+
+def trace(
+    model: "torch.nn.Module",
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    dynamic_shapes: DynamicShapes | None,
+) -> "tuple[ExportedProgram, Sizes, Signature]":
+    """Export `model`, functional and decomposed no further than the operators of its layers."""
+    signature = signature_of(args, kwargs)
+    bound = _bind(model, args, kwargs)
+    asked = dict(dynamic_shapes or {})
+    if unknown := asked.keys() - bound.keys():
+        raise InputError(
+            f"dynamic_shapes names '{min(unknown)}', but the arguments are {', '.join(bound)}"
+        )
+    names = [size for sizes in asked.values() for size in sizes.values()]
+    if not names or not all(isinstance(name, str) for name in names):
+        own = {name: asked.get(name) for name in bound} if names else None
+        return _export(model, signature, signature.leaves, own), Sizes({}), signature
+    unique = list(dict.fromkeys(cast(list[str], names)))
+    traces: list[tuple[ExportedProgram, Sizes]] = []
+    for primes in _PRIMES:
+        if len(unique) > len(primes):
+            raise InputError(f"at most {len(primes)} names of sizes are possible")
+        numbers = dict(zip(unique, primes, strict=False))
+        replaced = {
+            id(bound[name]): _stand_in(bound[name], name, sizes, numbers)
+            for name, sizes in asked.items()
+        }
+        leaves = [replaced.get(id(leaf), leaf) for leaf in signature.leaves]
+        sizes = Sizes({number: name for name, number in numbers.items()})
+        traces.append((_export(model, signature, leaves, None), sizes))
+    (program, sizes), (other, other_sizes) = traces
+    _check_same(program, sizes, other, other_sizes)
+    return program, sizes, signature
+
+
+def _bind(
+    model: "torch.nn.Module", args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    try:
+        return dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+    except TypeError as error:
+        name = type(model).__name__
+        raise InputError(f"{name}.forward cannot be called with these arguments: {error}") from None
+
+
+def _stand_in(
+    tensor: Any, name: str, sizes: Mapping[int, str], numbers: Mapping[str, int]
+) -> "torch.Tensor":
+    """An empty tensor of the layout of `tensor`, with the numbers in place of the named sizes."""
+    import torch
+
+    if not is_tensor(tensor):
+        raise InputError(f"dynamic_shapes names '{name}', which is not a tensor")
+    shape = list(tensor.shape)
+    for dimension, size in sizes.items():
+        if not 0 <= dimension < len(shape):
+            raise InputError(f"dynamic_shapes: {name} has no dimension {dimension}")
+        shape[dimension] = numbers[size]
+    if tensor.layout == torch.strided:
+        return torch.zeros(shape, dtype=tensor.dtype)
+    if tensor.layout == torch.sparse_coo:
+        none = torch.zeros((len(shape), 0), dtype=torch.int64)
+        return cast(Any, torch).sparse_coo_tensor(none, torch.zeros(0, dtype=tensor.dtype), shape)
+    if tensor.layout in (torch.sparse_csr, torch.sparse_csc) and len(shape) == 2:
+        rows = torch.zeros(shape[0] + 1, dtype=torch.int64)
+        none = torch.zeros(0, dtype=torch.int64)
+        values = torch.zeros(0, dtype=tensor.dtype)
+        return cast(Any, torch).sparse_csr_tensor(rows, none, values, size=shape)
+    raise InputError(f"sizes of {name} cannot be dynamic in the layout {tensor.layout}; use CSR")
+
+
+def _export(
+    model: "torch.nn.Module",
+    signature: Signature,
+    leaves: Sequence[Any],
+    dynamic_shapes: Any,
+) -> "ExportedProgram":
+    import torch
+    from torch.utils import _pytree
+
+    args, kwargs = _pytree.tree_unflatten(_exportable(leaves), signature.specification)
+    try:
+        with _quiet(), torch.no_grad():
+            program: Any = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
+            return program.run_decompositions({})
+    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"torch.export cannot trace {type(model).__name__}: {_summary(error)}"
+        ) from error
+
+
+def _exportable(leaves: Sequence[Any]) -> list[Any]:
+    """Distinct tensor objects in layouts that torch can decompose."""
+    import torch
+
+    seen: set[int] = set()
+    result: list[Any] = []
+    for leaf in leaves:
+        if is_tensor(leaf):
+            if id(leaf) in seen:
+                leaf = leaf.clone()
+            seen.add(id(leaf))
+            if leaf.layout == torch.sparse_csc:
+                leaf = leaf.to_sparse_csr()
+            elif leaf.layout == torch.sparse_bsc:
+                leaf = leaf.to_sparse_bsr(leaf.values().shape[1:])
+        result.append(leaf)
+    return result
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Torch logs what it also raises, and warns of its own deprecations."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _summary(error: BaseException) -> str:
+    """The first line of torch's message, the line of the model, and a remedy where one is known."""
+    text = str(error).strip()
+    line = (text.splitlines() or [type(error).__name__])[0].rstrip(". ")
+    frames = re.findall(r'File "([^"]+)", line (\d+)', text)
+    places = [
+        f"{os.path.basename(file)}:{number}" for file, number in frames if not _is_torch(file)
+    ]
+    where = f" (at {places[-1]})" if places else ""
+    if "data-dependent" in text:
+        return (
+            f"{line}{where}; control flow and sizes must not depend on the values of tensors, "
+            "use torch.where or a mask"
+        )
+    return f"{line}{where}; check the arguments by calling the model with them"
+
+
+def _check_same(
+    program: "ExportedProgram", sizes: Sizes, other: "ExportedProgram", other_sizes: Sizes
+) -> None:
+    for node, twin in zip(program.graph.nodes, other.graph.nodes, strict=False):
+        if _description(node, sizes) != _description(twin, other_sizes):
+            raise InputError(
+                f"the model depends on the number that the size {'or '.join(sizes.names.values())}"
+                f" has, at {source_line(node) or node.name}; make that size static"
+            )
+    if len(program.graph.nodes) != len(other.graph.nodes):
+        raise InputError("the model takes another path for another size; make that size static")
+
+
+def _description(node: "Node", sizes: Sizes) -> str:
+    """A node with its sizes by name."""
+    from torch.fx.node import map_aggregate
+
+    def describe(leaf: Any) -> Any:
+        if isinstance(leaf, int) and not isinstance(leaf, bool):
+            return sizes.extent(leaf)
+        return leaf
+
+    value = first(node.meta.get("val"))
+    shape = sizes.shape(value.shape) if is_tensor(value) else None
+    args = map_aggregate(node.args, describe)
+    kwargs = map_aggregate(node.kwargs, describe)
+    return f"{node.target} {args} {kwargs} {shape}"
+
+
+def first(value: Any) -> Any:
+    """The first of several results of a node, or its only one."""
+    return cast(Sequence[Any], value)[0] if isinstance(value, tuple | list) else value
+
+
+def is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def is_strided(tensor: "torch.Tensor") -> bool:
+    import torch
+
+    return tensor.layout == torch.strided
+
+
+def is_size(value: Any) -> bool:
+    """Whether a node computes a size and not a tensor."""
+    import torch
+
+    return isinstance(value, torch.SymInt) or (
+        isinstance(value, int) and not isinstance(value, bool)
+    )
+
+
+def is_condition(value: Any) -> bool:
+    """Whether a node compares sizes, which only the assertions of export read."""
+    import torch
+
+    return isinstance(value, torch.SymBool | bool)
+
+
+def _is_torch(file: str) -> bool:
+    import torch
+
+    return file.startswith(os.path.dirname(torch.__file__))
+
+
+def module_path(node: "Node") -> str:
+    """The dotted path of the module that computed `node`, empty for the root."""
+    stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
+    return list(stack.values())[-1][0] if stack else ""
+
+
+def source_line(node: "Node") -> str | None:
+    """`model.py:42`, the innermost line outside of torch that computed `node`."""
+    trace: str = node.meta.get("stack_trace") or ""
+    frames = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    own = [(file, number) for file, number in frames if not _is_torch(file)]
+    if not own:
+        return None
+    file, number = own[-1]
+    return f"{os.path.basename(file)}:{number}"
+
+
+def source_text(node: "Node") -> str | None:
+    """The text of that line."""
+    trace: str = node.meta.get("stack_trace") or ""
+    frames = re.findall(r'File "([^"]+)", line \d+[^\n]*\n *([^\n]+)', trace)
+    own = [text for file, text in frames if not _is_torch(file)]
+    return own[-1].strip() if own else None
+
+
+def result_format(value: "torch.Tensor") -> Format | None:
+    """The format of a result that keeps a sparse layout."""
+    import torch
+
+    return None if value.layout == torch.strided else format_of_tensor(value)
