@@ -371,28 +371,26 @@ class BitvectorChunkOp(StreamOperation):
     """
     Splits each word of `size` bits into words of `width` bits, lowest bits first.
 
-    The references of the results are those of the word, plus the bits set before the chunk.
+    The references count the bits of the word that are set before the chunk.
 
-    `%b, %r = sam.bitvector_chunk %bv, %ref width 4 size 8 : !sam.stream<bv, index, [i]>, ..`
+    `%b, %r = sam.bitvector_chunk %bv width 4 size 8 : !sam.stream<bv, index, [i]>`
     """
 
     name = "sam.bitvector_chunk"
 
     bv = operand_def(StreamType)
-    ref = operand_def(StreamType)
     width = prop_def(IntegerAttr[IndexType])
     size = prop_def(IntegerAttr[IndexType])
     out_bv = result_def(StreamType)
     out_ref = result_def(StreamType)
 
-    def __init__(self, bv: SSAValue, ref: SSAValue, width: int, size: int):
-        super().__init__(bv, ref, width=index_attribute(width), size=index_attribute(size))
+    def __init__(self, bv: SSAValue, width: int, size: int):
+        super().__init__(bv, width=index_attribute(width), size=index_attribute(size))
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         bv = expect_stream(cls.name, types[0], "bv", Kind.BV)
-        ref = expect_stream(cls.name, types[1], "ref", Kind.REF)
-        expect_same_axes(cls.name, [bv, ref])
+        expect_depth(cls.name, bv, "words")
         for name in ("width", "size"):
             bits = properties[name]
             assert isinstance(bits, IntegerAttr)
@@ -400,7 +398,7 @@ class BitvectorChunkOp(StreamOperation):
                 raise VerifyException(
                     f"'{cls.name}' needs a {name} of at least 1, but got {bits.value.data}"
                 )
-        return bv, ref
+        return bv, bv.of(Kind.REF)
 
 
 @irdl_op_definition
@@ -408,26 +406,26 @@ class BitvectorIntersectOp(StreamOperation):
     """
     The common bits of two words, and for each common bit its reference in both operands.
 
-    `%b, %r0, %r1 = sam.bitvector_intersect %bv0, %bv1, %ref0, %ref1 : ..`
+    `%b, %r0, %r1 = sam.bitvector_intersect %bv0, %ref0, %bv1, %ref1 : ..`
     """
 
     name = "sam.bitvector_intersect"
 
     bv0 = operand_def(StreamType)
-    bv1 = operand_def(StreamType)
     ref0 = operand_def(StreamType)
+    bv1 = operand_def(StreamType)
     ref1 = operand_def(StreamType)
     out_bv = result_def(StreamType)
     out_ref0 = result_def(StreamType)
     out_ref1 = result_def(StreamType)
 
-    def __init__(self, bv0: SSAValue, bv1: SSAValue, ref0: SSAValue, ref1: SSAValue):
-        super().__init__(bv0, bv1, ref0, ref1)
+    def __init__(self, bv0: SSAValue, ref0: SSAValue, bv1: SSAValue, ref1: SSAValue):
+        super().__init__(bv0, ref0, bv1, ref1)
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
-        words = [expect_stream(cls.name, type, "words", Kind.BV) for type in types[:2]]
-        refs = [expect_stream(cls.name, type, "refs", Kind.REF) for type in types[2:]]
+        words = [expect_stream(cls.name, type, "words", Kind.BV) for type in types[::2]]
+        refs = [expect_stream(cls.name, type, "refs", Kind.REF) for type in types[1::2]]
         expect_depth(cls.name, words[0], "words")
         expect_same_axes(cls.name, [*words, *refs])
         return words[0], *refs

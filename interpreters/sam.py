@@ -1,0 +1,96 @@
+"""
+The meaning of stream graphs: what every operation of `sam` makes of the tokens it is given.
+
+Slow and obviously right: a stream is decoded to a nested list, the operation is list
+processing, and its results are encoded again (`sam_nested`). Every stream is checked on the
+way: streams that are zipped line up, coordinates increase inside a fiber, references stay
+inside their arrays, and a stream ends with one stop of its depth and one `D`.
+
+Register `SamFunctions` with an xDSL `Interpreter` to run modules; tensors are `Storage`s.
+
+Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 3 and 4.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.interpreter import (
+    Interpreter,
+    InterpreterFunctions,
+    PythonValues,
+    ReturnedValues,
+    TerminatorValue,
+    impl,
+    impl_terminator,
+    register_impls,
+)
+from xdsl.interpreters.arith import ArithFunctions
+from xdsl.interpreters.func import FuncFunctions
+from xdsl.ir import Attribute
+
+from headrace.dialects import sam, sparse_tensor
+from headrace.dialects.sparse_tensor import format_of
+from headrace.interpreters.sam_access import AccessFunctions
+from headrace.interpreters.sam_compute import ComputeFunctions
+from headrace.interpreters.sam_structure import StructureFunctions
+from headrace.interpreters.sam_write import WriteFunctions
+from headrace.storage.levels import Storage
+
+
+@register_impls
+class GraphFunctions(InterpreterFunctions):
+    """Graphs, and conversions between them."""
+
+    @impl(sam.GraphOp)
+    def graph(self, interpreter: Interpreter, op: sam.GraphOp, args: PythonValues) -> PythonValues:
+        storages = [
+            _storage(value, operand.type) for value, operand in zip(args, op.inputs, strict=True)
+        ]
+        return interpreter.run_ssacfg_region(op.body, tuple(storages), "sam.graph")
+
+    @impl_terminator(sam.YieldOp)
+    def yield_(
+        self, interpreter: Interpreter, op: sam.YieldOp, args: PythonValues
+    ) -> tuple[TerminatorValue, PythonValues]:
+        return ReturnedValues(args), ()
+
+    @impl(sparse_tensor.ConvertOp)
+    def convert(
+        self, interpreter: Interpreter, op: sparse_tensor.ConvertOp, args: PythonValues
+    ) -> PythonValues:
+        return (_storage(args[0], op.source.type).convert(format_of(op.result.type)),)
+
+
+def _storage(value: Any, type: Attribute) -> Storage:
+    """A tensor in the format of its type; arrays are stored, storages must have the format."""
+    format = format_of(type)
+    if isinstance(value, Storage):
+        return value.convert(format)
+    return Storage.from_dense(np.asarray(value), format)
+
+
+def register_sam(interpreter: Interpreter) -> None:
+    """Let an interpreter run functions with stream graphs and conversions."""
+    for functions in (
+        GraphFunctions(),
+        AccessFunctions(),
+        ComputeFunctions(),
+        StructureFunctions(),
+        WriteFunctions(),
+        ArithFunctions(),
+        FuncFunctions(),
+    ):
+        interpreter.register_implementations(functions)
+
+
+def interpret_graph(graph: sam.GraphOp, inputs: Sequence[Storage]) -> list[Storage]:
+    """
+    The tensors that a graph yields for the given tensors.
+
+    Raises `InterpretationError` where a stream breaks the rules of streams.
+    """
+    interpreter = Interpreter(ModuleOp([]))
+    register_sam(interpreter)
+    return list(interpreter.run_op(graph, tuple(inputs)))
