@@ -86,6 +86,11 @@ class Program:
 
         Raises `InputError` for arguments that do not fit, naming the argument.
         """
+        if depth is not None and depth < 1:
+            raise InputError(
+                f"a channel of depth {depth} can hold no token; give 1 or more, or None for "
+                "unbounded channels"
+            )
         args = tuple(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
         runs: list[GraphRun] = []

@@ -1,0 +1,93 @@
+"""`headrace run`: compile a source, simulate it, report cycles and results."""
+
+import argparse
+import time
+from io import StringIO
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp
+
+from headrace.backends.compiled import Program
+from headrace.backends.result import Result
+from headrace.cli.driver import check_target, lower, make_context, parse_module
+from headrace.cli.report import print_json, print_table, progress, write_text
+from headrace.cli.sources import load_factory, read_inputs
+from headrace.storage.errors import InputError
+from headrace.storage.files import write_arrays
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    start = time.perf_counter()
+    check_target(options.target)
+    with progress(options.json) as bar:
+        task = bar.add_task("compiling", total=None)
+        program, args, module = _load(options)
+        if options.inputs:
+            args = tuple(read_inputs(options.inputs, program.arguments))
+        elif not args and program.arguments:
+            names = "; ".join(str(argument) for argument in program.arguments)
+            raise InputError(f"'{options.source}' takes arguments ({names}); give --inputs")
+        bar.update(task, description="simulating")
+        result = program.run(*args, depth=options.depth, timing_only=options.timing_only)
+    _write_files(options, program, result, module)
+    report = {**result.summary(), "wall_seconds": time.perf_counter() - start}
+    if options.json:
+        print_json(report)
+    else:
+        _print(program, result)
+    return 1 if options.outputs and not result.outputs else 0
+
+
+def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], ModuleOp | None]:
+    """The program, the arguments that come with it, and its lowered IR."""
+    source: str = options.source
+    if source.endswith(".npz"):
+        if options.dot or options.pipeline:
+            option = "--dot" if options.dot else "--pipeline"
+            raise InputError(f"a saved program holds no IR; {option} needs .mlir or module:factory")
+        return Program.load(source), (), None
+    if source.endswith(".mlir"):
+        module = parse_module(Path(source))
+        return lower(module, options.pipeline), (), module
+    if ":" not in source:
+        raise InputError(
+            f"'{source}' is no source; give file.mlir, module:factory, file.py:factory, "
+            "or a saved program (.npz)"
+        )
+    from headrace.frontends.torch_export import import_model
+
+    model, args = load_factory(source)
+    imported = import_model(model, args)
+    return lower(imported.module, options.pipeline).bind(imported.constants), args, imported.module
+
+
+def _write_files(
+    options: argparse.Namespace, program: Program, result: Result, module: ModuleOp | None
+) -> None:
+    if options.trace:
+        result.trace(options.trace)
+    if options.dot and module is not None:
+        from headrace.backends.dot import DotTarget
+
+        text = StringIO()
+        DotTarget().emit(make_context(), module, text)
+        write_text(options.dot, text.getvalue())
+    if options.outputs and result.outputs:
+        dense = [stored.to_dense() for stored in result.storages]
+        names = [specification.name for specification in program.results]
+        write_arrays(options.outputs, dict(zip(names, dense, strict=True)))
+
+
+def _print(program: Program, result: Result) -> None:
+    rows = [
+        (graph.name, graph.result.cycles, graph.result.tokens, len(graph.result.nodes))
+        for graph in result.graphs
+    ]
+    if len(rows) > 1:
+        rows.append(("total", result.cycles, result.tokens, len(result.nodes)))
+    print_table("Stream graphs", ("graph", "cycles", "tokens", "nodes"), rows)
+    for specification, stored in zip(program.results, result.storages, strict=False):
+        print(f"{specification.name}: {stored.shape} {specification.dtype}, {stored.format}")
+    if result.deadlock is not None:
+        print(f"deadlock: {result.deadlock}")

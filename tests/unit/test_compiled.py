@@ -1,0 +1,311 @@
+"""Programs: built from `sam` IR, run on tensors of every kind, saved and loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
+import headrace
+from headrace.backends.compiled import Program
+from headrace.backends.sam import build, histogram, main_function
+from headrace.cli.driver import make_context
+from headrace.dialects import sam
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Format, Storage
+
+VECTOR = "#sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>"
+
+ROW_SUMS = """
+#CSR = #sparse_tensor.encoding<{ map = (d0, d1) -> (d0 : dense, d1 : compressed) }>
+!A = tensor<?x?xf64, #CSR>
+func.func @main(%A: !A) -> tensor<?xf64> {
+  %y = sam.graph(%A) : (!A) -> tensor<?xf64> {
+  ^bb0(%a: !A):
+    %root = sam.root
+    %i, %ri = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, !A
+    %j, %rj = sam.scan %ri, %a level 1 axis j : !sam.stream<ref, index, [i]>, !A
+    %v = sam.array %rj, %a : !sam.stream<ref, index, [i, j]>, !A
+    %s = sam.reduce %v op add : !sam.stream<val, f64, [i, j]>
+    %w = sam.write_values %s : !sam.stream<val, f64, [i]>
+    %n = sam.extent %a dimension 0 : !A
+    %out = sam.assemble levels() values %w extents(%n) : !sam.values<f64> -> tensor<?xf64>
+    sam.yield %out : tensor<?xf64>
+  }
+  func.return %y : tensor<?xf64>
+}
+"""
+
+SCALED = """
+!X = tensor<5xf32, #sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>>
+func.func @main(%x: !X, %c: tensor<f32>) -> !X {
+  %y = sam.graph(%x, %c) : (!X, tensor<f32>) -> !X {
+  ^bb0(%t: !X, %k: tensor<f32>):
+    %root = sam.root
+    %i, %r = sam.scan %root, %t level 0 axis i : !sam.stream<ref, index, []>, !X
+    %v = sam.array %r, %t : !sam.stream<ref, index, [i]>, !X
+    %s = sam.repeat_signal %i : !sam.stream<crd, index, [i]>
+    %k0 = sam.repeat %root, %s : !sam.stream<ref, index, []>, !sam.stream<sig, index, [i]>
+    %f = sam.array %k0, %k : !sam.stream<ref, index, [i]>, tensor<f32>
+    %p = sam.alu %v, %f op mul : !sam.stream<val, f32, [i]>, !sam.stream<val, f32, [i]>
+    %l = sam.write_coordinates %i mode keep : !sam.stream<crd, index, [i]>
+    %w = sam.write_values %p : !sam.stream<val, f32, [i]>
+    %n = arith.constant 5 : index
+    %out = sam.assemble levels(%l) values %w extents(%n) : !sam.values<f32> -> !X
+    sam.yield %out : !X
+  }
+  func.return %y : !X
+}
+"""
+
+MATRIX = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 4.0, 0.0]])
+
+
+def parse(text: str) -> ModuleOp:
+    module = Parser(make_context(), text).parse_module()
+    module.verify()
+    return module
+
+
+@pytest.fixture
+def row_sums() -> Program:
+    return build(parse(ROW_SUMS))
+
+
+@pytest.fixture
+def scaled() -> Program:
+    return build(parse(SCALED))
+
+
+# Building
+
+
+def test_a_node_for_each_operation_and_one_signal_for_each_repeat(scaled: Program) -> None:
+    kinds = sorted(str(kind) for kind in scaled.graphs[0].program.kinds)
+    assert kinds == sorted(
+        ["root", "scan_compressed", "array", "repeat_signal", "repeat", "array", "alu"]
+        + ["write_coordinates", "write_values"]
+        + ["broadcast"] * 2
+    )
+
+
+def test_a_histogram_counts_a_repeat_and_its_signal_once() -> None:
+    (graph,) = (op for op in parse(SCALED).walk() if isinstance(op, sam.GraphOp))
+    expected = {"generator": 1, "scan": 1, "array_read": 2, "repeat": 1, "alu": 1, "writer": 2}
+    assert histogram(graph) == expected
+
+
+def test_a_signal_is_driven_by_the_references_beside_the_coordinates(scaled: Program) -> None:
+    program = scaled.graphs[0].program
+    names = [str(name) for name in program.names]
+    signal = next(n for n, kind in enumerate(program.kinds) if kind == "repeat_signal")
+    (channel,) = program.node_inputs(signal)
+    (source,) = (n for n in range(len(names)) if channel in program.node_outputs(n))
+    assert names[source].startswith("broadcast scan")
+    assert names[source].endswith(".1")
+
+
+def test_an_operation_that_computes_outside_a_graph_is_refused_with_its_line() -> None:
+    text = """
+    func.func @main(%x: tensor<2xf64>) -> tensor<2xf64> {
+      %y = math.exp %x {headrace.source = "model.py:7"} : tensor<2xf64>
+      func.return %y : tensor<2xf64>
+    }
+    """
+    with pytest.raises(InputError, match=r"'math\.exp' \(model\.py:7\) cannot be compiled outside"):
+        build(parse(text))
+
+
+def test_a_module_without_a_function_is_refused() -> None:
+    with pytest.raises(InputError, match="no function to compile; name one 'main'"):
+        main_function(ModuleOp([]))
+
+
+def test_layout_changes_run_between_graphs() -> None:
+    text = f"""
+    func.func @main(%x: tensor<2x3xf64>) -> (tensor<6xf64, {VECTOR}>, tensor<2x2xf64>,
+        tensor<4x3xf64>, tensor<3x2x1xf64>, tensor<?xf64>, tensor<2x3xf64>) {{
+      %0 = tensor.collapse_shape %x [[0, 1]] : tensor<2x3xf64> into tensor<6xf64>
+      %a = sparse_tensor.convert %0 : tensor<6xf64> to tensor<6xf64, {VECTOR}>
+      %b = tensor.extract_slice %x[0, 0] [2, 2] [1, 2] : tensor<2x3xf64> to tensor<2x2xf64>
+      %c = tensor.concat dim(0) %x, %x : (tensor<2x3xf64>, tensor<2x3xf64>) -> tensor<4x3xf64>
+      %1 = arith.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf64>
+      %d = tensor.expand_shape %1 [[0], [1, 2]] output_shape [3, 2, 1]
+        : tensor<3x2xf64> into tensor<3x2x1xf64>
+      %one = arith.constant 1 : index
+      %n = tensor.dim %x, %one : tensor<2x3xf64>
+      %2 = arith.constant 7.0 : f64
+      %e = tensor.splat %2[%n] : tensor<?xf64>
+      %3 = arith.constant dense<0.0> : tensor<2x2xf64>
+      %f = tensor.insert_slice %3 into %x[0, 1] [2, 2] [1, 1] : tensor<2x2xf64> into tensor<2x3xf64>
+      func.return %a, %b, %c, %d, %e, %f : tensor<6xf64, {VECTOR}>, tensor<2x2xf64>,
+        tensor<4x3xf64>, tensor<3x2x1xf64>, tensor<?xf64>, tensor<2x3xf64>
+    }}
+    """
+    x = np.array([[1.0, 0.0, 3.0], [4.0, 5.0, 0.0]])
+    result = build(parse(text)).run(x)
+    expected = [
+        x.reshape(-1),
+        x[:, ::2],
+        np.concatenate([x, x]),
+        np.arange(1.0, 7).reshape(3, 2, 1),
+        np.full(3, 7.0),
+        np.array([[1.0, 0, 0], [4, 0, 0]]),
+    ]
+    for output, value in zip(result.outputs, expected, strict=True):
+        np.testing.assert_array_equal(output, value)
+    assert result.storages[0].stored == 4
+    assert result.cycles == 0
+
+
+# Running
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        MATRIX,
+        MATRIX.astype(np.float32),
+        MATRIX.astype(int),
+        MATRIX.tolist(),
+        scipy.sparse.csr_array(MATRIX),
+        scipy.sparse.csc_matrix(MATRIX),
+        Storage.from_dense(MATRIX, Format.parse("dcsc", 2)),
+    ],
+    ids=lambda matrix: type(matrix).__name__,
+)
+def test_arguments_come_in_every_form(row_sums: Program, matrix: Any) -> None:
+    (output,) = row_sums.run(matrix).outputs
+    np.testing.assert_array_equal(output, MATRIX.sum(axis=1))
+
+
+@pytest.mark.parametrize("layout", ["dense", "csr", "coo"])
+def test_torch_arguments_give_torch_results_of_the_declared_type(
+    scaled: Program, layout: str
+) -> None:
+    x = torch.tensor([0.0, 1.5, 0.0, 2.0, 0.0])
+    given = x.to_sparse() if layout == "coo" else x
+    (output,) = scaled.run(given, torch.tensor(2.0)).outputs
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output, 2 * x)
+
+
+def test_a_program_serves_every_size(row_sums: Program) -> None:
+    for rows, columns in ((0, 0), (1, 4), (4, 1), (3, 0), (50, 20)):
+        matrix = np.random.default_rng(rows).integers(0, 3, (rows, columns)).astype(float)
+        (output,) = row_sums.run(matrix).outputs
+        np.testing.assert_array_equal(output, matrix.sum(axis=1))
+
+
+def test_results_keep_their_storage(scaled: Program) -> None:
+    (stored,) = scaled.run([0, 1, 0, 0, 2], 3).storages
+    assert str(stored.format) == "s"
+    assert stored.coordinates[0] is not None
+    assert stored.coordinates[0].tolist() == [1, 4]
+
+
+def test_statistics_belong_to_the_nodes(row_sums: Program) -> None:
+    result = row_sums.run(MATRIX)
+    assert result.cycles == max(node.cycles for node in result.nodes) > 0
+    assert result.tokens > 0
+    assert result.deadlock is None
+
+
+def test_a_shallow_channel_costs_cycles_or_deadlocks_but_never_changes_values(
+    row_sums: Program,
+) -> None:
+    unbounded = row_sums.run(MATRIX)
+    for depth in (1, 2, 3):
+        result = row_sums.run(MATRIX, depth=depth)
+        assert result.deadlock is not None or result.cycles >= unbounded.cycles
+        for output in result.outputs:
+            np.testing.assert_array_equal(output, unbounded.outputs[0])
+
+
+# Bad arguments
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), r"takes 2 arguments \(x, c\), but 0 are given"),
+        ((np.zeros(4), 1.0), r"argument x has shape \(4,\), but must have \(5\)"),
+        ((np.zeros((5, 1)), 1.0), r"argument x has shape \(5, 1\), but must have \(5\)"),
+        ((np.zeros(5), "one"), "argument c has elements of type <U3"),
+        ((np.zeros(5), np.zeros(1)), r"argument c has shape \(1,\), but must have \(\)"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    scaled: Program, args: tuple[Any, ...], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        scaled.run(*args)
+
+
+def test_a_matrix_with_unsorted_columns_is_refused(row_sums: Program) -> None:
+    matrix = scipy.sparse.csr_array(MATRIX)
+    matrix.indices[1:3] = matrix.indices[1:3][::-1].copy()
+    with pytest.raises(InputError, match="argument A, level 1: coordinates must increase"):
+        row_sums.run(matrix)
+
+
+def test_a_channel_depth_of_zero_is_refused(row_sums: Program) -> None:
+    with pytest.raises(InputError, match="depth 0 can hold no token; give 1 or more"):
+        row_sums.run(MATRIX, depth=0)
+
+
+# Binding and saving
+
+
+def test_bound_tensors_are_part_of_the_program(scaled: Program) -> None:
+    bound = scaled.bind({"c": np.float32(3)})
+    assert [argument.name for argument in bound.arguments] == ["x"]
+    np.testing.assert_array_equal(bound.run([0, 1, 0, 0, 2]).outputs[0], [0, 3, 0, 0, 6])
+    with pytest.raises(InputError, match="no argument 'k'; it has x, c"):
+        scaled.bind({"k": 1})
+
+
+def test_a_saved_program_runs_without_compiler_or_torch(tmp_path: Path, scaled: Program) -> None:
+    scaled.bind({"c": 2.0}).save(tmp_path / "program.npz")
+    code = (
+        "import sys, headrace; p = headrace.load(sys.argv[1]);"
+        "print(p.run([0, 1, 0, 0, 2]).outputs[0].tolist(),"
+        "[m for m in ('xdsl', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "program.npz")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "[0.0, 2.0, 0.0, 0.0, 4.0] []\n"
+
+
+def test_a_loaded_program_is_the_saved_one(tmp_path: Path, row_sums: Program) -> None:
+    row_sums.save(tmp_path / "program.npz")
+    loaded = headrace.load(tmp_path / "program.npz")
+    assert loaded.arguments == row_sums.arguments
+    assert loaded.results == row_sums.results
+    assert loaded.run(MATRIX).cycles == row_sums.run(MATRIX).cycles
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.99])
+def test_a_truncated_program_is_refused(tmp_path: Path, row_sums: Program, kept: float) -> None:
+    path = tmp_path / "program.npz"
+    row_sums.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(InputError, match="is not a complete npz file"):
+        headrace.load(path)
+
+
+def test_another_npz_is_no_program(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", A=np.ones(2))
+    with pytest.raises(InputError, match="is no saved program"):
+        headrace.load(tmp_path / "x.npz")
