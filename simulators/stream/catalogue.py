@@ -7,12 +7,16 @@ from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.primitive import Constant, Primitive
 from headrace.simulators.stream.primitives import (
     accumulate,
+    bitvector,
     compute,
     drop,
     join,
+    lanes,
     reduce,
     repeat,
     scan,
+    select,
+    shape,
     sources,
     write,
 )
@@ -20,14 +24,25 @@ from headrace.simulators.stream.primitives import (
 CATALOGUE: dict[str, Primitive] = {
     primitive.name: primitive
     for primitive in (
+        accumulate.accumulate_points,
         accumulate.accumulate_tree,
         accumulate.accumulate_vector,
+        bitvector.bitvector_build,
+        bitvector.bitvector_chunk,
+        bitvector.bitvector_drop,
+        bitvector.bitvector_intersect,
         compute.alu,
         compute.array,
         drop.coordinate_drop,
         drop.coordinate_hold,
+        drop.mask,
+        drop.stop_drop,
+        drop.value_drop,
         join.intersect,
         join.union,
+        lanes.concat,
+        lanes.fork,
+        lanes.gather,
         reduce.reduce,
         repeat.repeat,
         repeat.repeat_signal,
@@ -35,6 +50,12 @@ CATALOGUE: dict[str, Primitive] = {
         scan.scan_bitvector,
         scan.scan_compressed,
         scan.scan_dense,
+        select.number,
+        select.select_fibers,
+        select.select_values,
+        shape.flatten,
+        shape.points_to_fibers,
+        shape.split,
         sources.broadcast,
         sources.root,
         sources.sink,
@@ -72,8 +93,10 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
                 f"{kind} needs a constant '{argument.name}', but was given {value!r}"
             )
         statics.append((argument.name, value))
+    if kind.startswith("accumulate") and parameters.get("order", n) != n:
+        raise ProgramError(f"an accumulator of order {n} has {n + 2} inputs, not {inputs}")
     known = {a.name for a in primitive.parameters} | {a.name for a in primitive.statics}
-    if unknown := set(parameters) - known - {"lanes", "output"}:
+    if unknown := set(parameters) - known - {"lanes", "order", "output", "rank"}:
         raise ProgramError(
             f"{kind} has no parameter '{min(unknown)}'; it has {', '.join(sorted(known)) or 'none'}"
         )

@@ -418,6 +418,8 @@ class _Emitter:
                     self.refuse(expression, "operands of different or unsuitable types")
                 name = BINARY[type(op)][a.type == FLOAT]
                 return _Value(a.type, self.let(f"{name} {a.type} {a.text}, {b.text}"))
+            case ast.UnaryOp(op=ast.Invert(), operand=operand):
+                return _Value(INT, self.let(f"xor i64 {self.value(operand).text}, -1"))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 a = self.value(operand)
                 text = f"fneg double {a.text}" if a.type == FLOAT else f"sub i64 0, {a.text}"

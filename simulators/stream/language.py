@@ -50,7 +50,7 @@ class Outs:
 
 
 class Ints:
-    """An int64 array that the primitive reads."""
+    """An int64 array that the primitive reads; a program may also bind a tuple of numbers."""
 
     def __getitem__(self, index: int) -> int: ...
     def __len__(self) -> int: ...

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from headrace.simulators.stream import language
 from headrace.simulators.stream.errors import ProgramError
 
-Constant = int | float | str | tuple[str, ...]
+Constant = int | float | str | tuple[Any, ...]
 
 PORT_KINDS = ("In", "Out", "Ins", "Outs")
 MEMORY_KINDS = ("Ints", "Floats", "IntOutput", "FloatOutput", "IntWork", "FloatWork")

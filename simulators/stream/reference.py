@@ -12,13 +12,15 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from headrace.simulators.stream import reference_extensions as extensions
 from headrace.simulators.stream import reference_memory
 from headrace.simulators.stream import reference_primitives as primitives
+from headrace.simulators.stream.program import Parameter, Program, Slot
 from headrace.simulators.stream.reference_memory import Client, ParityMemory
-from headrace.simulators.stream.reference_primitives import Array, Results
+from headrace.simulators.stream.reference_primitives import Results
 from headrace.simulators.stream.reference_process import Channel, Process, Steps, Wait
 
 Operator = Callable[..., Steps[Results | None]]
@@ -78,19 +80,6 @@ MEMORY_CLIENTS: dict[str, Operator] = {
 
 
 @dataclass(frozen=True)
-class Node:
-    """One process: channels by number (None where nobody reads), parameters by name."""
-
-    name: str
-    primitive: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int | None, ...]
-    parameters: Mapping[str, Any]
-    output: str | None = None
-    """Prefix of the names under which a writer's arrays are reported."""
-
-
-@dataclass(frozen=True)
 class Blocked:
     """A process that cannot go on, the channel it waits for, and whether for data or for room."""
 
@@ -110,63 +99,59 @@ class Deadlock:
 @dataclass(frozen=True)
 class ReferenceResult:
     """
-    `cycles` is the largest of the final `clocks` (one per node); `tokens` counts all sends.
+    `cycles` is the largest of the final `clocks` (by node); `tokens` counts all sends.
 
-    After a deadlock `outputs` has only the arrays of writers that finished.
+    A run that deadlocks has no outputs.
     """
 
     cycles: int
-    clocks: tuple[int, ...]
-    outputs: dict[str, Array]
+    clocks: dict[str, int]
+    outputs: dict[str, Any]
     tokens: int
     deadlock: Deadlock | None
     requested_words: int
 
 
-def simulate_nodes(
-    nodes: Sequence[Node],
-    capacities: Sequence[int | None],
+def reference_simulate(
+    program: Program,
+    arrays: Mapping[str, Any],
     *,
+    depth: int | None = None,
     memory: bool = False,
     order_seed: int | None = None,
 ) -> ReferenceResult:
     """
-    Run processes that are connected by one channel per entry of `capacities`.
+    Run a program as `simulate` does.
 
-    With `memory`, scans, array reads and writers go through the parity memory; the ports are
-    numbered in the order of `nodes`. `order_seed` shuffles the order in which processes run, which
-    must change nothing. Raises `StreamError` when operands do not line up.
+    `depth` is the capacity of every channel that has none of its own; None is unbounded. With
+    `memory`, scans, array reads and writers go through the parity memory. `order_seed` shuffles
+    the order in which processes run, which must change nothing. The slot of a `source` is bound to
+    a list of tokens, and a `sink` leaves one.
+
+    Raises `SimulationError` when operands do not line up or a reference leaves its array.
     """
-    ready = deque[Process]()
-    channels = [Channel(f"channel {n}", capacity) for n, capacity in enumerate(capacities)]
     shared = ParityMemory()
-    processes: list[tuple[Process, Steps[Results | None]]] = []
-    for rank, node in enumerate(nodes):
-        process = Process(node.name, ready)
-        ins = [channels[c] for c in node.inputs]
-        outs = [None if c is None else channels[c] for c in node.outputs]
-        for channel in ins:
-            channel.reader = process
-        for port, channel in enumerate(outs):
-            if channel is not None:
-                channel.writer = process
-                channel.name = f"{node.name} [{port}]"
-        parameters = dict(node.parameters)
-        operator = CATALOGUE[node.primitive]
-        if memory and node.primitive in MEMORY_CLIENTS:
-            operator = MEMORY_CLIENTS[node.primitive]
-            parameters["client"] = Client(shared, rank)
-        processes.append((process, operator(process, ins, outs, **parameters)))
-    ready.extend(process for process, _ in processes)
-    steps = dict(processes)
-    outputs: dict[str, Array] = {}
-    prefixes = {p: node.output for (p, _), node in zip(processes, nodes, strict=True)}
+    used = shared if memory else None
+    channels = [
+        Channel(f"channel {c}", int(capacity) or depth)
+        for c, capacity in enumerate(program.capacities)
+    ]
+    ready = deque[Process]()
+    steps: dict[Process, Steps[Results | None]] = {}
+    prefixes: dict[Process, str] = {}
+    for number in range(len(program.kinds)):
+        process = Process(str(program.names[number]), ready)
+        parameters = bound_parameters(program.node_parameters(number), arrays)
+        prefixes[process] = parameters.pop("output", "")
+        steps[process] = start(
+            program, number, process, channels, parameters, shared if memory else None
+        )
+    ready.extend(steps)
+    outputs: dict[str, Any] = {}
     choose = random.Random(order_seed)
     while ready or shared.open:
         if not ready:
-            for process in shared.serve():
-                process.blocked = None
-                ready.append(process)
+            ready.extend(shared.serve())
         if order_seed is not None:
             ready.rotate(choose.randrange(len(ready)))
         process = ready.popleft()
@@ -177,14 +162,52 @@ def simulate_nodes(
             written: Results = end.value or {}
             for suffix, values in written.items():
                 outputs[f"{prefixes[process]}.{suffix}"] = values
+    deadlock = diagnose([process for process in steps if not process.finished])
     return ReferenceResult(
         cycles=max((process.time for process in steps), default=0),
-        clocks=tuple(process.time for process in steps),
-        outputs=outputs,
+        clocks={process.name: process.time for process in steps},
+        outputs={} if deadlock else outputs,
         tokens=sum(channel.sent for channel in channels),
-        deadlock=diagnose([process for process in steps if not process.finished]),
+        deadlock=deadlock,
         requested_words=shared.words,
     )
+
+
+def bound_parameters(
+    parameters: Mapping[str, Parameter], arrays: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Parameters with their slots looked up; a tuple is the product of its numbers."""
+
+    def bind(value: Parameter) -> Any:
+        if isinstance(value, Slot):
+            return arrays[value.name]
+        return prod(bind(part) for part in value) if isinstance(value, tuple) else value
+
+    return {name: bind(value) for name, value in parameters.items() if name != "lanes"}
+
+
+def start(
+    program: Program,
+    number: int,
+    process: Process,
+    channels: Sequence[Channel],
+    parameters: dict[str, Any],
+    memory: ParityMemory | None,
+) -> Steps[Results | None]:
+    """The coroutine of a node, with its channels connected."""
+    ins = [channels[c] for c in program.node_inputs(number)]
+    read = set(program.inputs.tolist())
+    outs = [channels[c] if c in read else None for c in program.node_outputs(number)]
+    for channel in ins:
+        channel.reader = process
+    for port, channel in enumerate(outs):
+        if channel is not None:
+            channel.writer = process
+            channel.name = f"{process.name}[{port}]"
+    kind = str(program.kinds[number])
+    if memory is not None and kind in MEMORY_CLIENTS:
+        return MEMORY_CLIENTS[kind](process, ins, outs, client=Client(memory, number), **parameters)
+    return CATALOGUE[kind](process, ins, outs, **parameters)
 
 
 def diagnose(stuck: Sequence[Process]) -> Deadlock | None:

@@ -73,21 +73,22 @@ def fill_where(scalar: float) -> OfTwo:
 MASKED: dict[str, Callable[[float], OfTwo]] = {"mask": keep_where, "fill": fill_where}
 
 
-def arithmetic(op: str, scalar: float | None) -> Function:
+def arithmetic(op: str, operands: int, scalar: float) -> Function:
     """
-    The function of one to three operands that an `alu` computes.
+    The function of `operands` operands that an `alu` computes.
 
     `mask` (x, m) is x where m != 0 else the scalar; `fill` (x, m) the scalar where m != 0 else x;
-    `where` (c, a, b) is a where c != 0 else b. Any other scalar is the second operand.
+    `where` (c, a, b) is a where c != 0 else b. A binary operation with one operand takes the
+    scalar as its second.
     """
     if op == "where":
         return on_arrays(select)
     if op in UNARY:
         return on_arrays(UNARY[op])
-    if op in MASKED:
-        return on_arrays(MASKED[op](scalar or 0.0))
+    if op in MASKED and operands == 2:
+        return on_arrays(MASKED[op](scalar))
     function = EXACT[op] if op in EXACT else on_arrays(BINARY[op])
-    return function if scalar is None else with_second(function, scalar)
+    return function if operands == 2 else with_second(function, scalar)
 
 
 def with_second(function: OfTwo, scalar: float) -> OfOne:

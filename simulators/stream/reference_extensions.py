@@ -440,8 +440,8 @@ def select_values(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
 # Dense writer
 
 
-def store(p: Process, ins: Ins, outs: Outs, size: int) -> Steps[Results]:
-    values = np.zeros(size)
+def store(p: Process, ins: Ins, outs: Outs, extents: int) -> Steps[Results]:
+    values = np.zeros(extents)
     while True:
         r, v = yield from take_all(p, ins)
         if r is DONE:
@@ -449,7 +449,7 @@ def store(p: Process, ins: Ins, outs: Outs, size: int) -> Steps[Results]:
         if isinstance(r, Stop):
             continue
         if r is not ABSENT:
-            values[in_bounds(p, r, size)] = v
+            values[in_bounds(p, r, extents)] = v
         p.time += 1
     p.time += 1
     return {"values": values}

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from headrace.simulators.stream.errors import SimulationError
 from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic
 from headrace.simulators.stream.reference_process import (
     ABSENT,
@@ -27,7 +28,6 @@ from headrace.simulators.stream.reference_process import (
     Process,
     Steps,
     Stop,
-    StreamError,
     Token,
     is_value,
 )
@@ -35,7 +35,7 @@ from headrace.simulators.stream.reference_process import (
 Array: TypeAlias = npt.NDArray[Any]
 Ins: TypeAlias = Sequence[Channel]
 Outs: TypeAlias = Sequence[Channel | None]
-Results: TypeAlias = dict[str, Array]
+Results: TypeAlias = dict[str, Any]
 """What a writer leaves behind: suffix of the output's name (`values`, ..) to array."""
 
 
@@ -56,7 +56,7 @@ def aligned(p: Process, ins: Ins, tokens: list[Token]) -> list[Token]:
     controls = {x if isinstance(x, Stop) or x is DONE else None for x in tokens}
     if len(controls) > 1:
         heads = ", ".join(f"{x} on {c.name}" for x, c in zip(tokens, ins, strict=True))
-        raise StreamError(f"{p.name}: misaligned operands at cycle {p.time}: {heads}")
+        raise SimulationError(f"{p.name}: misaligned operands at cycle {p.time}: {heads}")
     return tokens
 
 
@@ -76,14 +76,15 @@ def source(p: Process, ins: Ins, outs: Outs, tokens: Sequence[Token]) -> Steps[N
         p.time += 1
 
 
-def sink(p: Process, ins: Ins, outs: Outs, tokens: list[Token], interval: int = 0) -> Steps[None]:
+def sink(p: Process, ins: Ins, outs: Outs, interval: int = 0) -> Steps[Results]:
     """Test harness: take everything, `interval` cycles a token."""
+    tokens: list[Token] = []
     while True:
         x = yield from p.take(ins[0])
         tokens.append(x)
         p.time += interval
         if x is DONE:
-            return
+            return {"tokens": tokens}
 
 
 def broadcast(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
@@ -134,7 +135,7 @@ def scan(
 
 def in_bounds(p: Process, index: Payload, size: int) -> int:
     if not 0 <= index < size:
-        raise StreamError(f"{p.name}: reference {index} lies outside 0..{size - 1}")
+        raise SimulationError(f"{p.name}: reference {index} lies outside 0..{size - 1}")
     return int(index)
 
 
@@ -156,8 +157,8 @@ def scan_compressed(
     return scan(p, ins, outs, compressed_fiber(p, segments, coordinates))
 
 
-def scan_dense(p: Process, ins: Ins, outs: Outs, size: int) -> Steps[None]:
-    return scan(p, ins, outs, lambda r: [(c, r * size + c) for c in range(size)])
+def scan_dense(p: Process, ins: Ins, outs: Outs, extent: int) -> Steps[None]:
+    return scan(p, ins, outs, lambda r: [(c, r * extent + c) for c in range(extent)])
 
 
 def scan_bitvector(p: Process, ins: Ins, outs: Outs, words: Array) -> Steps[None]:
@@ -171,15 +172,15 @@ def scan_bitvector(p: Process, ins: Ins, outs: Outs, words: Array) -> Steps[None
     return scan(p, ins, outs, fiber)
 
 
-def locate(p: Process, ins: Ins, outs: Outs, size: int) -> Steps[None]:
+def locate(p: Process, ins: Ins, outs: Outs, extent: int) -> Steps[None]:
     crd, *parent = ins
     while True:
         x = yield from p.peek(crd)
         if is_value(x):
             r = (yield from p.peek(parent[0])) if parent else 0
             yield from p.take(crd)
-            in_bounds(p, x, size)
-            yield from p.send(outs[0], ABSENT if r is ABSENT else r * size + x)
+            in_bounds(p, x, extent)
+            yield from p.send(outs[0], ABSENT if r is ABSENT else r * extent + x)
         else:
             yield from p.take(crd)
             closed = 1 if x is DONE or x.hollow or x.level == 0 else 2
@@ -289,8 +290,8 @@ def array_lookup(p: Process, values: Array) -> Callable[[Token], Token]:
     return lookup
 
 
-def alu(p: Process, ins: Ins, outs: Outs, op: str, scalar: float | None = None) -> Steps[None]:
-    function = arithmetic(op, scalar)
+def alu(p: Process, ins: Ins, outs: Outs, op: str, scalar: float = 0.0) -> Steps[None]:
+    function = arithmetic(op, len(ins), scalar)
     while True:
         operands = yield from take_all(p, ins)
         x = operands[0]
@@ -326,11 +327,12 @@ def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]:
 # Accumulators
 
 
-def accumulate(p: Process, ins: Ins, outs: Outs, order: int, op: str = "add") -> Steps[None]:
+def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]:
     """
     Inputs: order + 1 coordinates, the reduced one first, the innermost last; then values.
     Outputs: order coordinates, outermost first; then values.
     """
+    order = len(ins) - 2
     combine = REDUCTIONS[op][1]
     held: dict[int, Any] = {}
     empty = [True] * (order + 1)
@@ -461,7 +463,7 @@ def write_coordinates(p: Process, ins: Ins, outs: Outs, mode: str) -> Steps[Resu
 
 def stored_coordinate(p: Process, x: Token) -> int:
     if x is ABSENT:
-        raise StreamError(f"{p.name}: an absent token on a coordinate stream")
+        raise SimulationError(f"{p.name}: an absent token on a coordinate stream")
     return int(x)
 
 

@@ -65,10 +65,6 @@ def is_value(token: Token) -> bool:
     return not isinstance(token, Stop | Mark)
 
 
-class StreamError(ValueError):
-    """Streams that an operator zips disagree, or a token cannot be what it is."""
-
-
 @dataclass(eq=False)
 class Channel:
     """A queue of (stamp, token); `capacity` None is unbounded."""

@@ -190,17 +190,14 @@ class _Run:
         return self.arrays[value.name]
 
     def integer(self, value: Parameter | None, where: str) -> int:
-        if isinstance(value, tuple):
-            product = 1
-            for part in value:
-                product *= self.integer(part, where)
-            return product
         number = self.lookup(value, where)
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise ProgramError(f"{where} must be an integer, not {number!r}")
         return int(number)
 
     def array(self, value: Parameter | None, dtype: type[Any], where: str) -> Array:
+        if isinstance(value, tuple):
+            return np.array([self.integer(part, where) for part in value], dtype=np.int64)
         array = np.asarray(self.lookup(value, where))
         if array.ndim != 1 or array.dtype.kind not in ("iub" if dtype is np.int64 else "iubf"):
             raise ProgramError(

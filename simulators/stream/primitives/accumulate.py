@@ -32,6 +32,7 @@ from headrace.simulators.stream.language import (
     reserve,
     send,
     stop,
+    take,
     tick,
     token_of,
     trailing_zeros,
@@ -357,4 +358,71 @@ def accumulate_tree(
                                 sums[node] = minimum(sums[node], amount)
                         parent = node
                         depth += 1
+        tick(1)
+
+
+@primitive
+def accumulate_points(
+    outer: In,
+    inner: In,
+    val: In,
+    fiber: Out,
+    element: Out,
+    total: Out,
+    sums: FloatWork,
+    present: IntWork,
+) -> None:
+    """
+    Outer crd, inner crd, val of points (no stops) -> outer crd, inner crd, val (no stops).
+
+    The points of one outer coordinate come one after the other; their inner coordinates are sorted
+    and equal ones added. This is the accumulator of the first published simulator.
+    """
+    current = -1
+    words = 0
+    started = 0
+    while True:
+        head = take(outer)
+        key = take(inner)
+        token = take(val)
+        if head != current and current >= 0:
+            if started == 1:
+                send(element, stop(0, 0))
+            started = 1
+            send(fiber, current)
+            word = 0
+            while word < words:
+                while present[word] != 0:
+                    column = word * 64 + trailing_zeros(present[word])
+                    send(element, column)
+                    send(total, token_of(sums[column]))
+                    tick(1)
+                    present[word] = present[word] & (present[word] - 1)
+                word += 1
+            words = 0
+        current = head
+        if head == DONE:
+            if key != DONE or token != DONE:
+                fail("D on the outer port against {token}", inner, key)
+            send(fiber, stop(0, 0))
+            send(element, stop(1, 1 - started))
+            send(fiber, DONE)
+            send(element, DONE)
+            send(total, DONE)
+            finish()
+        if not is_data(key) or is_stop(token) or token == DONE:
+            fail("{token} against a coordinate on the outer port", inner, key)
+        reserve(sums, key + 1)
+        reserve(present, (key >> 6) + 1)
+        amount = 0.0
+        if token != EMPTY:
+            amount = value_of(token)
+        bit = 1 << (key & 63)
+        if (present[key >> 6] & bit) == 0:
+            present[key >> 6] = present[key >> 6] | bit
+            sums[key] = amount
+        else:
+            sums[key] = sums[key] + amount
+        if key >> 6 >= words:
+            words = (key >> 6) + 1
         tick(1)

@@ -10,8 +10,8 @@ from headrace.simulators.stream.language import (
     EMPTY,
     FloatOutput,
     In,
-    Int,
     IntOutput,
+    Ints,
     StaticText,
     append,
     below,
@@ -79,14 +79,19 @@ def write_values(val: In, values: FloatOutput) -> None:
 
 
 @primitive
-def store(ref: In, val: In, values: FloatOutput, extents: Int) -> None:
+def store(ref: In, val: In, values: FloatOutput, extents: Ints) -> None:
     """ref, val ->: values at positions `ref` of a zero array of size prod(extents)."""
-    resize(values, extents)
+    size = 1
+    dimension = 0
+    while dimension < len(extents):
+        size = size * extents[dimension]
+        dimension += 1
+    resize(values, size)
     while True:
         position = take(ref)
         token = take(val)
         if is_data(position):
-            if not below(position, extents):
+            if not below(position, size):
                 fail("reference {token} is outside the array", ref, position)
             if is_data(token):
                 write(values, position, value_of(token))
