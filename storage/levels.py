@@ -248,7 +248,7 @@ class Storage:
             return Storage.from_dense(self.to_dense(), format)
         coordinates, values = self.to_coordinates()
         if Level.DENSE in self.format.levels[-1:]:
-            kept = (values != 0).reshape(len(values), -1).any(axis=1)
+            kept = (values != 0).any(axis=tuple(range(1, values.ndim)))
             coordinates, values = coordinates[:, kept], values[kept]
         return Storage.from_coordinates(self.shape, format, coordinates, values)
 

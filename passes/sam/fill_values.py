@@ -71,20 +71,27 @@ _IDENTITY = {"add": 0.0, "max": -math.inf, "min": math.inf}
 def fill_in(
     expressions: Expressions,
     results: Sequence[Expression],
+    order: Sequence[Axis],
     is_dense: Callable[[int, int], bool],
 ) -> Filled:
     """
-    Mark as `Full` what has to be visited at every coordinate.
+    Mark as `Full` what has to be visited at every coordinate under an order of axes.
 
     `is_dense(k, d)` says whether operand k of the region stores every coordinate of its
     dimension d.
     """
-    return _Filler(expressions, is_dense).run(results)
+    return _Filler(expressions, order, is_dense).run(results)
 
 
 class _Filler:
-    def __init__(self, expressions: Expressions, is_dense: Callable[[int, int], bool]) -> None:
+    def __init__(
+        self,
+        expressions: Expressions,
+        order: Sequence[Axis],
+        is_dense: Callable[[int, int], bool],
+    ) -> None:
         self.expressions = expressions
+        self.position = {axis: p for p, axis in enumerate(order)}
         self.is_dense = is_dense
         self.done: dict[Expression, tuple[Expression, float]] = {}
         self.supports: dict[Expression, Support] = {}
@@ -114,12 +121,17 @@ class _Filler:
                 if fill != _IDENTITY[expression.op]:
                     # A maximum of equal fills is that fill, but a sum depends on their number.
                     everywhere = expression.op == "add"
-                    over = None if everywhere else expression.over
-                    operand = self.full(operand, over)
+                    operand = self.full(operand, None if everywhere else self.inside(expression))
                     fill = 0.0 if everywhere else fill
                 return self.expressions.reduce(expression.op, expression.over, operand), fill
             case Map():
                 return self.map(expression)
+
+    def inside(self, reduce: Reduce) -> frozenset[Axis]:
+        """The reduced axes and those inside them, along which a fill could be the maximum."""
+        first = min(self.position[axis] for axis in reduce.over)
+        axes = (*reduce.axes, *reduce.over)
+        return frozenset(axis for axis in axes if self.position[axis] >= first)
 
     def map(self, expression: Map) -> tuple[Expression, float]:
         operands = [self.done[operand][0] for operand in expression.operands]

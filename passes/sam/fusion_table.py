@@ -221,7 +221,7 @@ class FusionTable:
                     opened = self.open_accumulated(expression, nest, axis)
                     row.sparse[opened.coordinates] = opened
                     return presence.atom(opened.coordinates)
-                if axis not in expression.axes:
+                if axis not in inner.scope:
                     return EVERYWHERE
                 return self.formula(inner.body, axis, inner, row)
 
@@ -350,7 +350,7 @@ class FusionTable:
         """The streams of an accumulator: coordinates of each inner axis, then values."""
         nest = self.nest(reduce, consumer)
         assert nest.axis is not None
-        value = self.aligned_value(nest.body, nest, len(nest.scope))
+        value = self.present_value(nest.body, nest)
         rows = (nest.axis, *nest.inner)
         coordinates = tuple(self.iteration(nest, axis).coordinates for axis in rows)
         return tuple(self.emit.once(sam.AccumulateOp, coordinates, value, reduce.op).results)
@@ -405,6 +405,19 @@ class FusionTable:
         value = self.value(expression, nest)
         return self.align(value, nest, self.depth(expression, nest), depth)
 
+    def present_value(self, expression: Expression, nest: Nest) -> SSAValue:
+        """The value at every coordinate of the nest, zero in place of the absent token."""
+        value = self.aligned_value(expression, nest, len(nest.scope))
+        while isinstance(expression, Full):
+            expression = expression.operand
+        if isinstance(expression, Reduce) and self.nest(expression, nest).inner:
+            last = self.nest(expression, nest).inner[-1]
+            opened = self.open_accumulated(expression, nest, last)
+            if opened.untouched and opened.coordinates in self.iteration(nest, last).optional:
+                # Arithmetic counts an absent operand as zero; writers and reductions do not.
+                return self.emit.value(sam.AluOp, "mul", (value,), 1.0)
+        return value
+
     def value(self, expression: Expression, nest: Nest) -> SSAValue:
         """The value stream of `expression`; stack: scope up to its last axis."""
         key = (expression, nest)
@@ -434,7 +447,7 @@ class FusionTable:
                 inner = self.nest(expression, nest)
                 if inner.inner:
                     return self.accumulated_value(expression, nest)
-                value = self.aligned_value(inner.body, inner, len(inner.scope))
+                value = self.present_value(inner.body, inner)
                 return self.emit.value(sam.ReduceOp, value, expression.op)
 
 

@@ -37,8 +37,10 @@ class RegionLowering:
         results = self.read.results
         if self.blocks:
             results = tiled(region, self.read.expressions, results)
-        self.filled: Filled = fill_in(self.read.expressions, results, self.is_dense)
-        self.order: Order = order_of(region, self.read, self.filled.results, self.formats)
+        self.order: Order = order_of(region, self.read, results, self.formats)
+        self.filled: Filled = fill_in(
+            self.read.expressions, results, self.order.axes, self.is_dense
+        )
         self.extents = {
             axis: extent.in_blocks(self.blocks.get(axis, 1))
             for axis, extent in self.read.extents.items()
@@ -155,7 +157,7 @@ class RegionLowering:
             expression = self.read.expressions.full(expression, visited)
         nest = table.result_nest(expression, axes)
         rows = [table.iteration(nest, axis) for axis in nest.scope]
-        value = table.aligned_value(expression, nest, len(nest.scope))
+        value = table.present_value(expression, nest)
         return self.assemble(table, nest, rows, value, with_format(type, format))
 
     def assemble(

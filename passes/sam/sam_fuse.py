@@ -20,7 +20,6 @@ from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
-from xdsl.transforms.dead_code_elimination import dce
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import sam
@@ -36,6 +35,15 @@ def is_fusible(op: Operation) -> bool:
 def is_initialiser(op: Operation) -> bool:
     """Whether `op` only makes an initial value or its size; each region gets its own copy."""
     return isinstance(op, linalg.FillOp | tensor.EmptyOp | tensor.DimOp | arith.ConstantOp)
+
+
+def erase_unused(block: Block) -> None:
+    """Erase tensor operations whose results nobody reads."""
+    for op in reversed(list(block.ops)):
+        if op.results and not any(result.uses for result in op.results):
+            if is_fusible(op) or is_initialiser(op):
+                op.detach()
+                op.erase()
 
 
 @dataclass
@@ -74,11 +82,13 @@ class SamFusePass(ModulePass):
     cuts: tuple[int, ...] = ()
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        dce(op)
         for function in op.walk():
             if isinstance(function, FuncOp) and function.body.blocks:
-                for group in self.groups(function.body.block):
+                block = function.body.block
+                erase_unused(block)
+                for group in self.groups(block):
                     make_region(group)
+                erase_unused(block)
 
     def groups(self, block: Block) -> list[Group]:
         fusible = [op for op in block.ops if is_fusible(op)]

@@ -16,9 +16,12 @@ class Sketch:
         self.x = self.make.input(0, (ROW, COLUMN))
         self.m = self.make.input(1, (ROW, COLUMN))
         self.b = self.make.input(2, (COLUMN,))
+        self.order: tuple[int, ...] = (ROW, COLUMN)
 
     def filled(self, expression: Expression) -> tuple[Expression, dict[Expression, Support]]:
-        filled = fill_in(self.make, [expression], lambda operand, dimension: operand == 2)
+        filled = fill_in(
+            self.make, [expression], self.order, lambda operand, dimension: operand == 2
+        )
         return filled.results[0], filled.supports
 
 
@@ -81,6 +84,14 @@ def test_a_maximum_counts_the_zeros_that_are_not_stored():
     peak = sketch.make.reduce("max", {COLUMN}, sketch.x)
     result, _ = sketch.filled(peak)
     assert result is sketch.make.reduce("max", {COLUMN}, sketch.make.full(sketch.x, {COLUMN}))
+
+
+def test_a_maximum_over_an_outer_axis_visits_every_coordinate_inside_it():
+    sketch = Sketch()
+    sketch.order = (COLUMN, ROW)
+    peak = sketch.make.reduce("max", {COLUMN}, sketch.x)
+    result, _ = sketch.filled(peak)
+    assert result is sketch.make.reduce("max", {COLUMN}, sketch.make.full(sketch.x, {ROW, COLUMN}))
 
 
 def test_a_softmax_of_minus_infinity_outside_a_mask_stays_on_the_mask():
