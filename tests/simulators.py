@@ -1,0 +1,118 @@
+"""The simulators under test behind one call, and the harness for single operators."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headrace.simulators.stream import tokens as words
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.reference import reference_simulate
+from headrace.simulators.stream.reference_process import ABSENT, CLOSE, DONE, REPEAT, Stop
+from headrace.simulators.stream.simulate import simulate
+
+Build = Callable[[ProgramBuilder, Sequence[Stream]], Sequence[Stream]]
+"""Adds nodes that read the given streams; returns the streams that come out."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What both simulators report."""
+
+    cycles: int
+    outputs: Mapping[str, Any]
+    clocks: Mapping[str, int]
+    tokens: int
+    deadlock: bool
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A way to run a program, and its way to write streams of a `source` and a `sink`."""
+
+    name: str
+    run: Callable[..., Outcome]
+    parse: Callable[[str], Any]
+    format: Callable[[Any, bool], str]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def tokens(text: str) -> list[str | float]:
+    """A stream as text in a form that compares: 3 equals 3.0."""
+    return [word if word[0] in "SDNR" else float(word) for word in text.split()]
+
+
+def has_values(text: str) -> bool:
+    """Whether a stream carries floats, which are written with a point."""
+    return "." in text or "inf" in text
+
+
+def run_streams(
+    simulator: Simulator,
+    inputs: Sequence[str],
+    build: Build,
+    expected: Sequence[str],
+    arrays: Mapping[str, Any] | None = None,
+    interval: int = 0,
+) -> tuple[list[list[str | float]], Outcome]:
+    """
+    Feed streams to a few nodes, one token a cycle, and collect what comes out.
+
+    The readers spend `interval` cycles a token. `expected` tells which results are values.
+    """
+    builder = ProgramBuilder()
+    sources = [
+        builder.node("source", tokens=Slot(f"in {n}"), name=f"in {n}")[0]
+        for n in range(len(inputs))
+    ]
+    for n, stream in enumerate(build(builder, sources)):
+        builder.node("sink", stream, interval=interval, output=f"out {n}", name=f"out {n}")
+    slots = {f"in {n}": simulator.parse(text) for n, text in enumerate(inputs)}
+    outcome = simulator.run(builder.build(), {**(arrays or {}), **slots})
+    streams = [
+        tokens(simulator.format(outcome.outputs[f"out {n}.tokens"], has_values(text)))
+        for n, text in enumerate(expected)
+    ]
+    return streams, outcome
+
+
+def _run_reference(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
+    result = reference_simulate(program, arrays, **options)
+    deadlock = result.deadlock is not None
+    return Outcome(result.cycles, result.outputs, result.clocks, result.tokens, deadlock)
+
+
+def _parse_tokens(text: str) -> list[Any]:
+    marks = {"D": DONE, "N": ABSENT, "R": REPEAT, "S": CLOSE}
+
+    def token(word: str) -> Any:
+        if word in marks:
+            return marks[word]
+        if word[0] == "S":
+            level, _, hollow = word[1:].partition("~")
+            return Stop(int(level), int(hollow or 0))
+        return float(word) if has_values(text) else int(word)
+
+    return [token(word) for word in text.split()]
+
+
+def _run_engine(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
+    result = simulate(program, arrays, **options)
+    clocks = {node.name: node.cycles for node in result.nodes}
+    deadlock = result.deadlock is not None
+    return Outcome(result.cycles, result.outputs, clocks, result.tokens, deadlock)
+
+
+REFERENCE = Simulator(
+    "reference", _run_reference, _parse_tokens, lambda found, values: " ".join(map(str, found))
+)
+ENGINE = Simulator(
+    "engine",
+    _run_engine,
+    lambda text: np.array(words.parse(text, has_values(text)), dtype=np.int64),
+    words.format_stream,
+)
+SIMULATORS = (REFERENCE, ENGINE)
