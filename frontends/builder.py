@@ -331,11 +331,32 @@ class EntryBuilder:
         *,
         format: Format | None = None,
     ) -> View:
-        """`body` on every element, broadcast as in NumPy; `element` defaults to the first's."""
+        """
+        `body` on every element, broadcast as in NumPy; `element` defaults to the first's.
+
+        Dimensions of size 1 that were only inserted stay outside of the operation.
+        """
         shape = broadcast(*(view.shape for view in inputs))
-        out = tuple(range(len(shape)))
-        operands = [(view.expand(shape), out) for view in inputs]
-        return self.generic(operands, out, shape, element or inputs[0].element, body, format=format)
+        views = [view.expand(shape) for view in inputs]
+        units = [
+            d
+            for d, extent in enumerate(shape)
+            if format is None and extent == 1 and all(view.axes[d] is None for view in views)
+        ]
+        for d in reversed(units):
+            views = [view.drop(d) for view in views]
+        out = tuple(d for d in range(len(shape)) if d not in units)
+        result = self.generic(
+            [(view, out) for view in views],
+            out,
+            [shape[d] for d in out],
+            element or inputs[0].element,
+            body,
+            format=format,
+        )
+        for d in units:
+            result = result.insert(d)
+        return result
 
     def contract(
         self,

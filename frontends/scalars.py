@@ -95,10 +95,20 @@ class Scalars:
 
     def binary(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:
         """Apply one of `BINARY`, or `and`, `or`, `xor` for integers and booleans."""
+        if x.type == i1 and name in ("and", "or", "xor"):
+            return self._logical(name, x, y)
         table = _FLOAT_BINARY if isinstance(x.type, AnyFloat) else _INTEGER_BINARY
-        if name not in table or (x.type == i1 and name not in ("and", "or", "xor")):
+        if name not in table or x.type == i1:
             raise InputError(f"'{name}' is not defined for operands of type {x.type}")
         return self._insert(table[name](x, y))
+
+    def _logical(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:
+        """Booleans as choices, which machines without bits can follow."""
+        if name == "xor":
+            return self.compare("ne", x, y)
+        if name == "and":
+            return self.select(x, y, self.constant(0, i1))
+        return self.select(x, self.constant(1, i1), y)
 
     def compare(self, predicate: Predicate, x: SSAValue, y: SSAValue) -> SSAValue:
         """

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from xdsl.dialects.builtin import AnyTensorType, ModuleOp, f16, f32, f64, i1, i8, i16, i32, i64
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
@@ -26,11 +25,11 @@ from headrace.frontends import torch_tracing as tracing
 from headrace.frontends.aten import elementwise, products, reductions, shapes
 from headrace.frontends.aten.registry import HANDLERS, Call, Result
 from headrace.frontends.builder import EntryBuilder, Extent, View
-from headrace.frontends.data import to_storage
 from headrace.frontends.reshape import as_tensor
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
+from headrace.storage.values import in_format, storage_of, to_torch
 
 if TYPE_CHECKING:
     import torch
@@ -202,7 +201,7 @@ class _Importer:
         while unique in self.constants:
             count += 1
             unique = f"{name}_{count}"
-        storage = to_storage(tensor, self.format(unique, tensor), unique)
+        storage = storage_of(tensor, self.format(unique, tensor), unique)
         self.constants[unique] = storage
         element = element_type(tensor.dtype, unique)
         return self.emit.argument(unique, tuple(tensor.shape), element, storage.format)
@@ -229,7 +228,7 @@ class _Importer:
         first = tracing.first(value)
         call = Call(
             self.emit,
-            lambda name, array: self.constant(name, _torch_tensor(array)),
+            lambda name, array: self.constant(name, to_torch(array)),
             self.sizes.shape(first.shape),
             element_type(first.dtype, node.name),
             tracing.result_format(first),
@@ -328,12 +327,6 @@ def element_type(dtype: "torch.dtype", name: str) -> Attribute:
     return found
 
 
-def _torch_tensor(array: npt.NDArray[Any]) -> "torch.Tensor":
-    import torch
-
-    return torch.as_tensor(array)
-
-
 def _leaves(args: Any) -> list[Any]:
     if isinstance(args, tuple | list):
         return [leaf for arg in cast(Sequence[Any], args) for leaf in _leaves(arg)]
@@ -373,7 +366,7 @@ def _main(module: ModuleOp) -> FuncOp:
 
 def _check(value: Any, type: AnyTensorType, name: str) -> Storage:
     """`value` stored as `type` says, if its shape and elements fit."""
-    storage = to_storage(value, name=name)
+    storage = storage_of(value, name=name)
     wanted = type.get_shape()
     if len(wanted) != len(storage.shape) or any(
         size >= 0 and size != found for size, found in zip(wanted, storage.shape, strict=False)
@@ -388,7 +381,7 @@ def _check(value: Any, type: AnyTensorType, name: str) -> Storage:
             f"{name} has elements of type {storage.values.dtype}, but the program was made for "
             f"{type.element_type}"
         )
-    return storage.convert(format_of(type))
+    return in_format(storage, format_of(type))
 
 
 _INTEGERS = (i8, i16, i32, i64)

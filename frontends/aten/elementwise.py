@@ -195,8 +195,9 @@ def clamp(c: Call, x: View, min: Operand | None = None, max: Operand | None = No
 
 @lowers("aten.bitwise_not.default")
 def bitwise_not(c: Call, x: View) -> View:
-    ones = 1 if x.element == i1 else -1
-    return apply(c, [x, ones], scalars.binary("xor"))
+    if x.element == i1:
+        return logical_not(c, x)
+    return apply(c, [x, -1], scalars.binary("xor"))
 
 
 @lowers("aten.logical_not.default")
