@@ -216,14 +216,19 @@ class FusionTable:
                     return presence.intersect(present)
                 return presence.union(present)
             case Reduce():
-                inner = self.nest(expression, nest)
-                if axis in inner.inner:
-                    opened = self.open_accumulated(expression, nest, axis)
-                    row.sparse[opened.coordinates] = opened
-                    return presence.atom(opened.coordinates)
-                if axis not in inner.scope:
-                    return EVERYWHERE
-                return self.formula(inner.body, axis, inner, row)
+                inside = self._reduced_formula(expression, axis, nest, row)
+                # A loop of the consumer in which the result was computed anew.
+                return inside if axis in expression.axes else EVERYWHERE
+
+    def _reduced_formula(self, reduce: Reduce, axis: Axis, nest: Nest, row: _Row) -> Formula:
+        inner = self.nest(reduce, nest)
+        if axis in inner.inner:
+            opened = self.open_accumulated(reduce, nest, axis)
+            row.sparse[opened.coordinates] = opened
+            return presence.atom(opened.coordinates)
+        if axis in inner.scope:
+            return self.formula(inner.body, axis, inner, row)
+        return EVERYWHERE
 
     def join(self, nest: Nest, axis: Axis, formula: Formula, row: _Row) -> Iteration:
         if self.is_reference:
