@@ -1,0 +1,156 @@
+"""
+Draws stream graphs in Graphviz DOT: one box an operation, one arrow a stream.
+
+Arrows are coloured by the kind of the stream and labelled with its axis stack. Tensors stand
+at the scans and arrays that read them, so that only streams cross the drawing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Literal
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import Attribute, Operation, OpResult, SSAValue
+from xdsl.utils.target import Target
+
+from headrace.backends.svg import COLOURS
+from headrace.dialects import sam
+
+KIND_COLOURS = {
+    sam.Kind.CRD: "#1f77b4",
+    sam.Kind.REF: "#2ca02c",
+    sam.Kind.VAL: "#d62728",
+    sam.Kind.SIG: "#9467bd",
+    sam.Kind.BV: "#8c564b",
+}
+
+CLASSES: dict[type[Operation], str] = {
+    sam.RootOp: "generator",
+    sam.ScanOp: "scan",
+    sam.ScanBitvectorOp: "scan",
+    sam.RangeOp: "scan",
+    sam.LocateOp: "locate",
+    sam.RepeatOp: "repeat",
+    sam.RepeatSignalOp: "repeat",
+    sam.IntersectOp: "joiner",
+    sam.UnionOp: "joiner",
+    sam.ArrayOp: "array_read",
+    sam.AluOp: "alu",
+    sam.ReduceOp: "reduce",
+    sam.AccumulateOp: "accumulator",
+    sam.WriteCoordinatesOp: "writer",
+    sam.WriteValuesOp: "writer",
+    sam.StoreOp: "writer",
+    sam.AssembleOp: "writer",
+}
+
+
+HEADER = """\
+digraph sam {{
+  rankdir={rankdir};
+  node [shape=box, style="rounded,filled", fontname=sans, fontsize=10];
+  edge [fontname=sans, fontsize=9];"""
+
+SHOWN = frozenset("axis outer_axis inner_axis op scalar mode empty predicate factor".split())
+"""The properties that stand in the box, without their names."""
+
+
+@dataclass(frozen=True)
+class DotTarget(Target):
+    """`headrace-opt graph.mlir -t dot | dot -Tsvg` draws every `sam.graph` of a module."""
+
+    name = "dot"
+
+    rankdir: Literal["TB", "LR", "BT", "RL"] = "TB"
+    """The direction of the streams: top to bottom, left to right, or the reverse."""
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        graphs = [op for op in module.walk() if isinstance(op, sam.GraphOp)]
+        print("digraph sam {", file=output)
+        print(f"  rankdir={self.rankdir};", file=output)
+        print(
+            '  node [shape=box, style="rounded,filled", fontname=sans, fontsize=10];', file=output
+        )
+        print("  edge [fontname=sans, fontsize=9];", file=output)
+        for number, graph in enumerate(graphs):
+            print(f"  subgraph cluster_{number} {{", file=output)
+            print(f"    label={_quoted(f'graph {number}')};", file=output)
+            for line in _graph_lines(graph, f"g{number}_"):
+                print(f"    {line}", file=output)
+            print("  }", file=output)
+        print("}", file=output)
+
+
+def _graph_lines(graph: sam.GraphOp, prefix: str) -> Iterator[str]:
+    """Nodes in the order of the operations, then the edges."""
+    nodes: dict[Operation, str] = {}
+    for op in graph.body.block.ops:
+        if isinstance(op, sam.StreamOperation | sam.AssembleOp):
+            nodes[op] = f"{prefix}{len(nodes)}"
+            colour = COLOURS.get(CLASSES.get(type(op), ""), "#ffffff")
+            yield f"{nodes[op]} [label={_quoted(_label(op))}, fillcolor={_quoted(colour)}];"
+    for op, target in nodes.items():
+        for operand in op.operands:
+            if isinstance(operand, OpResult) and operand.op in nodes:
+                yield f"{nodes[operand.op]} -> {target} [{_edge(operand)}];"
+
+
+def _label(op: Operation) -> str:
+    """Name, properties, and the tensor that is read."""
+    words = [op.name.removeprefix("sam.").replace("_", " ")]
+    words += [_text(value) for name, value in op.properties.items() if name in SHOWN]
+    tensors = [operand for operand in op.operands if isinstance(operand.type, TensorType)]
+    for tensor in tensors:
+        level = op.properties.get("level")
+        words.append(
+            f"\n{_tensor_name(tensor)}" + (f" level {_text(level)}" if level is not None else "")
+        )
+    return " ".join(words).replace(" \n", "\n")
+
+
+_SHOWN = (
+    "axis",
+    "outer_axis",
+    "inner_axis",
+    "op",
+    "scalar",
+    "mode",
+    "empty",
+    "predicate",
+    "factor",
+)
+
+
+def _text(value: Attribute) -> str:
+    match value:
+        case StringAttr() | EnumAttribute():
+            return str(value.data)
+        case IntegerAttr() | FloatAttr():
+            return f"{value.value.data:g}"
+        case _:
+            return str(value)
+
+
+def _tensor_name(tensor: SSAValue) -> str:
+    """The name hint of a tensor, or its number among the arguments."""
+    if tensor.name_hint is not None:
+        return tensor.name_hint
+    return f"argument {getattr(tensor, 'index', '')}"
+
+
+def _edge(value: SSAValue) -> str:
+    """Label and colour of a stream; grey for what writers make."""
+    match value.type:
+        case sam.StreamType() as stream:
+            label = " ".join(stream.axis_names)
+            colour = KIND_COLOURS[stream.kind.data]
+            return f"label={_quoted(label)}, color={_quoted(colour)}, fontcolor={_quoted(colour)}"
+        case _:
+            return 'color="#7f7f7f"'
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
