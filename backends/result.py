@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from headrace.backends.graph import GraphStep
@@ -68,3 +68,23 @@ class Result:
     @property
     def simulate_seconds(self) -> float:
         return sum(graph.seconds for graph in self.graphs)
+
+    def summary(self) -> dict[str, Any]:
+        """The result as JSON values: shapes of the outputs, statistics, and the diagnosis."""
+        return {
+            "cycles": self.cycles,
+            "tokens": self.tokens,
+            "outputs": [list(stored.shape) for stored in self.storages],
+            "deadlock": None if self.deadlock is None else asdict(self.deadlock),
+            "simulate_seconds": self.simulate_seconds,
+            "graphs": [
+                {
+                    "name": graph.name,
+                    "cycles": graph.result.cycles,
+                    "tokens": graph.result.tokens,
+                    "nodes": len(graph.result.nodes),
+                }
+                for graph in self.graphs
+            ],
+            "nodes": [asdict(node) for node in self.nodes],
+        }

@@ -2,11 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -34,14 +32,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Progress]:
+def progress(quiet: bool) -> Generator[Progress]:
     """Show a progress bar on stderr while work goes on, if a person is looking."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         yield bar
 
 
-def write_text(path: str, text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
     """Write a text file at once."""
     write_bytes(Path(path), text.encode())
 
@@ -54,19 +52,6 @@ def make_folder(path: str) -> Path:
     except OSError as error:
         raise InputError(f"folder '{path}' cannot be made: {error.strerror}") from None
     return folder
-
-
-def plain(record: Any) -> Any:
-    """Return a dataclass, or a sequence or mapping of them, as JSON values."""
-    if isinstance(record, list | tuple):
-        return [plain(one) for one in record]
-    if isinstance(record, dict):
-        return {str(key): plain(value) for key, value in record.items()}
-    if hasattr(record, "__dataclass_fields__"):
-        return plain(asdict(record))
-    if hasattr(record, "item"):
-        return record.item()
-    return record
 
 
 def _cell(value: object) -> str:

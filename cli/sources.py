@@ -20,11 +20,14 @@ def load_factory(text: str) -> tuple[Any, tuple[object, ...]]:
     factory = getattr(module, name, None)
     if not callable(factory):
         raise InputError(f"'{place}' has no function '{name}' that returns (model, args)")
-    made = factory()
+    made: Any = factory()
     if not isinstance(made, tuple) or len(cast("tuple[object, ...]", made)) != 2:
-        raise InputError(f"'{text}' must return a pair (model, args), not {type(made).__name__}")
+        kind = type(cast(object, made)).__name__
+        raise InputError(f"'{text}' must return a pair (model, args), not {kind}")
     model, args = cast("tuple[Any, Any]", made)
-    return model, tuple(args) if isinstance(args, list | tuple) else (args,)
+    if isinstance(args, tuple | list):
+        return model, tuple(cast("Sequence[object]", args))
+    return model, (args,)
 
 
 def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[object]:

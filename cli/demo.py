@@ -1,0 +1,169 @@
+"""
+`headrace demo`: a two-layer graph convolutional network at three levels of fusion.
+
+The same PyTorch model is compiled three times; every version must give PyTorch's values. The
+drawings show the stream graph of the fused version.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
+from headrace.backends.compiled import Program
+from headrace.backends.dot import DotTarget
+from headrace.backends.picture import draw
+from headrace.cli.driver import lower, make_context
+from headrace.cli.report import make_folder, print_json, print_table, progress, write_text
+from headrace.storage.errors import InputError
+from headrace.storage.files import StoredMatrix, read_tensors
+from headrace.storage.values import storage_of
+
+LEVELS = {
+    "unfused": "gcn-unfused",
+    "per layer": "gcn-per-layer",
+    "fused": "gcn-fused",
+}
+"""The built-in pipeline of each level of fusion."""
+
+TOLERANCE = 1e-5
+"""How far a value may be from PyTorch's, which computes in single precision."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model, its arguments, and the graph that they describe."""
+
+    graph: str
+    nodes: int
+    edges: int
+    model: Any
+    args: tuple[Any, ...]
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status, 1 if a value differs from PyTorch's."""
+    with progress(options.json) as bar:
+        task = bar.add_task("reading the graph", total=len(LEVELS))
+        problem = make_problem(options.graph)
+        folder = make_folder(options.out)
+        levels: list[dict[str, Any]] = []
+        for name, pipeline in LEVELS.items():
+            bar.update(task, description=f"simulating {name}")
+            levels.append(measure(problem, name, pipeline, folder))
+            bar.advance(task)
+    equal = all(level["max_error"] <= TOLERANCE for level in levels)
+    drawings = [str(folder / "gcn-fused.svg"), str(folder / "gcn-fused.dot")]
+    if options.json:
+        graph = {"name": problem.graph, "nodes": problem.nodes, "edges": problem.edges}
+        print_json({"graph": graph, "levels": levels, "equal": equal, "drawings": drawings})
+    else:
+        _print(problem, levels, drawings)
+    return 0 if equal else 1
+
+
+def make_problem(path: str | None) -> Problem:
+    """
+    A GCN with random weights for the karate club, or for a graph in a file.
+
+    The file holds a citation graph (`adj_indptr`, .., `feat_indptr`, .., `shape`), or an
+    adjacency matrix by itself; then the features are random, as those of the karate club are.
+    """
+    from headrace.models.gcn import on_graph
+    from headrace.models.graphs import karate_club
+
+    if path is None:
+        club = karate_club()
+        name, adjacency, features, classes = (
+            "Zachary's karate club",
+            club.adjacency,
+            club.features,
+            club.classes,
+        )
+    else:
+        name, (adjacency, features, classes) = Path(path).name, _read(path)
+    model, args = on_graph(adjacency, features, classes)
+    return Problem(name, args[0].shape[0], int(adjacency.nnz) // 2, model, args)
+
+
+def measure(problem: Problem, name: str, pipeline: str, folder: Path) -> dict[str, Any]:
+    """Compile and simulate one version, and draw it if it is one graph."""
+    import torch
+
+    from headrace.frontends.torch_export import import_model
+
+    start = time.perf_counter()
+    imported = import_model(problem.model, problem.args)
+    imported_at = time.perf_counter()
+    program = lower(imported.module, pipeline).bind(imported.constants)
+    compiled_at = time.perf_counter()
+    result = program.run(*problem.args)
+    with torch.no_grad():
+        expected = problem.model(*problem.args)
+    if len(program.graphs) == 1:
+        _draw(program, imported.module, folder)
+    return {
+        "name": name,
+        "pipeline": pipeline,
+        "graphs": len(result.graphs),
+        "nodes": len(result.nodes),
+        "cycles": result.cycles,
+        "tokens": result.tokens,
+        "bytes": result.bytes,
+        "max_error": float((result.outputs[0] - expected).abs().max()),
+        "import_seconds": imported_at - start,
+        "compile_seconds": compiled_at - imported_at,
+        "simulate_seconds": result.simulate_seconds,
+    }
+
+
+def _read(path: str) -> tuple[Any, Any, int]:
+    """Adjacency (SciPy), features (SciPy or NumPy) and number of classes of a graph file."""
+    import scipy.sparse
+
+    from headrace.frontends.data import load_graph
+
+    tensors = read_tensors(path)
+    if "adj" in tensors:
+        graph = load_graph(path)
+        return graph.adjacency, graph.features, graph.classes
+    if len(tensors) != 1:
+        raise InputError(
+            f"'{path}' holds {', '.join(tensors)}; give one adjacency matrix, or a citation graph "
+            "with adj_indptr, adj_indices, adj_data, feat_indptr, feat_indices, feat_data, shape"
+        )
+    ((name, tensor),) = tensors.items()
+    if isinstance(tensor, StoredMatrix):
+        nodes = len(tensor.pointers) - 1
+        tensor = tensor.storage(name, (nodes, nodes))
+    stored = storage_of(tensor, name=name)
+    if len(stored.shape) != 2 or stored.shape[0] != stored.shape[1]:
+        raise InputError(f"'{path}' holds a tensor of shape {stored.shape}; an adjacency is square")
+    (rows, columns), values = stored.to_coordinates()
+    adjacency = scipy.sparse.csr_array((values, (rows, columns)), shape=stored.shape)
+    features = np.random.default_rng(0).standard_normal((stored.shape[0], 16))
+    return adjacency, features, 2
+
+
+def _draw(program: Program, module: ModuleOp, folder: Path) -> None:
+    write_text(folder / "gcn-fused.svg", draw(program.graphs[0]))
+    dot = StringIO()
+    DotTarget().emit(make_context(), module, dot)
+    write_text(folder / "gcn-fused.dot", dot.getvalue())
+
+
+def _print(problem: Problem, levels: list[dict[str, Any]], drawings: list[str]) -> None:
+    print(
+        f"Two-layer GCN on {problem.graph} ({problem.nodes} nodes, {problem.edges} edges); "
+        "the same PyTorch model, compiled three times:"
+    )
+    columns = ("name", "graphs", "nodes", "cycles", "tokens", "bytes", "max_error")
+    headers = ("fusion", "graphs", "nodes", "cycles", "tokens", "bytes", "error")
+    print_table("", headers, [[level[column] for column in columns] for level in levels])
+    print(f"error: largest distance from PyTorch's values; at most {TOLERANCE:g} is equal")
+    print(f"fused stream graph: {', '.join(drawings)}")
