@@ -44,6 +44,7 @@ def build_program(graph: NeutralGraph) -> Program:
     """
     builder = ProgramBuilder()
     streams: dict[Port, Stream] = {}
+    ranks = {node.id: rank for rank, node in enumerate(graph.nodes)}
     by_id = {node.id: node for node in graph.nodes}
     for node in graph.topological():
         if node.type == "repsiggen":
@@ -58,7 +59,9 @@ def build_program(graph: NeutralGraph) -> Program:
             else:
                 inputs.append(streams[node.inputs[port]])
         primitive, parameters = _primitive(graph, node)
-        outputs = builder.node(primitive, *inputs, name=str(node), **parameters)
+        outputs = builder.node(
+            primitive, *inputs, name=str(node), rank=ranks[node.id], **parameters
+        )
         for port, stream in zip(node.output_ports, outputs, strict=True):
             streams[node.id, port] = stream
     return builder.build()

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from headrace.backends.neutral import NeutralGraph, graph_from_data
 
 Dense = npt.NDArray[np.float64]
+Stored = npt.NDArray[np.bool_]
 Tensors = Mapping[str, Dense]
 
 
-def softmax(scores: Dense, stored: npt.NDArray[np.bool_]) -> Dense:
+def softmax(scores: Dense, stored: Stored) -> Dense:
     """Softmax of the stored entries of a row; the others, and a row without any, are 0."""
     if not stored.any():
         return np.zeros_like(scores)
@@ -25,11 +26,16 @@ def softmax(scores: Dense, stored: npt.NDArray[np.bool_]) -> Dense:
     return weights / weights.sum()
 
 
+def filled(matrix: Dense) -> Stored:
+    """Which rows have an entry."""
+    return np.asarray(matrix.any(axis=1), dtype=np.bool_)
+
+
 def sparse_attention(t: Tensors) -> Dense:
     """Over the entries of the mask M whose rows of K and V are stored; a row of Q must be."""
     scores = t["M"] * (t["Q"] @ t["K"].T)
-    rows = t["K"].any(axis=1) & t["V"].any(axis=1)
-    stored = (t["M"] != 0) & rows[None, :] & t["Q"].any(axis=1)[:, None]
+    rows = filled(t["K"]) & filled(t["V"])
+    stored = (t["M"] != 0) & rows[None, :] & filled(t["Q"])[:, None]
     return np.array([softmax(s, m) @ t["V"] for s, m in zip(scores, stored, strict=True)])
 
 
@@ -46,7 +52,7 @@ def multi_head_attention(t: Tensors) -> Dense:
         q, keys, values = query[i, k, j], key[i, :, j], value[i, :, j]
         features = (q != 0)[None, :] & (keys != 0) & (values != 0)
         scores = (features * keys) @ q
-        stored = keys.any(axis=1) & values.any(axis=1)
+        stored = filled(keys) & filled(values)
         result[i, k, j] = softmax(scores, stored) @ (features * values)
     return result
 

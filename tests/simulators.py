@@ -34,7 +34,8 @@ class Simulator:
     name: str
     run: Callable[..., Outcome]
     parse: Callable[[str], Any]
-    format: Callable[[Any, bool], str]
+    format: Callable[[Any, str], str]
+    """What a sink found, written like the expected stream."""
 
     def __str__(self) -> str:
         return self.name
@@ -43,6 +44,11 @@ class Simulator:
 def tokens(text: str) -> list[str | float]:
     """A stream as text in a form that compares: 3 equals 3.0."""
     return [word if word[0] in "SDNR" else float(word) for word in text.split()]
+
+
+def is_signal(text: str) -> bool:
+    """Whether a stream is a repeat signal, whose alphabet is R, S and D."""
+    return set(text.split()) <= {"R", "S", "D"}
 
 
 def has_values(text: str) -> bool:
@@ -57,11 +63,13 @@ def run_streams(
     expected: Sequence[str],
     arrays: Mapping[str, Any] | None = None,
     interval: int = 0,
+    change: Callable[[Program], Program] = lambda program: program,
 ) -> tuple[list[list[str | float]], Outcome]:
     """
     Feed streams to a few nodes, one token a cycle, and collect what comes out.
 
-    The readers spend `interval` cycles a token. `expected` tells which results are values.
+    The readers spend `interval` cycles a token. `expected` tells what the results carry. A
+    deadlock leaves no streams.
     """
     builder = ProgramBuilder()
     sources = [
@@ -71,9 +79,11 @@ def run_streams(
     for n, stream in enumerate(build(builder, sources)):
         builder.node("sink", stream, interval=interval, output=f"out {n}", name=f"out {n}")
     slots = {f"in {n}": simulator.parse(text) for n, text in enumerate(inputs)}
-    outcome = simulator.run(builder.build(), {**(arrays or {}), **slots})
+    outcome = simulator.run(change(builder.build()), {**(arrays or {}), **slots})
+    if outcome.deadlock:
+        return [], outcome
     streams = [
-        tokens(simulator.format(outcome.outputs[f"out {n}.tokens"], has_values(text)))
+        tokens(simulator.format(outcome.outputs[f"out {n}.tokens"], text))
         for n, text in enumerate(expected)
     ]
     return streams, outcome
@@ -106,13 +116,23 @@ def _run_engine(program: Program, arrays: Mapping[str, Any], **options: Any) -> 
     return Outcome(result.cycles, result.outputs, clocks, result.tokens, deadlock)
 
 
+def _parse_words(text: str) -> Any:
+    return np.array(words.parse(text, has_values(text)), dtype=np.int64)
+
+
+def _format_words(found: Any, expected: str) -> str:
+    def text(word: int) -> str:
+        if is_signal(expected):
+            return "D" if word == words.DONE else "S" if words.is_control(word) else "R"
+        if has_values(expected) and not words.is_control(word) and word != words.EMPTY:
+            return repr(words.number(word))
+        return words.text(word)
+
+    return " ".join(map(text, found.tolist()))
+
+
 REFERENCE = Simulator(
-    "reference", _run_reference, _parse_tokens, lambda found, values: " ".join(map(str, found))
+    "reference", _run_reference, _parse_tokens, lambda found, expected: " ".join(map(str, found))
 )
-ENGINE = Simulator(
-    "engine",
-    _run_engine,
-    lambda text: np.array(words.parse(text, has_values(text)), dtype=np.int64),
-    words.format_stream,
-)
+ENGINE = Simulator("engine", _run_engine, _parse_words, _format_words)
 SIMULATORS = (REFERENCE, ENGINE)

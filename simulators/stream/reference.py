@@ -68,6 +68,9 @@ CATALOGUE: dict[str, Operator] = {
     )
 }
 
+NOT_TIMED = ("lanes", "order")
+"""Parameters that say how a node is connected, not what it does."""
+
 MEMORY_CLIENTS: dict[str, Operator] = {
     operator.__name__: operator
     for operator in (
@@ -143,9 +146,7 @@ def reference_simulate(
         process = Process(str(program.names[number]), ready)
         parameters = bound_parameters(program.node_parameters(number), arrays)
         prefixes[process] = parameters.pop("output", "")
-        steps[process] = start(
-            program, number, process, channels, parameters, shared if memory else None
-        )
+        steps[process] = start(program, number, process, channels, parameters, used)
     ready.extend(steps)
     outputs: dict[str, Any] = {}
     choose = random.Random(order_seed)
@@ -176,14 +177,17 @@ def reference_simulate(
 def bound_parameters(
     parameters: Mapping[str, Parameter], arrays: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Parameters with their slots looked up; a tuple is the product of its numbers."""
+    """Parameters with their slots looked up; `extent` may be a product of several numbers."""
 
     def bind(value: Parameter) -> Any:
         if isinstance(value, Slot):
             return arrays[value.name]
-        return prod(bind(part) for part in value) if isinstance(value, tuple) else value
+        return tuple(bind(part) for part in value) if isinstance(value, tuple) else value
 
-    return {name: bind(value) for name, value in parameters.items() if name != "lanes"}
+    bound = {name: bind(value) for name, value in parameters.items() if name not in NOT_TIMED}
+    if isinstance(bound.get("extent"), tuple):
+        bound["extent"] = prod(bound["extent"])
+    return bound
 
 
 def start(
@@ -205,8 +209,9 @@ def start(
             channel.writer = process
             channel.name = f"{process.name}[{port}]"
     kind = str(program.kinds[number])
+    rank = parameters.pop("rank", number)
     if memory is not None and kind in MEMORY_CLIENTS:
-        return MEMORY_CLIENTS[kind](process, ins, outs, client=Client(memory, number), **parameters)
+        return MEMORY_CLIENTS[kind](process, ins, outs, client=Client(memory, rank), **parameters)
     return CATALOGUE[kind](process, ins, outs, **parameters)
 
 

@@ -4,7 +4,8 @@ The reference coroutines of the primitives whose clock rules are our own.
 Transcribed from docs/design/timing.md; the conventions are those of `reference_primitives`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -57,11 +58,11 @@ def drop_zeros(
         p.time += 1
 
 
-def value_drop(p: Process, ins: Ins, outs: Outs, empty: str = "drop") -> Steps[None]:
+def value_drop(p: Process, ins: Ins, outs: Outs, empty: str = "keep") -> Steps[None]:
     return drop_zeros(p, ins, outs, lambda x: x is ABSENT or not np.any(x), empty)
 
 
-def stop_drop(p: Process, ins: Ins, outs: Outs, mode: str = "all") -> Steps[None]:
+def stop_drop(p: Process, ins: Ins, outs: Outs, mode: str) -> Steps[None]:
     if mode == "empty":
         return drop_zeros(p, ins, outs, lambda x: False, "drop")
     return drop_all_stops(p, ins, outs)
@@ -302,8 +303,8 @@ def fork(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
 
 
 def gather(p: Process, ins: Ins, outs: Outs, levels: int = 0) -> Steps[None]:
-    """Inputs: the lane of every value of the fork, then the lanes, `levels` levels deeper."""
-    order, lanes = ins[0], ins[1:]
+    """Inputs: the lanes, `levels` levels deeper than at the fork, then its order stream."""
+    lanes, order = ins[:-1], ins[-1]
     closed = [False] * len(lanes)
     while True:
         x: Token = yield from p.take(order)
@@ -347,20 +348,22 @@ def take_open(p: Process, lanes: Ins, closed: list[bool]) -> Steps[None]:
     closed[:] = [False] * len(closed)
 
 
-def concat(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
+def concat(p: Process, ins: Ins, outs: Outs, extents: Sequence[int] = ()) -> Steps[None]:
+    """Coordinates of a stream are shifted by the extents of the streams before it."""
+    shifts = [sum(extents[:k]) for k in range(len(ins))]
     k = 0
     while True:
         x = yield from p.take(ins[k])
         if x is DONE:
             yield from take_all(p, ins[1:])
             return (yield from p.send(outs[0], DONE))
-        if is_value(x):
-            yield from p.send(outs[0], x)
-        else:
+        if isinstance(x, Stop):
             k += 1
             if k == len(ins):
                 yield from p.send(outs[0], x)
                 k = 0
+        else:
+            yield from p.send(outs[0], x if x is ABSENT else x + shifts[k])
         p.time += 1
 
 
@@ -440,8 +443,9 @@ def select_values(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
 # Dense writer
 
 
-def store(p: Process, ins: Ins, outs: Outs, extents: int) -> Steps[Results]:
-    values = np.zeros(extents)
+def store(p: Process, ins: Ins, outs: Outs, extents: Sequence[int]) -> Steps[Results]:
+    size = prod(extents)
+    values = np.zeros(size)
     while True:
         r, v = yield from take_all(p, ins)
         if r is DONE:
@@ -449,7 +453,7 @@ def store(p: Process, ins: Ins, outs: Outs, extents: int) -> Steps[Results]:
         if isinstance(r, Stop):
             continue
         if r is not ABSENT:
-            values[in_bounds(p, r, extents)] = v
+            values[in_bounds(p, r, size)] = v
         p.time += 1
     p.time += 1
     return {"values": values}

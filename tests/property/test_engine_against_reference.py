@@ -1,0 +1,76 @@
+"""
+The compiled engine equals the plain reference: outputs, and the final clock of every node.
+
+The two share no code: the engine compiles its primitives, the reference runs coroutines that were
+written from the clock rules. Channels have random depths, one by one.
+"""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headrace.simulators.stream.program import Program
+from headrace.tests.operators import RULES, Rule
+from headrace.tests.simulators import ENGINE, REFERENCE, Outcome, Simulator, run_streams
+
+TRIALS, TRIALS_SLOW = 25, 400
+
+
+def random_depths(program: Program, random: Random) -> Program:
+    """Every channel unbounded, or with a depth of its own between 1 and 32."""
+    shallow = random.random() < 0.5
+    depths = [
+        0 if random.random() < 0.3 else random.randint(1, 4 if shallow else 32)
+        for _ in program.capacities
+    ]
+    return replace(program, capacities=np.array(depths, dtype=np.int64))
+
+
+def assert_equal(found: Outcome, expected: Outcome, what: str) -> None:
+    assert found.deadlock == expected.deadlock, what
+    if found.deadlock:
+        return
+    assert found.clocks == expected.clocks, what
+    assert found.tokens == expected.tokens, what
+    assert found.outputs.keys() == expected.outputs.keys(), what
+    for name, values in expected.outputs.items():
+        np.testing.assert_allclose(found.outputs[name], values, rtol=1e-12, err_msg=what)
+
+
+def compare_operators(rule: Rule, seed: int) -> None:
+    trial = rule(Random(f"{rule.__name__} {seed}"))
+
+    def run(simulator: Simulator) -> tuple[Any, Outcome]:
+        random = Random(seed)
+        return run_streams(
+            simulator,
+            trial.inputs,
+            trial.build,
+            trial.expected,
+            trial.arrays,
+            interval=random.randint(0, 2),
+            change=lambda program: random_depths(program, random),
+        )
+
+    found, found_outcome = run(ENGINE)
+    expected, expected_outcome = run(REFERENCE)
+    assert found == expected
+    assert found_outcome.deadlock == expected_outcome.deadlock
+    if not found_outcome.deadlock:
+        assert found_outcome.clocks == expected_outcome.clocks, f"{trial.inputs}, seed {seed}"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_operators_keep_the_same_time(rule: Rule) -> None:
+    for seed in range(TRIALS):
+        compare_operators(rule, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_operators_keep_the_same_time_at_length(rule: Rule) -> None:
+    for seed in range(TRIALS, TRIALS + TRIALS_SLOW):
+        compare_operators(rule, seed)
