@@ -31,7 +31,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.arith import ConstantOp
-from xdsl.dialects.builtin import AnyTensorTypeConstr, DenseArrayBase, StringAttr, i64
+from xdsl.dialects.builtin import (
+    AnyTensorTypeConstr,
+    DenseArrayBase,
+    StringAttr,
+    TensorType,
+    i64,
+)
 from xdsl.dialects.utils import AbstractYieldOperation
 from xdsl.ir import Attribute, Block, Dialect, Region, SSAValue
 from xdsl.irdl import (
@@ -68,6 +74,7 @@ from headrace.dialects.sam_access import (
     SelectFibersOp,
     SelectValuesOp,
 )
+from headrace.dialects.sam_alignment import Alignment
 from headrace.dialects.sam_compute import (
     AccumulateOp,
     AluKind,
@@ -226,11 +233,20 @@ class GraphOp(IRDLOperation):
 
     def verify_(self) -> None:
         _verify_container(self)
+        arguments = set(self.body.block.args)
         for op in self.body.block.ops:
             if not op.name.startswith("sam.") and not isinstance(op, ConstantOp):
                 raise VerifyException(
                     f"'{self.name}' holds stream operations and constants, but not '{op.name}'"
                 )
+            for operand in op.operands:
+                inside = isinstance(op, StreamOperation | ExtentOp)
+                if inside and isinstance(operand.type, TensorType) and operand not in arguments:
+                    raise VerifyException(
+                        f"'{op.name}' reads a tensor that is made in the same graph; "
+                        "only block arguments of 'sam.graph' can be read"
+                    )
+        Alignment(self.body.block)
 
 
 @irdl_op_definition

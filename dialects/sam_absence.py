@@ -7,9 +7,13 @@ it may pass them on. An ALU and an array turn them into 0.
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.2.
 """
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects import sam
+from headrace.dialects.sam_access import LocateOp, RepeatOp
+from headrace.dialects.sam_compute import AccumulateOp, JoinOperation, ReduceOp, UnionOp
+from headrace.dialects.sam_structure import ConcatOp, ForkOp, GatherOp, MaskOp, StopDropOp
+from headrace.dialects.sam_write import StoreOp, WriteValuesOp
 
 
 def may_be_absent(value: SSAValue) -> bool:
@@ -22,24 +26,40 @@ def may_be_absent(value: SSAValue) -> bool:
             continue
         seen.add(value)
         match value.owner:
-            case sam.UnionOp() as union if value is not union.crd and len(union.crds) > 1:
+            case UnionOp() as union if value is not union.crd and len(union.crds) > 1:
                 return True
-            case sam.JoinOperation() as join if value is not join.crd:
+            case JoinOperation() as join if value is not join.crd:
                 pending.append(join.streams[join.outputs.index(value)])
-            case sam.RepeatOp() as repeat:
+            case RepeatOp() as repeat:
                 pending.append(repeat.stream)
-            case sam.LocateOp(outer=SSAValue() as outer):
+            case LocateOp(outer=SSAValue() as outer):
                 pending.append(outer)
-            case sam.MaskOp() as mask if value is mask.out_ref:
+            case MaskOp() as mask if value is mask.out_ref:
                 pending.append(mask.ref)
-            case sam.ForkOp() as fork if value is not fork.order:
+            case ForkOp() as fork if value is not fork.order:
                 pending.append(fork.stream)
-            case sam.GatherOp() as gather:
+            case GatherOp() as gather:
                 pending.extend(gather.lanes)
-            case sam.ConcatOp() as concat:
+            case ConcatOp() as concat:
                 pending.extend(concat.streams)
-            case sam.StopDropOp() as drop:
+            case StopDropOp() as drop:
                 pending.append(drop.stream)
             case _:
                 pass
     return False
+
+
+def expect_no_absent(op: Operation) -> None:
+    """Reductions and writers cannot take absent tokens."""
+    match op:
+        case ReduceOp(val=val) | AccumulateOp(val=val) | WriteValuesOp(val=val):
+            operands = (val,)
+        case StoreOp(ref=ref, val=val):
+            operands = (ref, val)
+        case _:
+            return
+    if any(may_be_absent(operand) for operand in operands):
+        raise VerifyException(
+            f"'{op.name}' may get absent tokens of a union; compute with them first, "
+            "for example by 'sam.alu' with op add and scalar 0.0"
+        )
