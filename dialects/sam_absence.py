@@ -10,7 +10,7 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.2.
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_access import LocateOp, RepeatOp
+from headrace.dialects.sam_access import LocateOp, RangeOp, RepeatOp, ScanOp
 from headrace.dialects.sam_compute import AccumulateOp, JoinOperation, ReduceOp, UnionOp
 from headrace.dialects.sam_structure import ConcatOp, ForkOp, GatherOp, MaskOp, StopDropOp
 from headrace.dialects.sam_write import StoreOp, WriteValuesOp
@@ -26,7 +26,7 @@ def may_be_absent(value: SSAValue) -> bool:
             continue
         seen.add(value)
         match value.owner:
-            case UnionOp() as union if value is not union.crd and len(union.crds) > 1:
+            case UnionOp() as union if value is not union.crd and not _is_never_short(union, value):
                 return True
             case JoinOperation() as join if value is not join.crd:
                 pending.append(join.streams[join.outputs.index(value)])
@@ -47,6 +47,23 @@ def may_be_absent(value: SSAValue) -> bool:
             case _:
                 pass
     return False
+
+
+def _is_never_short(union: UnionOp, output: SSAValue) -> bool:
+    """Whether the operand behind an output has every coordinate that the union gives."""
+    crd = union.crds[union.outputs.index(output)]
+    return len(union.crds) == 1 or is_full(crd)
+
+
+def is_full(crd: SSAValue) -> bool:
+    """Whether the coordinates are those of a whole dimension, in every fiber."""
+    match crd.owner:
+        case RangeOp():
+            return True
+        case ScanOp() as scan:
+            return scan.is_dense and not may_be_absent(scan.outer)
+        case _:
+            return False
 
 
 def expect_no_absent(op: Operation) -> None:

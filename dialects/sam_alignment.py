@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_absence import expect_no_absent, may_be_absent
+from headrace.dialects.sam_absence import expect_no_absent, is_full
 from headrace.dialects.sam_access import (
     ArrayOp,
     LocateOp,
@@ -154,8 +154,7 @@ class Alignment:
 
     def opened(self, op: ScanOp | ScanBitvectorOp | RangeOp) -> Presence:
         """The coordinates of a level; dense levels have every one, unless a fiber is absent."""
-        dense = isinstance(op, RangeOp) or (isinstance(op, ScanOp) and op.is_dense)
-        return FULL if dense and not may_be_absent(op.outer) else self.own(op)
+        return FULL if is_full(op.results[0]) else self.own(op)
 
     def own(self, op: Operation, *part: int) -> Presence:
         """An atom for coordinates that this operation alone knows."""

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     AffineMapAttr,
     AnyTensorType,
     AnyTensorTypeConstr,
@@ -282,9 +283,9 @@ def encoding_of(format: Format) -> EncodingAttr | NoneAttr:
 
 
 def shapes_agree(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether two shapes can describe the same tensor; -1 is an unknown size."""
+    """Whether two shapes can describe the same tensor; an unknown size agrees with any."""
     return len(one) == len(other) and all(
-        a == b or -1 in (a, b) for a, b in zip(one, other, strict=True)
+        a == b or DYNAMIC_INDEX in (a, b) for a, b in zip(one, other, strict=True)
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import AnyTensorType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorType
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -108,6 +108,6 @@ def _shape(
     """Sizes from the type where it knows them, else from the extents (in units of blocks)."""
     sizes = block or (1,) * len(extents)
     return tuple(
-        extent * size if known == -1 else known
+        extent * size if known == DYNAMIC_INDEX else known
         for known, extent, size in zip(tensor.get_shape(), extents, sizes, strict=True)
     )
