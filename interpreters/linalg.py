@@ -51,7 +51,10 @@ def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list
     for position, (argument, arg) in enumerate(zip(block.args, args, strict=True)):
         array = np.asarray(arg.to_dense() if isinstance(arg, Storage) else arg)
         wanted = cast(AnyTensorType, argument.type).get_shape()
-        if not sparse_tensor.shapes_agree(wanted, array.shape):
+        if len(wanted) != array.ndim or any(
+            size not in (DYNAMIC_INDEX, found)
+            for size, found in zip(wanted, array.shape, strict=True)
+        ):
             raise InputError(
                 f"argument {position} of @{name} has shape {array.shape}, not {argument.type}"
             )

@@ -66,8 +66,9 @@ def on_graph(
     `adjacency` is a SciPy sparse matrix (normalised here, then a CSR tensor); `features` an
     array or a SciPy sparse matrix.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
+    random: Any = torch.random
+    with random.fork_rng(devices=[]):
+        random.manual_seed(seed)
         model = GCN(features.shape[1], hidden, classes, aggregate_first).to(dtype).eval()
     return model, (as_torch(normalized(adjacency), dtype), as_torch(features, dtype))
 
