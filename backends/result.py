@@ -22,15 +22,15 @@ class GraphRun:
     name: str
     result: SimulationResult
     seconds: float
-    """Processor time of the simulation."""
+    """Wall time of the simulation."""
 
     @staticmethod
     def of(step: GraphStep, tensors: Mapping[str, Storage], depth: int | None) -> "GraphRun":
         """Simulate the graph on the tensors that its slots name."""
         bound = step.bind(tensors)
-        start = time.process_time()
+        start = time.perf_counter()
         result = simulate(step.program, bound, depth=depth)
-        return GraphRun(step.name, result, time.process_time() - start)
+        return GraphRun(step.name, result, time.perf_counter() - start)
 
 
 @dataclass(frozen=True)

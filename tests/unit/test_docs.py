@@ -31,7 +31,8 @@ def test_the_python_of_a_page_runs(
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_exist(page: Path) -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for line in "\n".join(blocks(page, "sh")).splitlines():
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line]
+    for line in lines:
         command, *arguments = shlex.split(line, comments=True)
         match command:
             case "make":

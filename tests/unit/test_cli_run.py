@@ -1,0 +1,249 @@
+"""`headrace run`: sources, inputs, outputs, and one line for everything that is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+
+from headrace.cli.main import main
+
+SPMV = """\
+#CSR = #sparse_tensor.encoding<{ map = (d0, d1) -> (d0 : dense, d1 : compressed) }>
+#matrix = affine_map<(i, j) -> (i, j)>
+#column = affine_map<(i, j) -> (j)>
+#row = affine_map<(i, j) -> (i)>
+func.func @main(%A: tensor<4x3xf64, #CSR>, %x: tensor<3xf64>) -> tensor<4xf64> {
+  %zero = arith.constant 0.0 : f64
+  %empty = tensor.empty() : tensor<4xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
+  %y = linalg.generic {
+    indexing_maps = [#matrix, #column, #row], iterator_types = ["parallel", "reduction"]
+  } ins(%A, %x : tensor<4x3xf64, #CSR>, tensor<3xf64>) outs(%init : tensor<4xf64>) {
+  ^bb0(%a: f64, %b: f64, %sum: f64):
+    %product = arith.mulf %a, %b : f64
+    %next = arith.addf %sum, %product : f64
+    linalg.yield %next : f64
+  } -> tensor<4xf64>
+  func.return %y : tensor<4xf64>
+}
+"""
+
+MODEL = """\
+import torch
+
+def make():
+    torch.manual_seed(0)
+    return torch.nn.Linear(3, 2), (torch.eye(3),)
+
+def broken():
+    return 3
+
+class Unsupported(torch.nn.Module):
+    def forward(self, x):
+        return torch.linalg.inv(x)
+
+def unsupported():
+    return Unsupported(), (torch.eye(3),)
+"""
+
+MATRIX = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 4.0, 0.0]])
+VECTOR = np.array([1.0, 2.0, 3.0])
+CSR: Any = scipy.sparse.csr_array(MATRIX)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a source of every kind and inputs for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    Path("spmv.mlir").write_text(SPMV)
+    Path("model_file.py").write_text(MODEL)
+    np.savez("inputs.npz", x=VECTOR, **csr_arrays("A"))
+    return tmp_path
+
+
+def csr_arrays(name: str, **changed: Any) -> dict[str, Any]:
+    arrays = {"indptr": CSR.indptr, "indices": CSR.indices, "data": CSR.data, **changed}
+    return {f"{name}_{part}": array for part, array in arrays.items()}
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(["run", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main([*arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert len(captured.err.splitlines()) == 1
+    return captured.err
+
+
+# What goes in and comes out
+
+
+def test_a_function_runs_on_inputs_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    result = report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--outputs", "y.npz")
+    assert result["outputs"] == [[4]]
+    assert result["deadlock"] is None
+    assert result["cycles"] == max(node["cycles"] for node in result["nodes"])
+    assert result["tokens"] > 0
+    assert result["simulate_seconds"] <= result["wall_seconds"]
+    np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
+def test_inputs_by_order_come_from_several_files(capsys: pytest.CaptureFixture[str]) -> None:
+    scipy.io.mmwrite("matrix.mtx", CSR)
+    scipy.sparse.save_npz("matrix.npz", CSR)
+    np.save("vector.npy", VECTOR)
+    for files in (["matrix.mtx", "vector.npy"], ["matrix.npz", "vector.npy"]):
+        report(capsys, "spmv.mlir", "--inputs", *files, "--outputs", "y.npz")
+        np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
+def test_an_input_file_can_be_given_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("vector.npy", VECTOR)
+    np.save("matrix.npy", MATRIX)
+    report(capsys, "spmv.mlir", "--inputs", "x=vector.npy", "A=matrix.npy", "--outputs", "y.npz")
+    np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
+@pytest.mark.parametrize("source", ["model_file.py:make", "model_file:make"])
+def test_a_factory_gives_a_model_and_its_arguments(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    assert report(capsys, source, "--pipeline", "gcn-fused")["outputs"] == [[3, 2]]
+
+
+def test_a_saved_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    import headrace
+
+    headrace.compile("spmv.mlir").save("spmv.npz")
+    first = report(capsys, "spmv.mlir", "--inputs", "inputs.npz")
+    second = report(capsys, "spmv.npz", "--inputs", "inputs.npz")
+    assert second["cycles"] == first["cycles"]
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz"]) == 0
+    text = capsys.readouterr().out
+    assert "cycles" in text
+    assert "y: (4,) float64" in text
+
+
+def test_a_graph_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--dot", "graph.dot")
+    assert Path("graph.dot").read_text().startswith("digraph")
+
+
+def test_a_deadlock_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz", "--depth", "1", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["deadlock"] is None or result["outputs"] == []
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "spmv.mlir"], "takes arguments (A: 4 x 3 float64, ds; x: 3 float64, d)"),
+        (["run", "nowhere.mlir"], "'nowhere.mlir' cannot be read"),
+        (["run", "nowhere"], "is no source; give file.mlir"),
+        (["run", "nowhere:make"], "no module 'nowhere'"),
+        (["run", "nowhere.py:make"], "'nowhere.py' does not exist"),
+        (["run", "model_file.py:nothing"], "no function 'nothing'"),
+        (["run", "model_file.py:broken"], "must return a pair (model, args), not int"),
+        (["run", "model_file.py:unsupported"], "model_file.py:12"),
+        (["run", "spmv.mlir", "--inputs", "nowhere.npz"], "'nowhere.npz' cannot be read"),
+        (["run", "spmv.mlir", "--target", "gpu"], "no target 'gpu'; choose from sam"),
+        (["run", "spmv.mlir", "--pipeline", "sam-fuze"], "did you mean sam-fuse?"),
+        (["run", "spmv.mlir", "--pipeline", "sam-fuse{region=all}"], "no option 'region'"),
+        (["run", "spmv.mlir", "--pipeline", "nowhere.toml"], "'nowhere.toml' does not exist"),
+        (["run", "spmv.mlir", "--depth", "0"], "a channel of depth 0 can hold no token"),
+        (["run", "spmv.mlir", "--depth", "deep"], "'deep' is not a whole number"),
+        (["run", "spmv.mlir", "--colour"], "unrecognized arguments: --colour"),
+        (["walk"], "invalid choice: 'walk'"),
+        ([], "the following arguments are required"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert message in failure(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"A": MATRIX.T, "x": VECTOR}, "argument A has shape (3, 4), but must have (4, 3)"),
+        ({"A": MATRIX}, "takes 2 arguments (A, x), but the inputs hold 1 tensors (A)"),
+        ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 2, 0, 1]))}, "must increase"),
+        ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 2, 2, 1]))}, "must increase"),
+        ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 0, 3, 1]))}, "must lie in 0..2"),
+        ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 0, np.nan, 1]))}, "integers"),
+        ({"x": VECTOR, **csr_arrays("A", indptr=np.array([0, 1, 1, 5, 4]))}, "segments must rise"),
+        ({"x": np.array(["a", "b", "c"]), "A": MATRIX}, "not real numbers"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_one_line(
+    capsys: pytest.CaptureFixture[str], inputs: dict[str, Any], message: str
+) -> None:
+    np.savez("bad.npz", **inputs)
+    assert message in failure(capsys, "run", "spmv.mlir", "--inputs", "bad.npz")
+
+
+def test_broken_ir_is_one_line_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("broken.mlir").write_text("func.func @main(\n  %x: tensr<3xf64>) {}")
+    assert "broken.mlir:2:" in failure(capsys, "run", "broken.mlir")
+
+
+@pytest.mark.parametrize("text", ["[pipeline", "[pipeline]\npasses = 3", "passes = []"])
+def test_broken_toml_is_one_line(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    Path("broken.toml").write_text(text)
+    arguments = ["run", "spmv.mlir", "--inputs", "inputs.npz", "--pipeline", "broken.toml"]
+    assert "pipeline file 'broken.toml'" in failure(capsys, *arguments)
+
+
+def test_a_truncated_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    import headrace
+
+    headrace.compile("spmv.mlir").save("spmv.npz")
+    Path("spmv.npz").write_bytes(Path("spmv.npz").read_bytes()[:700])
+    assert "is not a complete npz file" in failure(capsys, "run", "spmv.npz")
+
+
+def test_outputs_that_cannot_be_written_leave_nothing_behind(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    before = sorted(folder.iterdir())
+    arguments = ["run", "spmv.mlir", "--inputs", "inputs.npz", "--outputs", "nowhere/y.npz"]
+    assert "cannot be written" in failure(capsys, *arguments)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_the_installed_command_exits_with_status_2() -> None:
+    program = Path(sys.executable).parent / "headrace"
+    result = subprocess.run(
+        [str(program), "run", "nowhere.mlir"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: 'nowhere.mlir' cannot be read")
+
+
+def test_the_command_starts_without_torch() -> None:
+    code = (
+        "import sys; from headrace.cli.main import main; main(['replay', 'nowhere']);"
+        "print([m for m in ('torch', 'xdsl') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "[]\n"
