@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from headrace.simulators.stream.codegen import Variant
+from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.primitive import Constant, Primitive
 from headrace.simulators.stream.primitives import (

@@ -19,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm_binding
 
 from headrace.simulators.stream import layout
-from headrace.simulators.stream.codegen import LIBM
+from headrace.simulators.stream.ir import LIBM
 
 llvm = cast(Any, llvm_binding)
 
@@ -126,9 +126,7 @@ class Machine:
     def scheduler(self) -> Run:
         """The scheduler as a function (record addresses, number of nodes, sweeps) -> outcome."""
         address = self.load("run", SCHEDULER)
-        function = ctypes.CFUNCTYPE(
-            ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
-        )
+        function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         return function(address)
 
 

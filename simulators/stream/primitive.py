@@ -2,15 +2,17 @@
 What a primitive declares: its ports, its parameters, and the syntax tree of its body.
 
 `@primitive` reads the source of a function written in the language of `language.py` and checks
-it, so that a mistake is an error that points at its line when the module is imported.
+it, so that a mistake is an error that points at its line when the module is imported. `@helper`
+does the same for a function that primitives call; it is compiled into each of its callers.
 """
 
 import ast
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeVar, cast
 
 from headrace.simulators.stream import language
 from headrace.simulators.stream.errors import ProgramError
@@ -18,9 +20,14 @@ from headrace.simulators.stream.errors import ProgramError
 Constant = int | float | str | tuple[Any, ...]
 
 PORT_KINDS = ("In", "Out", "Ins", "Outs")
-MEMORY_KINDS = ("Ints", "Floats", "IntOutput", "FloatOutput", "IntWork", "FloatWork")
+ARRAY_KINDS = ("Ints", "Floats")
+OUTPUT_KINDS = ("IntOutput", "FloatOutput")
+WORK_KINDS = ("IntWork", "FloatWork")
 NUMBER_KINDS = ("Int", "Float")
 STATIC_KINDS = ("StaticInt", "StaticText")
+PARAMETER_KINDS = (*ARRAY_KINDS, *OUTPUT_KINDS, *WORK_KINDS, *NUMBER_KINDS)
+LOCAL_KINDS = ("int", "float")
+"""Arguments of helpers that are variables of their own."""
 
 VERBS = frozenset(
     name
@@ -51,25 +58,41 @@ class Argument:
 
 
 @dataclass(frozen=True, eq=False)
-class Primitive:
-    """A primitive of the catalogue."""
+class Procedure:
+    """A function in the language: a primitive or a helper."""
 
     name: str
     arguments: tuple[Argument, ...]
     body: tuple[ast.stmt, ...]
     constants: dict[str, Constant]
-    """The module-level constants that the body may use."""
+    """The constants of its module that it may use."""
+    helpers: "dict[str, Procedure]"
+    """The helpers that it may call."""
     file: str
+    line: int
 
-    @property
-    def parameters(self) -> tuple[Argument, ...]:
-        """The arguments that are bound when a program runs."""
-        return tuple(a for a in self.arguments if a.kind in (*MEMORY_KINDS, *NUMBER_KINDS))
+    def refuse(self, node: ast.AST, message: str) -> NoReturn:
+        """Raise a `SyntaxError` that points at `node`."""
+        line = getattr(node, "lineno", self.line)
+        column = getattr(node, "col_offset", 0) + 1
+        text = linecache.getline(self.file, line)
+        raise SyntaxError(f"{self.name}: {message}", (self.file, line, column, text))
 
-    @property
-    def statics(self) -> tuple[Argument, ...]:
-        """The arguments that are known when the primitive is compiled, `n` apart."""
-        return tuple(a for a in self.arguments if a.kind in STATIC_KINDS and a.name != "n")
+
+@dataclass(frozen=True, eq=False)
+class Primitive(Procedure):
+    """A primitive of the catalogue."""
+
+    parameters: tuple[Argument, ...] = field(init=False)
+    """The arguments that are bound when a program runs."""
+    statics: tuple[Argument, ...] = field(init=False)
+    """The arguments that are known when the primitive is compiled, `n` apart."""
+
+    def __post_init__(self) -> None:
+        bound = tuple(a for a in self.arguments if a.kind in PARAMETER_KINDS)
+        static = tuple(a for a in self.arguments if a.kind in STATIC_KINDS and a.name != "n")
+        object.__setattr__(self, "parameters", bound)
+        object.__setattr__(self, "statics", static)
 
     def ports(self, n: int, inputs: bool) -> tuple[str, ...]:
         """The names of the input (or output) ports, groups expanded: `crd0`, `crd1`, .."""
@@ -95,76 +118,107 @@ class Primitive:
         return n if groups else None
 
 
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
 def primitive(function: Callable[..., None]) -> Primitive:
     """
     Make a primitive of a function over annotated ports and parameters.
 
-    Raises `SyntaxError`, with file and line, if the body leaves the language.
+    Raises `SyntaxError`, with file and line, if the body leaves the language, never uses a port,
+    or has no tick or finish.
     """
+    result = _declare(function, Primitive)
+    calls = _check_names(result)
+    used = {n.id for s in result.body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    ports = [a.name for a in result.arguments if a.kind in PORT_KINDS]
+    for port in ports:
+        if port not in used:
+            raise _at_definition(result, f"port '{port}' is never used")
+    if ports and "tick" not in calls:
+        raise _at_definition(result, "tick() is never called; call tick(0) if a step is free")
+    if "finish" not in calls:
+        raise _at_definition(result, "finish() is never called; a node ends at D")
+    return result
+
+
+def helper(function: Function) -> Function:
+    """
+    Make a function callable from primitives, as a statement or the right side of an assignment.
+
+    Ports and arrays are passed by name, numbers by value; `return` may only come last.
+    """
+    result = _declare(function, Procedure)
+    _check_names(result)
+    return cast(Function, result)
+
+
+Declared = TypeVar("Declared", bound=Procedure)
+
+
+def _declare(function: Callable[..., object], make: type[Declared]) -> Declared:
     lines, first = inspect.getsourcelines(function)
     tree = ast.parse(textwrap.dedent("".join(lines)))
     ast.increment_lineno(tree, first - 1)
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
-    body = tuple(s for s in definition.body if not _is_docstring(s))
-    file = inspect.getsourcefile(function) or "<unknown>"
-    constants = {
-        name: value
-        for name, value in function.__globals__.items()
-        if isinstance(value, int | float | str | tuple) and not name.startswith("_")
-    }
     signature = inspect.signature(function)
     arguments: list[Argument] = []
     for node in definition.args.args:
         kind = ast.unparse(node.annotation) if node.annotation else ""
-        if kind not in (*PORT_KINDS, *MEMORY_KINDS, *NUMBER_KINDS, *STATIC_KINDS):
-            refuse(file, node, f"'{node.arg}' needs a kind of port or parameter, not '{kind}'")
         default: Any = signature.parameters[node.arg].default
-        arguments.append(
-            Argument(node.arg, kind, None if default is inspect.Parameter.empty else default)
-        )
-    result = Primitive(definition.name, tuple(arguments), body, constants, file)
-    _check(result, definition)
+        if default is inspect.Parameter.empty:
+            default = None
+        arguments.append(Argument(node.arg, kind, default))
+    module: dict[str, Any] = function.__globals__  # pyright: ignore[reportFunctionMemberAccess]
+    result = make(
+        name=definition.name,
+        arguments=tuple(arguments),
+        body=tuple(s for s in definition.body if not _is_docstring(s)),
+        constants={
+            name: value
+            for name, value in module.items()
+            if isinstance(value, int | float | str | tuple) and not name.startswith("_")
+        },
+        helpers={name: value for name, value in module.items() if isinstance(value, Procedure)},
+        file=inspect.getsourcefile(function) or "<unknown>",
+        line=definition.lineno,
+    )
+    allowed = {*PORT_KINDS, *PARAMETER_KINDS, *STATIC_KINDS}
+    if make is Procedure:
+        allowed |= {*LOCAL_KINDS}
+    for node, argument in zip(definition.args.args, arguments, strict=True):
+        if argument.kind not in allowed:
+            result.refuse(node, f"'{node.arg}' cannot be of kind '{argument.kind}'")
     return result
-
-
-def refuse(file: str, node: ast.AST, message: str) -> NoReturn:
-    """Raise a `SyntaxError` that points at `node`."""
-    line = getattr(node, "lineno", 0)
-    column = getattr(node, "col_offset", 0) + 1
-    text = "".join(inspect.linecache.getline(file, line))
-    raise SyntaxError(message, (file, line, column, text))
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _check(result: Primitive, definition: ast.FunctionDef) -> None:
-    """Every name is known, every port is used, the loop ticks and the node can finish."""
-    known = set(VERBS) | {"range", "len", "float", "int", "n"} | set(result.constants)
-    known |= {argument.name for argument in result.arguments}
-    calls: list[str] = []
-    used: set[str] = set()
-    for node in ast.walk(definition):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            known.add(node.id)
-    for statement in result.body:
+def _at_definition(procedure: Procedure, message: str) -> SyntaxError:
+    text = linecache.getline(procedure.file, procedure.line)
+    return SyntaxError(f"{procedure.name}: {message}", (procedure.file, procedure.line, 1, text))
+
+
+def _check_names(procedure: Procedure) -> set[str]:
+    """Refuse names that nobody defines; returns the functions that are called."""
+    known = VERBS | {"range", "len", "float", "int", "n"} | procedure.constants.keys()
+    known |= procedure.helpers.keys() | {argument.name for argument in procedure.arguments}
+    known |= {
+        node.id
+        for statement in procedure.body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    calls: set[str] = set()
+    for statement in procedure.body:
         for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                used.add(node.id)
-                if node.id not in known:
-                    refuse(result.file, node, f"unknown name '{node.id}' in {result.name}")
+            if isinstance(node, ast.Name) and node.id not in known:
+                procedure.refuse(node, f"unknown name '{node.id}'")
             if isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Name):
-                    refuse(result.file, node, "only the verbs of language.py can be called")
-                calls.append(node.func.id)
-    for argument in result.arguments:
-        if argument.kind in PORT_KINDS and argument.name not in used:
-            refuse(result.file, definition, f"{result.name} never uses port '{argument.name}'")
-    for verb, remedy in (
-        ("tick", "call tick(0) if a step is free"),
-        ("finish", "send D and call finish()"),
-    ):
-        if verb not in calls:
-            refuse(result.file, definition, f"{result.name} never calls {verb}(); {remedy}")
+                    procedure.refuse(node, "only verbs of the language and helpers can be called")
+                calls.add(node.func.id)
+    return calls

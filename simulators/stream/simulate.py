@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from headrace.simulators.stream import layout, native, tokens
 from headrace.simulators.stream.catalogue import variant_of
-from headrace.simulators.stream.codegen import Kernel, Point, Variant, generate
+from headrace.simulators.stream.codegen import generate
+from headrace.simulators.stream.kernel import Kernel, Point, Variant
 from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.primitive import Argument
 from headrace.simulators.stream.program import Parameter, Program, Slot

@@ -41,9 +41,7 @@ def repeat_with_generator(builder: ProgramBuilder, inputs: list[Stream]) -> tupl
 
 
 def joiner(kind: str) -> Callable[[ProgramBuilder, list[Stream]], Any]:
-    return lambda builder, inputs: builder.node(
-        kind, inputs[0], inputs[2], inputs[1], inputs[3]
-    )
+    return lambda builder, inputs: builder.node(kind, inputs[0], inputs[2], inputs[1], inputs[3])
 
 
 BUILD: dict[str, Callable[[ProgramBuilder, list[Stream]], Any]] = {

@@ -104,9 +104,7 @@ class GraphReader:
                 return dict(zip((*keys[1:], "val"), out, strict=True))
             case "crddrop":
                 ports = [self.port(node, "outer"), self.port(node, "inner")]
-                return dict(
-                    zip(("outer", "inner"), add("coordinate_drop", *ports), strict=True)
-                )
+                return dict(zip(("outer", "inner"), add("coordinate_drop", *ports), strict=True))
             case "fiberwrite" if node["mode"] == "vals":
                 add("write_values", self.port(node, "in"), output="X")
                 return {}

@@ -40,7 +40,6 @@ from headrace.simulators.stream.language import (
 )
 from headrace.simulators.stream.primitive import primitive
 
-
 PRIME = 1_000_003
 GOLDEN = -7046029254386353131
 
@@ -126,7 +125,6 @@ def accumulate_vector(
             pop(crd)
             pop(val)
         tick(1)
-
 
 
 @primitive

@@ -8,6 +8,7 @@ from headrace.simulators.stream.language import (
     DONE,
     In,
     Int,
+    IntWork,
     Out,
     below,
     fail,
@@ -16,6 +17,9 @@ from headrace.simulators.stream.language import (
     level_of,
     mark_of,
     ones,
+    peek,
+    pop,
+    reserve,
     send,
     stop,
     take,
@@ -49,7 +53,8 @@ def bitvector_build(crd: In, bv: Out) -> None:
 
 @primitive
 def bitvector_chunk(bv: In, chunk: Out, ref: Out, width: Int, size: Int) -> None:
-    """bv -> bv, ref: words of `width` bits, low ones first; ref counts the bits before each."""
+    """bv -> bv, ref: words of `width` bits, low ones first; ref counts the bits of the fiber before each."""
+    before = 0
     while True:
         word = take(bv)
         if is_stop(word) or word == DONE:
@@ -57,10 +62,10 @@ def bitvector_chunk(bv: In, chunk: Out, ref: Out, width: Int, size: Int) -> None
             send(ref, word)
             if word == DONE:
                 finish()
+            before = 0
             tick(1)
         else:
             position = 0
-            before = 0
             while position < size:
                 part = (word >> position) & ((1 << width) - 1)
                 send(chunk, part)
@@ -76,10 +81,14 @@ def bitvector_intersect(
 ) -> None:
     """bv, ref, bv, ref -> bv, ref, ref: the common bits, and for each the positions of both."""
     while True:
-        a = take(bv0)
-        r = take(ref0)
-        b = take(bv1)
-        s = take(ref1)
+        a = peek(bv0)
+        r = peek(ref0)
+        b = peek(bv1)
+        s = peek(ref1)
+        pop(bv0)
+        pop(ref0)
+        pop(bv1)
+        pop(ref1)
         if is_stop(a) or a == DONE:
             if b != a:
                 fail("{token} against a stop on port bv0", bv1, b)
@@ -108,7 +117,7 @@ def bitvector_intersect(
 
 
 @primitive
-def bitvector_drop(outer: In, inner: In, kept_outer: Out, kept_inner: Out) -> None:
+def bitvector_drop(outer: In, inner: In, kept_outer: Out, kept_inner: Out, fiber: IntWork) -> None:
     """
     Outer bv, inner bv -> both: outer bits whose inner fiber has no bit are cleared, their
     fibers dropped.
@@ -144,21 +153,28 @@ def bitvector_drop(outer: In, inner: In, kept_outer: Out, kept_inner: Out) -> No
             while rest != 0:
                 bits_in_row = 1
                 found = 0
+                words = 0
                 token = take(inner)
                 while not is_stop(token):
                     if token == DONE:
                         fail("D against a word on the outer port", inner, token)
-                    if token != 0:
-                        if found == 0 and kept_in_row == 1:
-                            send(kept_inner, stop(0, 0))
-                        found = 1
-                        kept_in_row = 1
-                        send(kept_inner, token)
+                    found = found | token
+                    reserve(fiber, words + 1)
+                    fiber[words] = token
+                    words += 1
                     tick(1)
                     token = take(inner)
+                tick(1)
                 if found == 0:
                     kept = kept & ~(rest & -rest)
+                else:
+                    if kept_in_row == 1:
+                        send(kept_inner, stop(0, 0))
+                    kept_in_row = 1
+                    position = 0
+                    while position < words:
+                        send(kept_inner, fiber[position])
+                        position += 1
                 rest = rest & (rest - 1)
-                tick(1)
             send(kept_outer, kept)
             tick(1)

@@ -95,11 +95,8 @@ def coordinate_hold(outer: In, inner: In, held: Out, passed: Out) -> None:
         tick(1)
 
 
-
 @primitive
-def value_drop(
-    val: In, crd: In, kept: Out, kept_crd: Out, empty: StaticText = "keep"
-) -> None:
+def value_drop(val: In, crd: In, kept: Out, kept_crd: Out, empty: StaticText = "keep") -> None:
     """
     val, crd -> both: zeros are removed with their coordinates.
 

@@ -149,6 +149,8 @@ def concat(x: Ins, y: Out, n: StaticInt, extents: Ints = ()) -> None:
             close = token
             if len(extents) > 0:
                 offset += extents[k]
+            if k < n - 1 and token != DONE:
+                tick(1)
         send(y, close)
         if close == DONE:
             finish()

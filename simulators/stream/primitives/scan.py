@@ -136,30 +136,31 @@ def locate(crd: In, parents: Ins, ref: Out, extent: Int, n: StaticInt) -> None:
     """
     crd, [parent ref] -> ref: parent * extent + coordinate, one token a cycle.
 
-    The parent stream is one level shallower, one parent a fiber; it is absorbed at the fiber's
-    stop as by a repeat. The parent N gives N.
+    The parent stream is one level shallower, one parent a fiber; the parent is taken at the
+    fiber's stop, together with its own stop if the fiber is the last. The parent N gives N.
     """
     while True:
-        coordinate = take(crd)
+        coordinate = peek(crd)
         parent = 0
         if n == 1:
             parent = peek(parents[0])
+        pop(crd)
         if coordinate == DONE:
             if n == 1 and parent != DONE:
-                fail("D against a token on the parent port", parents[0], parent)
+                fail("{token} against D on port crd", parents[0], parent)
             send(ref, DONE)
             finish()
         if is_stop(coordinate):
             if n == 1:
                 pop(parents[0])
-                if not is_stop(parent):
-                    ahead = peek(parents[0])
-                    if is_stop(ahead):
-                        pop(parents[0])
+                if mark_of(coordinate) == 0 and level_of(coordinate) > 0:
+                    close = take(parents[0])
+                    if not is_stop(close):
+                        fail("{token} where the fibers of port crd end", parents[0], close)
             send(ref, coordinate)
         else:
             if is_stop(parent) or parent == DONE:
-                fail("a coordinate against a stop on the parent port", parents[0], parent)
+                fail("{token} against a coordinate on port crd", parents[0], parent)
             if not below(coordinate, extent):
                 fail("coordinate {token} is outside the level", crd, coordinate)
             if parent == EMPTY:

@@ -57,6 +57,7 @@ def select_fibers(ref: In, crd: In, picked: Out, child: Out) -> None:
         if wanted == DONE:
             token = take(crd)
             while token != DONE:
+                tick(1)
                 token = take(crd)
             send(picked, DONE)
             send(child, DONE)
@@ -71,15 +72,18 @@ def select_fibers(ref: In, crd: In, picked: Out, child: Out) -> None:
                     token = take(crd)
                     if token == DONE:
                         fail("the stream ends before a fiber that is wanted", crd, token)
+                    ends = 0
                     if is_stop(token):
                         if mark_of(token) == 0:
-                            fiber += 1
+                            ends = 1
                     else:
                         if fiber == wanted:
                             send(picked, token)
                             send(child, position)
                         position += 1
+                    if ends == 0 or fiber < wanted:
                         tick(1)
+                    fiber += ends
             close = stop(0, 0)
             ahead = peek(ref)
             if is_stop(ahead):
@@ -92,13 +96,15 @@ def select_fibers(ref: In, crd: In, picked: Out, child: Out) -> None:
 
 @primitive
 def select_values(ref: In, val: In, picked: Out) -> None:
-    """ref, val -> val: the values with the given, increasing numbers; N gives 0."""
+    """ref, val -> val: the values with the given numbers, in order; N gives 0."""
     position = 0
+    found = 0
     while True:
         wanted = take(ref)
         if wanted == DONE:
             token = take(val)
             while token != DONE:
+                tick(1)
                 token = take(val)
             send(picked, DONE)
             finish()
@@ -107,16 +113,15 @@ def select_values(ref: In, val: In, picked: Out) -> None:
         elif wanted == EMPTY:
             send(picked, 0)
         else:
-            if wanted < position:
+            if wanted < position - 1:
                 fail("value {token} was wanted after a later one", ref, wanted)
-            found = 0
             while position <= wanted:
                 found = take(val)
                 if found == DONE:
                     fail("the stream ends before a value that is wanted", val, found)
                 if not is_stop(found):
                     position += 1
-                    if position <= wanted:
-                        tick(1)
+                if position <= wanted:
+                    tick(1)
             send(picked, found)
         tick(1)

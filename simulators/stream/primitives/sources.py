@@ -11,12 +11,12 @@ from headrace.simulators.stream.language import (
     StaticInt,
     append,
     finish,
+    now,
     room,
     send,
     take,
     tick,
 )
-from headrace.simulators.stream.language import now
 from headrace.simulators.stream.primitive import primitive
 
 

@@ -1,0 +1,259 @@
+"""
+Code for channels: waiting, taking, sending, and suspension when that is not possible.
+
+A port keeps its position, the address up to which it may go without a look at the record
+(`limit`), and the address of the last token or free slot if the ring did not end (`last`). One
+compare with `limit` serves as test for "empty" (or "full") and for "end of the ring".
+
+The clock moves in a branch that also counts the stall. A maximum would become a conditional move,
+five cycles of latency on the one chain of dependences that every step has; the branch is
+predicted, and the store keeps LLVM from converting it back.
+"""
+
+from collections.abc import Iterator
+
+from headrace.simulators.stream import layout
+from headrace.simulators.stream.ir import COLD, FLOAT, INT, Function
+from headrace.simulators.stream.kernel import Point, Variant
+from headrace.simulators.stream.primitive import Argument
+
+
+class ChannelFunction(Function):
+    """A step function: its ports, its parameters, and its suspension points."""
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        self.variant = variant
+        self.points: list[Point] = []
+        ports = (*variant.inputs, *variant.outputs)
+        self.port_words = {name: layout.PORTS + k for k, name in enumerate(ports)}
+        self.parameter_words: dict[str, int] = {}
+        self.words = layout.PORTS + len(ports)
+        for parameter in variant.primitive.parameters:
+            self.parameter_words[parameter.name] = self.words
+            self.words += 1 if parameter.kind in ("Int", "Float") else 3
+
+    # Suspension ----------------------------------------------------------------------------------
+
+    def node_put(self, word: int, value: str) -> None:
+        self.put(value, "%node", word * layout.WORD)
+
+    def node_cell(self, word: int) -> str:
+        return self.let(f"add i64 %node, {word * layout.WORD}")
+
+    def suspend(self, point: Point, retry: str, cell: str, value: str) -> None:
+        """Leave the function; a visit after the word at `cell` has changed goes on at `retry`."""
+        self.points.append(point)
+        k = len(self.points)
+        self.node_put(layout.POINT, str(k))
+        self.node_put(layout.WAIT_CELL, cell)
+        self.node_put(layout.WAIT_VALUE, value)
+        self.block.transfer = k
+        self.emit("br label %exit")
+        self.open(f"resume.{k}")
+        self.jump(retry)
+        self.block.transfer = -k
+
+    def pause(self, point: Point, retry: str, status: int) -> None:
+        """Suspend until somebody else has changed STATUS."""
+        self.node_put(layout.STATUS, str(status))
+        self.suspend(point, retry, self.node_cell(layout.STATUS), str(status))
+
+    def leave(self, status: int) -> None:
+        """Leave the function for good."""
+        self.pause_cells(status)
+        self.emit("br label %exit")
+        self.block.successors.append("exit")
+
+    def pause_cells(self, status: int) -> None:
+        self.node_put(layout.STATUS, str(status))
+        self.node_put(layout.WAIT_CELL, self.node_cell(layout.STATUS))
+        self.node_put(layout.WAIT_VALUE, str(status))
+
+    # Clock ---------------------------------------------------------------------------------------
+
+    def wait_clock(self, later: str, counter: int) -> None:
+        """t = max(t, later), counting the stall."""
+        t = self.get("t")
+        stall, go = self.label("stall"), self.label("go")
+        self.branch(self.let(f"icmp sgt i64 {later}, {t}"), stall, go)
+        self.open(stall)
+        cell = self.node_cell(counter)
+        lost = self.let(f"sub i64 {later}, {t}")
+        self.put(self.let(f"add i64 {self.load(cell)}, {lost}"), cell)
+        self.set("t", later)
+        self.jump(go)
+        self.open(go)
+
+    # Waiting -------------------------------------------------------------------------------------
+
+    def wait_data(self, port: str, line: int) -> str:
+        """Wait for a token; returns the address of its slot. The clock moves to its stamp."""
+        check, turn, blocked, ready = (
+            self.label(stem) for stem in ("data", "turn", "empty", "ready")
+        )
+        self.jump(check)
+        self.open(check)
+        head, limit = self.get(f"{port}.position"), self.get(f"{port}.limit")
+        self.branch(self.let(f"icmp eq i64 {head}, {limit}"), turn, ready, COLD)
+        self.open(turn)
+        rest = self.turn(port, head)
+        self.branch(self.let(f"icmp eq i64 {rest}, 0"), blocked, ready)
+        self.open(blocked)
+        cell = self.let(f"add i64 %{port}.channel, {layout.FILLED * layout.WORD}")
+        self.suspend(Point("data", port, line), check, cell, "0")
+        self.open(ready)
+        head = self.get(f"{port}.position")
+        self.wait_clock(self.load(head), layout.STALL_IN)
+        return head
+
+    def wait_room(self, port: str, line: int) -> str:
+        """Wait for a slot; returns its address. The clock moves to the time it became free."""
+        check, turn, full, blocked, drop, ready = (
+            self.label(stem) for stem in ("room", "turn", "full", "blocked", "drop", "ready")
+        )
+        self.jump(check)
+        self.open(check)
+        tail, limit = self.get(f"{port}.position"), self.get(f"{port}.limit")
+        self.branch(self.let(f"icmp eq i64 {tail}, {limit}"), turn, ready, COLD)
+        self.open(turn)
+        space = self.turn(port, tail)
+        self.branch(self.let(f"icmp eq i64 {space}, 0"), full, ready)
+        self.open(full)
+        discard = self.load(f"%{port}.channel", layout.DISCARD * layout.WORD)
+        self.branch(self.let(f"icmp eq i64 {discard}, 0"), blocked, drop)
+        self.open(drop)
+        self.set(f"{port}.position", f"%{port}.base")
+        self.set(f"{port}.last", f"%{port}.end")
+        self.set(f"{port}.limit", f"%{port}.end")
+        self.jump(ready)
+        self.open(blocked)
+        cell = self.let(f"add i64 %{port}.channel, {layout.FILLED * layout.WORD}")
+        self.suspend(Point("room", port, line), check, cell, f"%{port}.bytes")
+        self.open(ready)
+        tail = self.get(f"{port}.position")
+        self.wait_clock(self.load(tail), layout.STALL_OUT)
+        return tail
+
+    def turn(self, port: str, position: str) -> str:
+        """Go back to the beginning of the ring if at its end; returns the bytes that are left."""
+        rest = self.let(f"sub i64 {self.get(f'{port}.last')}, {position}")
+        at_end = self.let(f"icmp eq i64 {position}, %{port}.end")
+        start = self.let(f"select i1 {at_end}, i64 %{port}.base, i64 {position}")
+        last = self.let(f"add i64 {start}, {rest}")
+        self.set(f"{port}.position", start)
+        self.set(f"{port}.last", last)
+        self.set(f"{port}.limit", self.let(f"call i64 @llvm.umin.i64(i64 {last}, i64 %{port}.end)"))
+        return rest
+
+    # Moving tokens -------------------------------------------------------------------------------
+
+    def remove(self, port: str, head: str) -> None:
+        """Take the token in slot `head`: the slot is free again one response later."""
+        self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
+        self.set(f"{port}.position", self.let(f"add i64 {head}, {layout.SLOT}"))
+
+    def insert(self, port: str, tail: str, token: str, stamp: str) -> None:
+        self.put(stamp, tail)
+        self.put(token, tail, layout.WORD)
+        self.set(f"{port}.position", self.let(f"add i64 {tail}, {layout.SLOT}"))
+
+    # Entry and exit ------------------------------------------------------------------------------
+
+    def prologue(self) -> Iterator[str]:
+        """Load the record: ports, parameters, clock; then jump to the suspension point."""
+        yield "entry:"
+        yield "%record = inttoptr i64 %node to ptr"
+        yield "%t = alloca i64"
+        for name, kind in self.types.items():
+            yield f"%var.{name} = alloca {kind}"
+        yield from _word("t.start", layout.TIME)
+        yield "store i64 %t.start, ptr %t"
+        for port in (*self.variant.inputs, *self.variant.outputs):
+            yield from self.load_port(port)
+        for parameter in self.variant.primitive.parameters:
+            yield from self.load_parameter(parameter)
+        yield from _word("point", layout.POINT)
+        cases = " ".join(f"i64 {k + 1}, label %resume.{k + 1}" for k in range(len(self.points)))
+        yield f"switch i64 %point, label %start [{cases}]"
+
+    def load_port(self, port: str) -> Iterator[str]:
+        reads = port in self.variant.inputs
+        yield from _word(f"{port}.channel", self.port_words[port])
+        yield f"%{port}.record = inttoptr i64 %{port}.channel to ptr"
+        words = {
+            "base": layout.BASE,
+            "end": layout.END,
+            "filled": layout.FILLED,
+            "first": layout.HEAD if reads else layout.TAIL,
+            **({"response": layout.RESPONSE} if reads else {"latency": layout.LATENCY}),
+        }
+        for name, index in words.items():
+            yield from _word(f"{port}.{name}", index, record=f"%{port}.record")
+        yield f"%{port}.bytes = sub i64 %{port}.end, %{port}.base"
+        yield f"%{port}.space = sub i64 %{port}.bytes, %{port}.filled"
+        yield f"%{port}.far = add i64 %{port}.first, %{port}.{'filled' if reads else 'space'}"
+        yield f"%{port}.near = call i64 @llvm.umin.i64(i64 %{port}.far, i64 %{port}.end)"
+        for name, start in (("position", "first"), ("last", "far"), ("limit", "near")):
+            yield f"%{port}.{name} = alloca i64"
+            yield f"store i64 %{port}.{start}, ptr %{port}.{name}"
+
+    def load_parameter(self, parameter: Argument) -> Iterator[str]:
+        name, first = parameter.name, self.parameter_words[parameter.name]
+        match parameter.kind:
+            case "Int":
+                yield from _word(name, first)
+            case "Float":
+                yield from _word(name, first, FLOAT)
+            case "Ints" | "Floats":
+                yield from _word(f"{name}.base", first)
+                yield from _word(f"{name}.size", first + 1)
+            case "IntWork" | "FloatWork":
+                yield from _word(f"{name}.base", first)
+                yield from _word(f"{name}.capacity", first + 2)
+            case _:
+                yield from _word(f"{name}.base", first)
+                yield from _word(f"{name}.used", first + 1)
+                yield from _word(f"{name}.capacity", first + 2)
+                yield f"%{name}.used.bytes = shl i64 %{name}.used, 3"
+                yield f"%{name}.first = add i64 %{name}.base, %{name}.used.bytes"
+                yield f"%{name}.capacity.bytes = shl i64 %{name}.capacity, 3"
+                yield f"%{name}.limit = add i64 %{name}.base, %{name}.capacity.bytes"
+                yield f"%{name}.cursor = alloca i64"
+                yield f"store i64 %{name}.first, ptr %{name}.cursor"
+
+    def epilogue(self) -> Iterator[str]:
+        """Store ports, outputs and clock back into the records."""
+        yield "exit:"
+        yield "%t.end = load i64, ptr %t"
+        yield "store i64 %t.end, ptr %t.start.cell"
+        for port in (*self.variant.inputs, *self.variant.outputs):
+            yield f"%{port}.final = load i64, ptr %{port}.position"
+            yield f"%{port}.last.final = load i64, ptr %{port}.last"
+            yield f"%{port}.rest = sub i64 %{port}.last.final, %{port}.final"
+            yield f"store i64 %{port}.final, ptr %{port}.first.cell"
+            if port in self.variant.inputs:
+                yield f"store i64 %{port}.rest, ptr %{port}.filled.cell"
+                continue
+            yield f"%{port}.held = sub i64 %{port}.bytes, %{port}.rest"
+            yield f"store i64 %{port}.held, ptr %{port}.filled.cell"
+            yield f"%{port}.new = sub i64 %{port}.held, %{port}.filled"
+            yield from _word(f"{port}.pushed", layout.PUSHED, record=f"%{port}.record")
+            yield f"%{port}.pushed.now = add i64 %{port}.pushed, %{port}.new"
+            yield f"store i64 %{port}.pushed.now, ptr %{port}.pushed.cell"
+        for parameter in self.variant.primitive.parameters:
+            if parameter.kind.endswith("Output"):
+                name = parameter.name
+                yield f"%{name}.final = load i64, ptr %{name}.cursor"
+                yield f"%{name}.final.bytes = sub i64 %{name}.final, %{name}.base"
+                yield f"%{name}.final.size = ashr i64 %{name}.final.bytes, 3"
+                yield f"store i64 %{name}.final.size, ptr %{name}.used.cell"
+        yield f"%status.cell = getelementptr i64, ptr %record, i64 {layout.STATUS}"
+        yield "%status = load i64, ptr %status.cell"
+        yield "ret i64 %status"
+
+
+def _word(name: str, index: int, kind: str = INT, record: str = "%record") -> Iterator[str]:
+    """Load one word of a record as %name; %name.cell is its place."""
+    yield f"%{name}.cell = getelementptr i64, ptr {record}, i64 {index}"
+    yield f"%{name} = load {kind}, ptr %{name}.cell"
