@@ -4,15 +4,13 @@ Graph convolutional networks.
 Source: "Semi-Supervised Classification with Graph Convolutional Networks", ICLR 2017.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
 
+from headrace.models.example import Example, seeded
 from headrace.models.graphs import as_torch, karate_club, normalized
-
-Example: TypeAlias = tuple[nn.Module, tuple[torch.Tensor, ...]]
-"""A model and the arguments of one call."""
 
 
 class GraphConvolution(nn.Module):
@@ -66,9 +64,7 @@ def on_graph(
     `adjacency` is a SciPy sparse matrix (normalised here, then a CSR tensor); `features` an
     array or a SciPy sparse matrix.
     """
-    random: Any = torch.random
-    with random.fork_rng(devices=[]):
-        random.manual_seed(seed)
+    with seeded(seed):
         model = GCN(features.shape[1], hidden, classes, aggregate_first).to(dtype).eval()
     return model, (as_torch(normalized(adjacency), dtype), as_torch(features, dtype))
 
