@@ -7,6 +7,7 @@ from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.primitive import Constant, Primitive
 from headrace.simulators.stream.primitives import (
     accumulate,
+    accumulate_tree,
     bitvector,
     compute,
     drop,
@@ -25,7 +26,7 @@ CATALOGUE: dict[str, Primitive] = {
     primitive.name: primitive
     for primitive in (
         accumulate.accumulate_points,
-        accumulate.accumulate_tree,
+        accumulate_tree.accumulate_tree,
         accumulate.accumulate_vector,
         bitvector.bitvector_build,
         bitvector.bitvector_chunk,

@@ -53,7 +53,7 @@ def bitvector_build(crd: In, bv: Out) -> None:
 
 @primitive
 def bitvector_chunk(bv: In, chunk: Out, ref: Out, width: Int, size: Int) -> None:
-    """bv -> bv, ref: words of `width` bits, low ones first; ref counts the bits of the fiber before each."""
+    """bv -> bv, ref: words of `width` bits, low ones first, and how many bits come before."""
     before = 0
     while True:
         word = take(bv)

@@ -11,8 +11,6 @@ from headrace.simulators.stream.language import (
     fail,
     finish,
     is_stop,
-    level_of,
-    mark_of,
     peek,
     pop,
     send,
@@ -21,6 +19,7 @@ from headrace.simulators.stream.language import (
     tick,
 )
 from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitives.closing import closing_stop
 
 
 @primitive
@@ -53,14 +52,7 @@ def repeat(x: In, signal: In, y: Out) -> None:
             if current == DONE:
                 fail("the repeated stream ends before the signal", x, current)
             pop(x)
-            if is_stop(current):
-                close = stop(level_of(current) + 1, mark_of(current) + 1)
-            else:
-                close = stop(0, 0)
-                ahead = peek(x)
-                if is_stop(ahead):
-                    pop(x)
-                    close = stop(level_of(ahead) + 1, 0)
+            close = closing_stop(x, current)
             send(y, close)
         else:
             if is_stop(current) or current == DONE:

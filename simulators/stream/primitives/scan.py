@@ -27,11 +27,11 @@ from headrace.simulators.stream.language import (
     peek,
     pop,
     send,
-    stop,
     take,
     tick,
 )
 from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitives.closing import closing_stop
 
 
 @primitive
@@ -43,24 +43,17 @@ def scan_compressed(ref: In, crd: Out, child: Out, segments: Ints, coordinates: 
             send(crd, DONE)
             send(child, DONE)
             finish()
-        if is_stop(parent):
-            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
-        else:
-            if parent != EMPTY:
-                if not below(parent, len(segments) - 1):
-                    fail("reference {token} is outside the segments", ref, parent)
-                position = segments[parent]
-                end = segments[parent + 1]
-                while position < end:
-                    send(crd, coordinates[position])
-                    send(child, position)
-                    tick(1)
-                    position += 1
-            close = stop(0, 0)
-            ahead = peek(ref)
-            if is_stop(ahead):
-                pop(ref)
-                close = stop(level_of(ahead) + 1, 0)
+        if not is_stop(parent) and parent != EMPTY:
+            if not below(parent, len(segments) - 1):
+                fail("reference {token} is outside the segments", ref, parent)
+            position = segments[parent]
+            end = segments[parent + 1]
+            while position < end:
+                send(crd, coordinates[position])
+                send(child, position)
+                tick(1)
+                position += 1
+        close = closing_stop(ref, parent)
         send(crd, close)
         send(child, close)
         tick(1)
@@ -75,21 +68,14 @@ def scan_dense(ref: In, crd: Out, child: Out, extent: Int) -> None:
             send(crd, DONE)
             send(child, DONE)
             finish()
-        if is_stop(parent):
-            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
-        else:
-            if parent != EMPTY:
-                coordinate = 0
-                while coordinate < extent:
-                    send(crd, coordinate)
-                    send(child, parent * extent + coordinate)
-                    tick(1)
-                    coordinate += 1
-            close = stop(0, 0)
-            ahead = peek(ref)
-            if is_stop(ahead):
-                pop(ref)
-                close = stop(level_of(ahead) + 1, 0)
+        if not is_stop(parent) and parent != EMPTY:
+            coordinate = 0
+            while coordinate < extent:
+                send(crd, coordinate)
+                send(child, parent * extent + coordinate)
+                tick(1)
+                coordinate += 1
+        close = closing_stop(ref, parent)
         send(crd, close)
         send(child, close)
         tick(1)
@@ -106,26 +92,19 @@ def scan_bitvector(ref: In, bv: Out, child: Out, words: Ints) -> None:
             send(bv, DONE)
             send(child, DONE)
             finish()
-        if is_stop(parent):
-            close = stop(level_of(parent) + 1, mark_of(parent) + 1)
-        else:
-            if parent != EMPTY:
-                if not below(parent, len(words)):
-                    fail("reference {token} is outside the bit vectors", ref, parent)
-                if parent < counted:
-                    counted = 0
-                    total = 0
-                while counted < parent:
-                    total += ones(words[counted])
-                    counted += 1
-                send(bv, words[parent])
-                send(child, total)
-                tick(1)
-            close = stop(0, 0)
-            ahead = peek(ref)
-            if is_stop(ahead):
-                pop(ref)
-                close = stop(level_of(ahead) + 1, 0)
+        if not is_stop(parent) and parent != EMPTY:
+            if not below(parent, len(words)):
+                fail("reference {token} is outside the bit vectors", ref, parent)
+            if parent < counted:
+                counted = 0
+                total = 0
+            while counted < parent:
+                total += ones(words[counted])
+                counted += 1
+            send(bv, words[parent])
+            send(child, total)
+            tick(1)
+        close = closing_stop(ref, parent)
         send(bv, close)
         send(child, close)
         tick(1)

@@ -14,16 +14,13 @@ from headrace.simulators.stream.language import (
     finish,
     is_data,
     is_stop,
-    level_of,
     mark_of,
-    peek,
-    pop,
     send,
-    stop,
     take,
     tick,
 )
 from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitives.closing import closing_stop
 
 
 @primitive
@@ -62,33 +59,26 @@ def select_fibers(ref: In, crd: In, picked: Out, child: Out) -> None:
             send(picked, DONE)
             send(child, DONE)
             finish()
-        if is_stop(wanted):
-            close = stop(level_of(wanted) + 1, mark_of(wanted) + 1)
-        else:
-            if wanted != EMPTY:
-                if wanted < fiber:
-                    fail("fiber {token} was wanted after a later one", ref, wanted)
-                while fiber <= wanted:
-                    token = take(crd)
-                    if token == DONE:
-                        fail("the stream ends before a fiber that is wanted", crd, token)
-                    ends = 0
-                    if is_stop(token):
-                        if mark_of(token) == 0:
-                            ends = 1
-                    else:
-                        if fiber == wanted:
-                            send(picked, token)
-                            send(child, position)
-                        position += 1
-                    if ends == 0 or fiber < wanted:
-                        tick(1)
-                    fiber += ends
-            close = stop(0, 0)
-            ahead = peek(ref)
-            if is_stop(ahead):
-                pop(ref)
-                close = stop(level_of(ahead) + 1, 0)
+        if not is_stop(wanted) and wanted != EMPTY:
+            if wanted < fiber:
+                fail("fiber {token} was wanted after a later one", ref, wanted)
+            while fiber <= wanted:
+                token = take(crd)
+                if token == DONE:
+                    fail("the stream ends before a fiber that is wanted", crd, token)
+                ends = 0
+                if is_stop(token):
+                    if mark_of(token) == 0:
+                        ends = 1
+                else:
+                    if fiber == wanted:
+                        send(picked, token)
+                        send(child, position)
+                    position += 1
+                if ends == 0 or fiber < wanted:
+                    tick(1)
+                fiber += ends
+        close = closing_stop(ref, wanted)
         send(picked, close)
         send(child, close)
         tick(1)
