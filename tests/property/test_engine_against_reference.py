@@ -15,6 +15,7 @@ import pytest
 from headrace.simulators.stream.program import Program
 from headrace.tests.operators import RULES, Rule
 from headrace.tests.simulators import ENGINE, REFERENCE, Outcome, Simulator, run_streams
+from headrace.tests.stream_graphs import random_graph
 
 TRIALS, TRIALS_SLOW = 25, 400
 
@@ -74,3 +75,25 @@ def test_operators_keep_the_same_time(rule: Rule) -> None:
 def test_operators_keep_the_same_time_at_length(rule: Rule) -> None:
     for seed in range(TRIALS, TRIALS + TRIALS_SLOW):
         compare_operators(rule, seed)
+
+
+def compare_graph(seed: int) -> None:
+    program, arrays = random_graph(seed)
+    random = Random(seed)
+    assert not ENGINE.run(program, arrays).deadlock
+    for variant in (program, random_depths(program, random), random_depths(program, random)):
+        found, expected = (s.run(variant, arrays) for s in (ENGINE, REFERENCE))
+        assert_equal(found, expected, f"graph {seed}, depths {variant.capacities.tolist()}")
+
+
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_random_graphs_keep_the_same_time(first: int) -> None:
+    for seed in range(first, first + 20):
+        compare_graph(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(200, 5000, 200))
+def test_many_random_graphs_keep_the_same_time(first: int) -> None:
+    for seed in range(first, first + 200):
+        compare_graph(seed)
