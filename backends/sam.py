@@ -23,7 +23,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 
 from headrace.backends.compiled import Program, TensorSpec
 from headrace.backends.graph import Assembly, GraphStep
@@ -149,7 +149,7 @@ class _GraphBuilder:
         for result in self.graph.outputs:
             self.names.add(result)
         self._name_outputs()
-        for op in block.ops:
+        for op in flow_order(block):
             if not isinstance(op, _NOT_NODES):
                 self._node(op)
         last = block.last_op
@@ -257,6 +257,31 @@ class _GraphBuilder:
             op = extent.owner
             return Extent(self.names[op.tensor], op.dimension.value.data)
         return self.names.size(extent)
+
+
+def flow_order(block: Block) -> list[Operation]:
+    """
+    The operations of a graph, producers first; otherwise in the order of the block.
+
+    Raises `InputError` for a cycle: no operation of `sam` puts an initial token on a stream.
+    """
+    order: dict[Operation, None] = {}
+    for start in block.ops:
+        path = {start: iter(start.operands)}
+        while path:
+            op, operands = next(reversed(path.items()))
+            operand = next(operands, None)
+            if operand is None:
+                del path[op]
+                order[op] = None
+            elif isinstance(operand, OpResult) and operand.op not in order:
+                if operand.op in path:
+                    raise InputError(
+                        f"'{label(operand.op)}' lies on a cycle that has no initial token, so that "
+                        "its operations wait for each other; cut the cycle"
+                    )
+                path[operand.op] = iter(operand.op.operands)
+    return list(order)
 
 
 def references_beside(value: SSAValue) -> SSAValue:

@@ -122,6 +122,20 @@ def test_an_operation_that_computes_outside_a_graph_is_refused_with_its_line() -
         build(parse(text))
 
 
+def test_operations_may_stand_in_any_order() -> None:
+    lines = ROW_SUMS.splitlines()
+    first = next(n for n, line in enumerate(lines) if "sam.scan" in line)
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    program = build(parse("\n".join(lines)))
+    np.testing.assert_array_equal(program.run(MATRIX).outputs[0], MATRIX.sum(axis=1))
+
+
+def test_a_cycle_without_an_initial_token_is_refused() -> None:
+    text = SCALED.replace("sam.alu %v, %f op mul", "sam.alu %v, %p op mul")
+    with pytest.raises(InputError, match="'alu mul %p' lies on a cycle that has no initial token"):
+        build(parse(text))
+
+
 def test_a_module_without_a_function_is_refused() -> None:
     with pytest.raises(InputError, match="no function to compile; name one 'main'"):
         main_function(ModuleOp([]))
