@@ -55,8 +55,9 @@ class RandomPrograms:
 
     def program(self) -> RandomProgram:
         self.inputs, self.formats, self.extents = {}, {}, {}
-        result = "".join(self.fresh() for _ in range(int(self.rng.integers(0, 4))))
-        term = self.term(result, int(self.rng.integers(2, self.most + 1)))
+        indices = "".join(self.fresh() for _ in range(int(self.rng.integers(0, 4))))
+        term = self.term(indices, int(self.rng.integers(2, self.most + 1)))
+        result = "".join(self.rng.permutation(list(term.indices)))
         value = np.array(self.spread(term, result))
         self.formats["Y"] = self.format(len(result))
         head = f"Y({','.join(result)})" if result else "Y"
@@ -188,7 +189,5 @@ class RandomPrograms:
         axis = inner.indices.index(along)
         weights = np.exp(inner.value - inner.value.max(axis=axis, keepdims=True))
         value = weights / weights.sum(axis=axis, keepdims=True)
-        # Written out, since softmax of a product with a sparse operand has its own meaning.
-        peak = f"amax({along}, {inner.text})"
-        scaled = f"exp({inner.text} - {peak})"
-        return _Term(f"({scaled} / sum({along}, {scaled}))", inner.indices, value)
+        # Adding 0 keeps dense semantics where the operand is a product with a mask.
+        return _Term(f"softmax({inner.text} + 0, {along})", inner.indices, value)

@@ -107,6 +107,49 @@ class Expressions:
         return self._interned.setdefault((type(new), *key), new)
 
 
+def renamed(
+    expressions: Expressions,
+    expression: Expression,
+    old: Axis,
+    new: Axis,
+    done: dict[Expression, Expression],
+) -> Expression:
+    """
+    `expression` with its free axis `old` called `new`.
+
+    `done` receives what became of each expression below.
+    """
+    if expression not in done:
+        done[expression] = _renamed(expressions, expression, old, new, done)
+    return done[expression]
+
+
+def _renamed(
+    expressions: Expressions,
+    expression: Expression,
+    old: Axis,
+    new: Axis,
+    done: dict[Expression, Expression],
+) -> Expression:
+    def below(operand: Expression) -> Expression:
+        return renamed(expressions, operand, old, new, done)
+
+    match expression:
+        case Input():
+            axes = [new if axis == old else axis for axis in expression.axes]
+            return expressions.input(expression.operand, axes)
+        case Map():
+            operands = [below(operand) for operand in expression.operands]
+            return expressions.map(expression.op, operands, expression.scalar)
+        case Reduce():
+            if old in expression.over:
+                return expression
+            return expressions.reduce(expression.op, expression.over, below(expression.operand))
+        case Full():
+            over = [new if axis == old else axis for axis in expression.over]
+            return expressions.full(below(expression.operand), over)
+
+
 def operands_of(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Input():

@@ -36,6 +36,7 @@ from headrace.passes.sam.expression import (
     Input,
     Map,
     Reduce,
+    renamed,
 )
 from headrace.passes.sam.fill_values import Support
 from headrace.passes.sam.region_expression import Extent
@@ -127,7 +128,7 @@ class FusionTable:
         sources: Mapping[Input, Source],
         supports: Mapping[Expression, Support],
         extents: Mapping[Axis, Extent],
-        axis_name: Callable[[Axis], str],
+        names: Mapping[Axis, str],
         *,
         reference: bool,
     ) -> None:
@@ -137,12 +138,13 @@ class FusionTable:
         """
         self.emit = emitter
         self.expressions = expressions
-        self.position = {axis: p for p, axis in enumerate(order)}
-        self.sources = sources
-        self.supports = supports
-        self.extents = extents
-        self.axis_name = axis_name
+        self.position = {axis: float(p) for p, axis in enumerate(order)}
+        self.sources = dict(sources)
+        self.supports = dict(supports)
+        self.extents = dict(extents)
         self.is_reference = reference
+        self._names = dict(names)
+        self._own_axes: dict[Axis, Axis] = {}
         self._nests: dict[tuple[object, ...], Nest] = {}
         self._iterations: dict[tuple[Nest, Axis], Iteration] = {}
         self._values: dict[tuple[Expression, Nest], SSAValue] = {}
@@ -156,7 +158,9 @@ class FusionTable:
         at = self.position.__getitem__
         axis = min(reduce.over, key=at)
         body = self.expressions.reduce(reduce.op, reduce.over - {axis}, reduce.operand)
-        last = max((at(a) for a in reduce.axes), default=-1)
+        last = max((at(a) for a in reduce.axes), default=-1.0)
+        while axis in consumer.scope and at(axis) < last:
+            axis, body = self._own_axis(axis, body)
         # A loop of the consumer inside all axes of the result cannot change the result.
         needed = {a for a in consumer.scope if a in reduce.axes or at(a) < last}
         scope = tuple(sorted({*needed, axis}, key=at))
@@ -165,6 +169,32 @@ class FusionTable:
         if key not in self._nests:
             self._nests[key] = Nest(body, axis, scope, owners)
         return self._nests[key]
+
+    def _own_axis(self, axis: Axis, body: Expression) -> tuple[Axis, Expression]:
+        """
+        A copy of a reduction axis that is also a loop around the reduction.
+
+        It stands next to `axis` in the order, so that storage orders are respected.
+        """
+        if axis not in self._own_axes:
+            new = min(self.position) - 1
+            between = [p for p in self.position.values() if p > self.position[axis]]
+            after = min(between, default=self.position[axis] + 1)
+            self.position[new] = (self.position[axis] + after) / 2
+            self.extents[new] = self.extents[axis]
+            self._names[new] = f"{self._names[axis]}_reduced"
+            self._own_axes[axis] = new
+        new = self._own_axes[axis]
+        done: dict[Expression, Expression] = {}
+        copy = renamed(self.expressions, body, axis, new, done)
+        for old, changed in done.items():
+            if isinstance(old, Input) and isinstance(changed, Input):
+                source = self.sources[old]
+                axes = tuple(new if a == axis else a for a in source.axes)
+                self.sources[changed] = Source(source.tensor, source.levels, axes)
+            elif old in self.supports:
+                self.supports[changed] = self.supports[old]
+        return new, copy
 
     # Coordinates
 
@@ -226,7 +256,7 @@ class FusionTable:
             opened = self.open_accumulated(reduce, nest, axis)
             row.sparse[opened.coordinates] = opened
             return presence.atom(opened.coordinates)
-        if axis in inner.scope:
+        if axis in inner.owners:
             return self.formula(inner.body, axis, inner, row)
         return EVERYWHERE
 
@@ -273,7 +303,7 @@ class FusionTable:
         before = nest.scope[: nest.scope.index(axis)]
         parent = self.iteration(nest, before[-1]).coordinates if before else self.emit.root()
         extent = self.emit.extent(self.extents[axis])
-        coordinates, reference = self.emit.pair(sam.RangeOp, parent, extent, self.axis_name(axis))
+        coordinates, reference = self.emit.pair(sam.RangeOp, parent, extent, self._names[axis])
         return Opened(coordinates, lambda: reference)
 
     def _join_tree(self, tree: presence.Join[SSAValue] | SSAValue, row: _Row) -> Iteration:
@@ -321,7 +351,7 @@ class FusionTable:
             self.scan_parent(use, nest, axis),
             source.tensor,
             source.axes.index(axis),
-            self.axis_name(axis),
+            self._names[axis],
         )
         return Opened(coordinates, lambda: reference)
 

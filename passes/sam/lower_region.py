@@ -69,7 +69,7 @@ class RegionLowering:
             self.sources(block, slots),
             self.filled.supports,
             self.extents,
-            self.read.name,
+            {axis: self.read.name(axis) for axis in self.read.order},
             reference=self.is_reference,
         )
         written = [

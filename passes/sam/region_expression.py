@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     TensorType,
 )
+from xdsl.dialects.linalg import IteratorType, IteratorTypeAttr
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
@@ -76,6 +77,9 @@ class RegionExpression:
         return f"i{self.order.index(axis)}"
 
 
+_PARALLEL = IteratorTypeAttr(IteratorType.PARALLEL)
+
+
 def fail(op: Operation, reason: str) -> PassFailedException:
     """The exception that refuses `op`, with the line of the model it came from."""
     source = op.attributes.get("headrace.source")
@@ -99,6 +103,7 @@ class _Reader:
         self.extents: dict[Axis, Extent] = {}
         self.fresh = 0
         self.memo: dict[tuple[SSAValue, tuple[Axis | None, ...]], Scalar] = {}
+        self.uses: dict[SSAValue, list[tuple[Axis | None, ...]]] = {}
 
     def read(self) -> RegionExpression:
         block = self.region.body.block
@@ -148,8 +153,37 @@ class _Reader:
         """The expression of `value` with dimension d on `axes[d]` (None: coordinate 0)."""
         key = (value, axes)
         if key not in self.memo:
+            self.uses.setdefault(value, []).append(axes)
             self.memo[key] = self._use(value, axes)
         return self.memo[key]
+
+    def reduced_axis(self, value: SSAValue, axes: Sequence[Axis | None], size: int) -> Axis:
+        """
+        The axis for the one dimension of `value` that is None in `axes` and is reduced.
+
+        Where `value`, or what it is computed from element by element, is also used with the
+        other axes, the reduction takes the axis of that use. So a softmax or a layer norm
+        reads its operand once.
+        """
+        found = self._axis_in_use(value, axes) if list(axes).count(None) == 1 else None
+        return self.axis(size) if found is None else found
+
+    def _axis_in_use(self, value: SSAValue, axes: Sequence[Axis | None]) -> Axis | None:
+        hole = list(axes).index(None)
+        for known in self.uses.get(value, ()):
+            rest = (*known[:hole], None, *known[hole + 1 :])
+            if rest == tuple(axes) and known[hole] not in axes:
+                return known[hole]
+        op = value.op if isinstance(value, OpResult) else None
+        if isinstance(op, LinalgStructuredOperation) and not _is_reduction(value):
+            maps = [attribute.data for attribute in op.get_indexing_maps()]
+            identity = AffineMap.identity(len(axes))
+            for operand, indexing in zip(op.inputs, maps, strict=False):
+                if indexing == identity and maps[-1] == identity:
+                    found = self._axis_in_use(operand, axes)
+                    if found is not None:
+                        return found
+        return None
 
     def _use(self, value: SSAValue, axes: tuple[Axis | None, ...]) -> Scalar:
         self._learn_extents(value, axes)
@@ -222,7 +256,12 @@ class _Reader:
         private: list[Axis] = []
         for loop in range(maps[0].num_dims):
             if loop not in loops:
-                private.append(self.axis(self._loop_size(op, maps, loop)))
+                size = self._loop_size(op, maps, loop)
+                if inputs == 1 and maps[0].is_projected_permutation():
+                    indices = [self._index(op, e, loops, open=True) for e in maps[0].results]
+                    private.append(self.reduced_axis(op.inputs[0], indices, size))
+                else:
+                    private.append(self.axis(size))
                 loops[loop] = private[-1]
 
         def operand(k: int) -> Scalar:
@@ -231,6 +270,10 @@ class _Reader:
                 return self._scalar_operand(op, value)
             return self.use(value, tuple(self._index(op, e, loops) for e in maps[k].results))
 
+        for k, value in enumerate(op.inputs):
+            # Reductions come last, so that they find the axes of what they share.
+            if isinstance(value.type, TensorType) and not _is_reduction(value):
+                operand(k)
         block = op.body.block
         body = _Body(self.expressions, block.args, operand)
         last = block.last_op
@@ -260,16 +303,15 @@ class _Reader:
 
     def _reduce_op(self, op: linalg.ReduceOp, axes: tuple[Axis | None, ...]) -> Scalar:
         shape = _shape(op.input)
-        reduced = set(op.dimensions.get_values())
+        reduced = {int(dimension) for dimension in op.dimensions.get_values()}
         given = iter(axes)
         private: list[Axis] = []
         full: list[Axis | None] = []
-        for dimension, size in enumerate(shape):
-            if dimension in reduced:
-                private.append(self.axis(size))
-                full.append(private[-1])
-            else:
-                full.append(next(given))
+        for dimension in range(len(shape)):
+            full.append(None if dimension in reduced else next(given))
+        for dimension in sorted(reduced):
+            private.append(self.reduced_axis(op.input, full, shape[dimension]))
+            full[dimension] = private[-1]
         block = op.region.block
         source = self.use(op.input, tuple(full))
         body = _Body(self.expressions, block.args, lambda _: source)
@@ -282,10 +324,12 @@ class _Reader:
             result = apply(self.expressions, kind, (result, initial))
         return result
 
-    def _index(self, op: Operation, expr: object, loops: dict[int, Axis]) -> Axis | None:
+    def _index(
+        self, op: Operation, expr: object, loops: dict[int, Axis], *, open: bool = False
+    ) -> Axis | None:
         match expr:
             case AffineDimExpr():
-                return loops[expr.position]
+                return loops.get(expr.position) if open else loops[expr.position]
             case AffineConstantExpr() if expr.value == 0:
                 return None
             case _:
@@ -361,6 +405,13 @@ def _is_identity(kind: str, initial: Scalar) -> bool:
     huge = 3.0e38
     value = initial.value
     return {"add": value == 0, "max": value <= -huge, "min": value >= huge}[kind]
+
+
+def _is_reduction(value: SSAValue) -> bool:
+    op = value.op if isinstance(value, OpResult) else None
+    if isinstance(op, LinalgStructuredOperation):
+        return set(op.get_iterator_types()) != {_PARALLEL}
+    return isinstance(op, linalg.ReduceOp)
 
 
 def _shape(value: SSAValue) -> tuple[int, ...]:
