@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.transforms import get_all_passes as get_all_xdsl_passes
 from xdsl.transforms.dead_code_elimination import dce
-from xdsl.utils.exceptions import ParseError
+from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from headrace.backends.compiled import Program
 from headrace.dialects.registry import get_all_dialects
@@ -94,9 +94,13 @@ def lower(
     spec = DEFAULT_PIPELINE if pipeline is None else resolve_pipeline(pipeline, parameters)
     passes = parse_passes(spec, get_all_xdsl_passes() | get_all_passes())
     shapes = argument_shapes(main_function(module))
-    passes.apply(make_context(), module)
-    dce(module)
-    module.verify()
+    try:
+        module.verify()
+        passes.apply(make_context(), module)
+        dce(module)
+        module.verify()
+    except DiagnosticException as error:
+        raise InputError(" ".join(str(error).split())) from error
     program = build(module)
     arguments = zip(program.arguments, shapes, strict=True)
     return replace(program, arguments=tuple(replace(one, shape=shape) for one, shape in arguments))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.storage.errors import InputError
 
 Command = Callable[[argparse.Namespace], int]
@@ -29,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = make_parser().parse_args(arguments)
         command: Command = options.command
         return command(options)
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    except (InputError, ProgramError) as error:
+        return _fail(error, 2)
+    except SimulationError as error:
+        return _fail(error, 1)
     except BrokenPipeError:
         return 0
 
@@ -92,6 +94,11 @@ def _depth(text: str) -> int:
             "(without the option channels are unbounded)"
         )
     return depth
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -54,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    first, *rest = message.strip().splitlines() or [""]
-    print(f"error: {first}", *rest, sep="\n", file=sys.stderr)
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 
