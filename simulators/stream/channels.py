@@ -123,6 +123,7 @@ class ChannelFunction(Function):
         discard = self.load(f"%{port}.channel", layout.DISCARD * layout.WORD)
         self.branch(self.let(f"icmp eq i64 {discard}, 0"), blocked, drop)
         self.open(drop)
+        self.put("0", f"%{port}.base")
         self.set(f"{port}.position", f"%{port}.base")
         self.set(f"{port}.last", f"%{port}.end")
         self.set(f"{port}.limit", f"%{port}.end")

@@ -44,7 +44,7 @@ RESPONSE = 6
 PUSHED = 7
 """Bytes pushed so far."""
 DISCARD = 8
-"""1 if nobody reads the channel."""
+"""1 if nobody reads the channel; its ring has a single slot, overwritten by every send."""
 CHANNEL_WORDS = 10
 
 NEVER_BINDS = -(1 << 60)

@@ -217,6 +217,8 @@ class _Run:
             raise ProgramError(
                 f"the channel from '{source}' starts with {len(initial)} tokens but holds {size}"
             )
+        if self.readers[channel] is None:
+            size = 1
         ring = np.zeros(2 * size, dtype=np.int64)
         ring[1 : 2 * len(initial) : 2] = initial
         self.rings[channel] = ring

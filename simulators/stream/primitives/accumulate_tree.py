@@ -2,8 +2,8 @@
 The sparse accumulator of order n: its map is a tree in an array.
 
 Node i is the five words `nodes[5 i ..]`: parent, coordinate, next sibling, first child, place in
-the table; node 0 is the root. A hash table finds a node by parent and coordinate. Siblings are linked in order of
-arrival, last first, and sorted when they are written out.
+the table; node 0 is the root. A hash table finds a node by parent and coordinate. Siblings are
+linked in order of arrival, last first, and sorted when they are written out.
 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.5 (matrix reducer).
 """
@@ -142,7 +142,7 @@ def accumulate_tree(
             head[k] = peek(crd[k])
         token = peek(val)
         if first == DONE:
-            for k in range(n):
+            for k in range(n - 1, -1, -1):
                 if head[k] != DONE:
                     fail("{token} against D on the outer port", crd[k], head[k])
                 send(sorted_crd[k], DONE)

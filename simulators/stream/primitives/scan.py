@@ -120,26 +120,29 @@ def locate(crd: In, parents: Ins, ref: Out, extent: Int, n: StaticInt) -> None:
     """
     while True:
         coordinate = peek(crd)
-        parent = 0
-        if n == 1:
-            parent = peek(parents[0])
-        pop(crd)
         if coordinate == DONE:
-            if n == 1 and parent != DONE:
-                fail("{token} against D on port crd", parents[0], parent)
+            if n == 1:
+                parent = take(parents[0])
+                if parent != DONE:
+                    fail("{token} against D on port crd", parents[0], parent)
             send(ref, DONE)
             finish()
         if is_stop(coordinate):
+            pop(crd)
             if n == 1:
-                pop(parents[0])
+                parent = take(parents[0])
                 if mark_of(coordinate) == 0 and level_of(coordinate) > 0:
-                    close = take(parents[0])
-                    if not is_stop(close):
-                        fail("{token} where the fibers of port crd end", parents[0], close)
+                    parent = take(parents[0])
+                    if not is_stop(parent):
+                        fail("{token} where the fibers of port crd end", parents[0], parent)
             send(ref, coordinate)
         else:
-            if is_stop(parent) or parent == DONE:
-                fail("{token} against a coordinate on port crd", parents[0], parent)
+            parent = 0
+            if n == 1:
+                parent = peek(parents[0])
+                if is_stop(parent) or parent == DONE:
+                    fail("{token} against a coordinate on port crd", parents[0], parent)
+            pop(crd)
             if not below(coordinate, extent):
                 fail("coordinate {token} is outside the level", crd, coordinate)
             if parent == EMPTY:
