@@ -23,6 +23,8 @@ from headrace.storage.levels import Format
 if TYPE_CHECKING:
     import torch
 
+    from headrace.frontends.einsum import FormatSpec
+
     Source = torch.nn.Module | ModuleOp | str | Path
 
 DEFAULT_PIPELINE = "sam-fuse{regions=none},sam-lower"
@@ -69,17 +71,22 @@ def einsum(
     expression: str,
     *,
     pipeline: str | Path | None = None,
-    **formats: str,
+    sizes: Mapping[str, int] | None = None,
+    dtype: str = "f64",
+    **formats: "FormatSpec",
 ) -> Program:
     """
     Compile index notation, such as `Y(i,h) = relu(A(i,j) * X(j,f) * W(f,h) + b(h))`.
 
-    `formats` gives the format of each tensor by name (`A="csr"`); what is not named is dense.
-    Indices that do not stand on the left are summed, at the operation where they last occur.
+    `formats` gives the format of each tensor by name (`A="csr"`, or `A=("csr", (30, 20))` with a
+    shape); what is not named is dense. `sizes` gives the sizes of indices; the others are known
+    when the program runs. The rules of summation are those of `headrace.frontends.einsum`.
+
+    Raises `InputError` that shows the place in the text.
     """
     from headrace.frontends.einsum import import_einsum
 
-    return lower(import_einsum(expression, formats), pipeline)
+    return lower(import_einsum(expression, formats, sizes=sizes, dtype=dtype), pipeline)
 
 
 def lower(
