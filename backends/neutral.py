@@ -6,7 +6,9 @@ The neutral form of a stream graph: JSON that any simulator of the operators can
                 "format": "compressed", "in": {"ref": [3, "ref0"]}}, ..]}
 
 `fmt` names one letter per level and the storage order of the logical modes; `none` is a scalar.
-`mode` of a node is a logical mode. An absent `ref` input is the root. Several nodes may read one
+`mode` of a node is a logical mode. An absent `ref` input is the root. A binary operation with a
+`scalar` has one input. A fiberwrite may say `empty`: `keep` (an empty fiber closes a segment) or
+`drop`; see `neutral_program.writer_mode` for what holds otherwise. Several nodes may read one
 port: fan-out is implicit here and becomes one broadcast per stream in a program. The order of the
 nodes carries meaning only for the memory, whose ports are numbered in it.
 """
@@ -61,6 +63,8 @@ class NeutralNode:
             return (*(f"crd{n}" for n in range(count)), *(f"ref{n}" for n in range(count)))
         if self.type == "spaccumulator":
             return (*(f"crd_{index}" for index in self.indices), "val")
+        if "scalar" in self.attributes:
+            return ("in0",)
         return _INPUTS[self.type]
 
     @property

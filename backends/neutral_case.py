@@ -16,8 +16,9 @@ from zlib import error as ZlibError
 import numpy as np
 import numpy.typing as npt
 
+from headrace.backends.graph import slots_of
 from headrace.backends.neutral import NeutralGraph, read_graph
-from headrace.backends.neutral_program import build_program, tensor_slots
+from headrace.backends.neutral_program import build_program
 from headrace.simulators.stream.program import Program
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Level, Storage
@@ -26,7 +27,7 @@ from headrace.storage.levels import Array, Format, Level, Storage
 @dataclass(frozen=True)
 class Case:
     """
-    A program with the arrays of its slots.
+    A program with its input tensors.
 
     `gold` has `X.dense`, and the arrays that a writer in drop mode must produce.
     """
@@ -34,7 +35,9 @@ class Case:
     name: str
     graph: NeutralGraph
     program: Program
+    tensors: Mapping[str, Storage]
     arrays: Mapping[str, Any]
+    """The inputs as slots of the program."""
     shape: tuple[int, ...]
     """Of the result."""
     gold: Mapping[str, Array] | None
@@ -123,9 +126,9 @@ def make_case(
     """A case from tensors that are already stored in the graph's formats."""
     arrays: dict[str, Any] = {}
     for tensor, storage in tensors.items():
-        arrays.update(tensor_slots(tensor, storage))
+        arrays.update(slots_of(tensor, storage))
     shape = _result_shape(graph, tensors, name)
-    return Case(name, graph, build_program(graph), arrays, shape, gold)
+    return Case(name, graph, build_program(graph), tensors, arrays, shape, gold)
 
 
 def read_arrays(path: Path) -> dict[str, Array]:

@@ -12,34 +12,25 @@ on "The Dataflow Abstract Machine", ISCA 2024.
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.backends.neutral import (
-    BINARY,
-    REDUCTIONS,
-    UNARY,
-    NeutralGraph,
-    NeutralNode,
-    Port,
-)
+from headrace.backends.neutral import REDUCTIONS, NeutralGraph, NeutralNode, Port
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
-from headrace.storage.levels import Level, Storage
 
 PRIMITIVES = {
-    "arrayvals": "array",
+    "repeat": "repeat",
     "spaccumulator": "accumulate",
     "crddrop": "coordinate_drop",
     "crdhold": "coordinate_hold",
     "intersect": "intersect",
     "union": "union",
-    **dict.fromkeys(BINARY | UNARY, "alu"),
-    **dict.fromkeys(REDUCTIONS, "reduce"),
 }
+"""Operators without parameters."""
 
 
 def build_program(graph: NeutralGraph) -> Program:
     """
     The program that runs `graph`; it writes the output in drop mode.
 
-    Its slots are those of `tensor_slots`; its results `X.<level>.segments`,
+    Its slots are those of `backends.graph.slots_of`; its results `X.<level>.segments`,
     `X.<level>.coordinates` and `X.values` for an output named X.
     """
     builder = ProgramBuilder()
@@ -86,38 +77,36 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, A
                 "segments": Slot(f"{tensor}.{level}.segments"),
                 "coordinates": Slot(f"{tensor}.{level}.coordinates"),
             }
-        case "repeat":
-            return "repeat", {}
         case "arrayvals":
             return "array", {"values": Slot(f"{tensor}.values")}
-        case "spaccumulator":
-            return "accumulate", {}
         case "fiberwrite" if mode == "vals":
             return "write_values", {"output": str(tensor)}
         case "fiberwrite":
             level = graph.formats[str(tensor)].order.index(int(mode or 0))
             return "write_coordinates", {
-                "mode": _writer_mode(graph, node, level),
+                "mode": writer_mode(graph, node, level),
                 "output": f"{tensor}.{level}",
             }
+        case "reduce" | "maxreduce":
+            return "reduce", {"op": REDUCTIONS[node.type]}
+        case kind if kind in PRIMITIVES:
+            return PRIMITIVES[kind], {}
         case kind:
-            operation = (
-                {"op": REDUCTIONS.get(kind, kind)} if PRIMITIVES[kind] in _ARITHMETIC else {}
-            )
-            return PRIMITIVES[kind], operation
+            scalar = node.attributes.get("scalar")
+            return "alu", {"op": kind} if scalar is None else {"op": kind, "scalar": float(scalar)}
 
 
-_ARITHMETIC = {"alu", "reduce"}
-
-
-def _writer_mode(graph: NeutralGraph, node: NeutralNode, level: int) -> str:
+def writer_mode(graph: NeutralGraph, node: NeutralNode, level: int) -> str:
     """
-    `drop` at the root and below a level that passed a coordinate drop, else `keep`.
+    What the node says as `empty`; else `drop` at the root and below a level whose coordinates
+    passed a coordinate drop; else `keep`.
 
     Behind a drop the empty fibers still come, but their coordinates are gone. Elsewhere every
     coordinate of the parent level needs its segment, or the rows shift. The root has one fiber,
     whose segment needs no writing when it is empty.
     """
+    if "empty" in node.attributes:
+        return str(node.attributes["empty"])
     if level == 0:
         return "drop"
     parent = graph.formats[graph.output].order[level - 1]
@@ -128,15 +117,3 @@ def _writer_mode(graph: NeutralGraph, node: NeutralNode, level: int) -> str:
         if other.type == "fiberwrite" and other.attributes["mode"] == parent
     ]
     return "drop" if "crddrop" in sources else "keep"
-
-
-def tensor_slots(name: str, storage: Storage) -> dict[str, Any]:
-    """The arrays and extents that a program finds under the slots of tensor `name`."""
-    slots: dict[str, Any] = {f"{name}.values": storage.values}
-    for dimension, extent in enumerate(storage.shape):
-        slots[f"{name}.{dimension}.extent"] = extent
-    for level, kind in enumerate(storage.format.levels):
-        if kind is Level.COMPRESSED:
-            slots[f"{name}.{level}.segments"] = storage.segments[level]
-            slots[f"{name}.{level}.coordinates"] = storage.coordinates[level]
-    return slots

@@ -13,4 +13,9 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
 
         return DotTarget
 
-    return {"dot": get_dot}
+    def get_neutral_json() -> type[Target]:
+        from headrace.backends.neutral_ir import NeutralJsonTarget
+
+        return NeutralJsonTarget
+
+    return {"dot": get_dot, "neutral-json": get_neutral_json}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.backends.neutral_program import tensor_slots
+from headrace.backends.graph import slots_of
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.storage.levels import Format, Level, Storage
 
@@ -67,7 +67,7 @@ class RandomGraph:
         shape = [self.random.randint(1, 4) for _ in range(rank)]
         stored = numbers.random(shape) < self.random.choice((0.0, 0.2, 0.5, 0.9))
         tensor = Storage.from_dense(np.where(stored, numbers.integers(1, 9, shape), 0.0), format)
-        self.arrays.update(tensor_slots(name, tensor))
+        self.arrays.update(slots_of(name, tensor))
         self.formats[name] = format
         (root,) = self.builder.node("root")
         self.groups[0].refs.append(Reference(root, name, 0))
