@@ -11,7 +11,7 @@ Source: axis stacks as in "FuseFlow", ASPLOS 2026, section 4.
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.sam_absence import expect_no_absent, is_full
@@ -158,7 +158,7 @@ class Alignment:
 
     def own(self, op: Operation, *part: int) -> Presence:
         """An atom for coordinates that this operation alone knows."""
-        return self.atoms.atom(op.name, self.number(op, 0), *part)
+        return self.atoms.atom(_origin(op), self.number(op, 0), *part)
 
     def joined(self, op: JoinOperation, spaces: Sequence[Space]) -> Space:
         count = len(op.crds)
@@ -214,7 +214,8 @@ class Alignment:
                 return [(*spaces[0][:-1], self.own(op))]
             case ForkOp():
                 outer, dealt = spaces[0][:-1], spaces[0][-1]
-                lanes = [(*outer, self.lane(dealt, lane)) for lane in range(len(op.outputs))]
+                count = len(op.outputs)
+                lanes = [(*outer, self.lane(dealt, lane, count)) for lane in range(count)]
                 return [*lanes, spaces[0]]
             case GatherOp():
                 return [self.gathered(op, spaces[:-1], spaces[-1])]
@@ -239,14 +240,14 @@ class Alignment:
             return kept
         return (*space[:-1], self.own(op))
 
-    def lane(self, dealt: Presence, lane: int) -> Presence:
-        return self.atoms.atom("sam.fork", "lane", dealt, lane)
+    def lane(self, dealt: Presence, lane: int, count: int) -> Presence:
+        return self.atoms.atom(f"lane {lane} of {count}", dealt, lane, count)
 
     def gathered(self, op: GatherOp, lanes: Sequence[Space], order: Space) -> Space:
         """The axes of the fork, and inside them what the lanes have, whatever stream that is."""
         depth = len(order)
         for number, lane in enumerate(lanes):
-            self.expect(op, lane[:depth], (*order[:-1], self.lane(order[-1], number)))
+            self.expect(op, lane[:depth], (*order[:-1], self.lane(order[-1], number, len(lanes))))
         inside = tuple(lane[depth:] for lane in lanes)
         return (
             *order,
@@ -283,6 +284,11 @@ class Alignment:
             if not isinstance(writer, WriteCoordinatesOp) or writer.crd not in self.spaces:
                 return
             above = self.written(op, number, writer, values, above)
+        if above is not None:
+            raise VerifyException(
+                f"'{op.name}' has more values than coordinates in level {format.rank - 1}: "
+                "some were dropped that the values still have"
+            )
 
     def expect_full(
         self, op: AssembleOp, number: int, presence: Presence, above: Presence | None
@@ -337,6 +343,13 @@ class Alignment:
                         f"{_axis(op, level)} has {self.atoms.describe(one)} in one and "
                         f"{self.atoms.describe(other)} in another; join them first"
                     )
+
+
+def _origin(op: Operation) -> str:
+    """Whose coordinates an atom stands for, in errors."""
+    if isinstance(op, ScanOp | ScanBitvectorOp) and isinstance(op.tensor, BlockArgument):
+        return f"level {op.level.value.data} of argument {op.tensor.index}"
+    return op.name
 
 
 def _axis(op: Operation, level: int) -> str:

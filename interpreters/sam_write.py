@@ -81,6 +81,8 @@ class WriteFunctions(InterpreterFunctions):
             segments.append(_outermost(pair[0]) if not segments else pair[0])
             coordinates.append(pair[1])
         shape = _shape(op.result.type, extents, format.block)
+        like = np.asarray(zero(sam.StreamType(sam.Kind.VAL, op.result.type.element_type, ())))
+        values = values.astype(like.dtype)
         storage = Storage(shape, format, tuple(segments), tuple(coordinates), values)
         try:
             storage.validate(f"'{op.name}'")
