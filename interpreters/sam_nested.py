@@ -49,7 +49,7 @@ def decode(tokens: Sequence[Token], depth: int, where: str) -> Nested:
     `D` alone is the empty list: what a dropper leaves that dropped every fiber. Raises
     `InterpretationError` naming `where` if the tokens are no stream of that depth.
     """
-    if depth and tuple(tokens) == (DONE,):
+    if depth and len(tokens) == 1 and tokens[0] is DONE:
         return []
     rows: list[list[Nested]] = [[] for _ in range(depth + 1)]
     for token in tokens[:-1]:

@@ -64,12 +64,13 @@ def _write(op: Operation, type: Attribute, result: Any, increasing: bool) -> Any
 
 def _counts(tokens: Sequence[Token], where: str) -> list[int]:
     counts = [0]
-    for token in tokens[:-1]:
-        if token is REPEAT:
-            counts[-1] += 1
-        elif token is NEXT:
+    for token in tokens:
+        if token is NEXT:
             counts.append(0)
-    if set(tokens[:-1]) - {REPEAT, NEXT} or tokens[-1:] != (DONE,) or counts.pop():
+        else:
+            counts[-1] += token is REPEAT
+    marks = [token in (REPEAT, NEXT) for token in tokens]
+    if not all(marks[:-1]) or tokens[-1:] != (DONE,) or counts.pop():
         raise InterpretationError(f"{where}: '{format_tokens(tokens)}' is no stream of signals")
     return counts
 

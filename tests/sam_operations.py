@@ -100,11 +100,18 @@ def interpret(op: Operation, arguments: Sequence[Any]) -> tuple[Any, ...]:
     return interpreter.run_op(op, tuple(arguments))
 
 
-def run(build: Callable[..., Operation], *operands: Operand, **options: Any) -> list[Any]:
-    """Results of the operation that `build` makes of the operands, streams as text."""
+def evaluate(
+    build: Callable[..., Operation], *operands: Operand, **options: Any
+) -> tuple[Operation, tuple[Any, ...]]:
+    """The operation that `build` makes of the operands, and its results."""
     ssa: list[SSAValue] = [create_ssa_value(operand.type) for operand in operands]
     op = build(*ssa, **options)
-    results = interpret(op, [operand.value for operand in operands])
+    return op, interpret(op, [operand.value for operand in operands])
+
+
+def run(build: Callable[..., Operation], *operands: Operand, **options: Any) -> list[Any]:
+    """Results of the operation that `build` makes of the operands, streams as text."""
+    op, results = evaluate(build, *operands, **options)
     return [
         format_tokens(result) if isinstance(type, sam.StreamType) else result
         for result, type in zip(results, op.result_types, strict=True)
