@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
 
 from xdsl.builder import Builder
-from xdsl.dialects import arith, func, linalg, tensor
+from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     AffineMapAttr,
@@ -29,6 +29,8 @@ from xdsl.dialects.builtin import (
     TensorType,
     i64,
 )
+from xdsl.dialects.linalg.attrs import IteratorTypeAttr
+from xdsl.dialects.linalg.ops import FillOp, GenericOp, YieldOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
@@ -238,7 +240,7 @@ class EntryBuilder:
             raise InputError(f"a reduction of elements of type {element} has no start value")
         scalar = Scalars(self.insert).constant(value, element)
         out = self.empty(shape, element, format)
-        result = self.insert(linalg.FillOp([scalar], [out])).results[0]
+        result = self.insert(FillOp([scalar], [out])).results[0]
         self._uniform[result] = value
         return result
 
@@ -246,7 +248,7 @@ class EntryBuilder:
         """An extent as a tensor of rank 0."""
         scalar = Scalars(self.insert).cast(self.size(extent), element)
         out = self.empty((), element)
-        return self.view(self.insert(linalg.FillOp([scalar], [out])).results[0], ())
+        return self.view(self.insert(FillOp([scalar], [out])).results[0], ())
 
     def generic(
         self,
@@ -283,11 +285,11 @@ class EntryBuilder:
         result = scalars.cast(body(scalars, block.args[:-1]), element)
         if reduction is not None:
             result = scalars.binary(reduction, block.args[-1], result)
-        inner.insert(linalg.YieldOp(result))
+        inner.insert(YieldOp(result))
         maps = [_indexing_map(labels, loops) for _, labels in (*operands, (start, tuple(out)))]
-        iterators = [linalg.IteratorTypeAttr.parallel()] * len(out)
-        iterators += [linalg.IteratorTypeAttr.reduction()] * (len(loops) - len(out))
-        op = linalg.GenericOp(values, [start], Region(block), maps, iterators, [start.type])
+        iterators = [IteratorTypeAttr.parallel()] * len(out)
+        iterators += [IteratorTypeAttr.reduction()] * (len(loops) - len(out))
+        op = GenericOp(values, [start], Region(block), maps, iterators, [start.type])
         return self.view(self.insert(op).results[0], shape)
 
     def _walked(

@@ -51,7 +51,8 @@ def as_tensor(emit: EntryBuilder, view: View) -> SSAValue:
     repeated = any(
         axis is None and extent != 1 for axis, extent in zip(view.axes, view.shape, strict=True)
     )
-    if view.is_whole or repeated or walked != sorted(walked):
+    # xDSL's verifier refuses to expand a tensor of rank 0, so that is a copy as well.
+    if view.is_whole or repeated or not walked or walked != sorted(walked):
         return emit.materialize(view)
     extents: dict[int, Extent] = {
         axis: extent for axis, extent in zip(view.axes, view.shape, strict=True) if axis is not None

@@ -1,9 +1,9 @@
 """
 PyTorch modules -> entry IR.
 
-`torch.export` gives the graph of a model; `run_decompositions({})` makes it functional but
-keeps linear, softmax, layer_norm and attention whole. Each ATen operator then becomes `linalg`
-operations through its handler in `headrace.frontends.aten`. Parameters and buffers become
+`torch.export` gives the graph of a model, in which linear, softmax, layer_norm and attention are
+whole. Each ATen operator then becomes `linalg` operations through its handler in
+`headrace.frontends.aten`. Parameters and buffers become
 arguments of `@main` behind the user's, so that no weight is ever text.
 
 The formats of tensors come from torch's sparse layouts, or from the annotation `formats`.
@@ -224,7 +224,7 @@ class _Importer:
             return self.fold(node)
         handler = HANDLERS.get(operator)
         if handler is None:
-            raise InputError(f"{_where(node)}: {_unsupported(operator)}")
+            raise InputError(f"{_where(node)}: {_unsupported(node)}")
         first = tracing.first(value)
         call = Call(
             self.emit,
@@ -281,9 +281,8 @@ class _Importer:
         import torch
         from torch.fx.node import map_arg
 
-        target = cast(Any, node.target)
-        if torch.Tag.nondeterministic_seeded in target.tags:
-            raise InputError(f"{_where(node)}: {target} is random; pass its result as an argument")
+        if tracing.is_random(node):
+            raise InputError(f"{_where(node)}: {_unsupported(node)}")
 
         def value(source: "Node") -> Any:
             return self.values[source]
@@ -291,7 +290,7 @@ class _Importer:
         args = cast(tuple[Any, ...], map_arg(node.args, value))
         kwargs = cast(dict[str, Any], map_arg(dict(node.kwargs), value))
         with torch.no_grad():
-            return target(*args, **kwargs)
+            return cast(Any, node.target)(*args, **kwargs)
 
     def constant_view(self, name: str, tensor: "torch.Tensor") -> View:
         """A constant of the trace: filled in place if it is one number, else an argument."""
@@ -340,7 +339,10 @@ def _where(node: "Node") -> str:
     return f"node {node.name}{place}{f' `{text}`' if text else ''}"
 
 
-def _unsupported(operator: str) -> str:
+def _unsupported(node: "Node") -> str:
+    operator = str(node.target)
+    if tracing.is_random(node):
+        return f"{operator} is random; call model.eval(), or pass what it draws as an argument"
     near = difflib.get_close_matches(operator, HANDLERS, n=4, cutoff=0.5)
     name = operator.split(".")[1] if "." in operator else operator
     same = [known for known in HANDLERS if known.split(".")[1] == name]

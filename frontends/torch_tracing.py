@@ -2,11 +2,11 @@
 Running `torch.export` on a model: arguments, sizes known only at run time, and source lines.
 
 Traps of torch 2.13 that are handled here: the same tensor given twice collapses into one input
-(it is cloned); CSC and BSC inputs cannot be decomposed (a CSR or BSR tensor stands in, only the
-format knows the difference); sizes cannot be dynamic next to a sparse input. For the last, a
-prime number stands in for each named size, so that every size of the graph that it divides
-is recognised; a second trace with other primes must give the same graph, which rejects models
-that depend on the number.
+(it is cloned); many operations on sparse tensors can be traced but not decomposed (a graph of
+known operators is taken as it is); sizes cannot be dynamic next to a sparse input. For the last,
+a prime number stands in for each named size, so that every size of the graph that it divides is
+recognised; a second trace with other primes must give the same graph, which rejects models that
+depend on the number.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from headrace.frontends.aten.registry import HANDLERS
 from headrace.frontends.builder import Extent
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
@@ -117,7 +118,12 @@ def trace(
     kwargs: Mapping[str, Any],
     dynamic_shapes: DynamicShapes | None,
 ) -> "tuple[ExportedProgram, Sizes, Signature]":
-    """Export `model`, functional and decomposed no further than the operators of its layers."""
+    """
+    Export `model`.
+
+    Operators that the importer does not know, or that change a tensor in place, are decomposed
+    by `run_decompositions({})`, which still keeps the operators of layers whole.
+    """
     signature = signature_of(args, kwargs)
     bound = _bind(model, args, kwargs)
     asked = dict(dynamic_shapes or {})
@@ -176,10 +182,12 @@ def _stand_in(
         none = torch.zeros((len(shape), 0), dtype=torch.int64)
         return cast(Any, torch).sparse_coo_tensor(none, torch.zeros(0, dtype=tensor.dtype), shape)
     if tensor.layout in (torch.sparse_csr, torch.sparse_csc) and len(shape) == 2:
-        rows = torch.zeros(shape[0] + 1, dtype=torch.int64)
-        none = torch.zeros(0, dtype=torch.int64)
+        outer = shape[0 if tensor.layout == torch.sparse_csr else 1]
+        pointers, none = (torch.zeros(size, dtype=torch.int64) for size in (outer + 1, 0))
         values = torch.zeros(0, dtype=tensor.dtype)
-        return cast(Any, torch).sparse_csr_tensor(rows, none, values, size=shape)
+        return cast(Any, torch).sparse_compressed_tensor(
+            pointers, none, values, size=shape, layout=tensor.layout
+        )
     raise InputError(f"sizes of {name} cannot be dynamic in the layout {tensor.layout}; use CSR")
 
 
@@ -192,32 +200,43 @@ def _export(
     import torch
     from torch.utils import _pytree
 
-    args, kwargs = _pytree.tree_unflatten(_exportable(leaves), signature.specification)
+    args, kwargs = _pytree.tree_unflatten(_distinct(leaves), signature.specification)
     try:
         with _quiet(), torch.no_grad():
             program: Any = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
-            return program.run_decompositions({})
+            return program if _is_ready(program) else program.run_decompositions({})
     except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"torch.export cannot trace {type(model).__name__}: {_summary(error)}"
         ) from error
 
 
-def _exportable(leaves: Sequence[Any]) -> list[Any]:
-    """Distinct tensor objects in layouts that torch can decompose."""
-    import torch
+def _is_ready(program: "ExportedProgram") -> bool:
+    """Whether no operator changes a tensor in place, and all that are not constant are known."""
+    from torch._ops import OpOverload
 
+    variable: set[Node] = set()
+    for node in program.graph.nodes:
+        if node.op == "placeholder" or variable & set(node.all_input_nodes):
+            variable.add(node)
+        target = cast(Any, node.target)
+        if not isinstance(target, OpOverload):
+            continue
+        mutable: bool = cast(Any, target)._schema.is_mutable
+        unknown = node in variable and str(node.target) not in HANDLERS
+        if mutable or (unknown and is_tensor(first(node.meta.get("val")))):
+            return False
+    return True
+
+
+def _distinct(leaves: Sequence[Any]) -> list[Any]:
+    """The leaves as distinct objects."""
     seen: set[int] = set()
     result: list[Any] = []
     for leaf in leaves:
-        if is_tensor(leaf):
-            if id(leaf) in seen:
-                leaf = leaf.clone()
-            seen.add(id(leaf))
-            if leaf.layout == torch.sparse_csc:
-                leaf = leaf.to_sparse_csr()
-            elif leaf.layout == torch.sparse_bsc:
-                leaf = leaf.to_sparse_bsr(leaf.values().shape[1:])
+        if is_tensor(leaf) and id(leaf) in seen:
+            leaf = leaf.clone()
+        seen.add(id(leaf))
         result.append(leaf)
     return result
 
@@ -318,6 +337,13 @@ def _is_torch(file: str) -> bool:
     import torch
 
     return file.startswith(os.path.dirname(torch.__file__))
+
+
+def is_random(node: "Node") -> bool:
+    """Whether the operator of `node` draws random numbers."""
+    import torch
+
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
 
 
 def module_path(node: "Node") -> str:

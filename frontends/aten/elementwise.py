@@ -1,7 +1,7 @@
 """ATen operators that work element by element."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from xdsl.dialects.builtin import AnyFloat, IntegerType, f32, i1, i64
 from xdsl.ir import Attribute, SSAValue
@@ -114,9 +114,6 @@ for _name, _operators in {
     "div": ("aten.div.Tensor", "aten.div.Scalar"),
     "max": ("aten.maximum.default", "aten.max.other", "aten.clamp_min.default"),
     "min": ("aten.minimum.default", "aten.min.other", "aten.clamp_max.default"),
-    "and": ("aten.bitwise_and.Tensor", "aten.bitwise_and.Scalar"),
-    "or": ("aten.bitwise_or.Tensor", "aten.bitwise_or.Scalar"),
-    "xor": ("aten.bitwise_xor.Tensor", "aten.bitwise_xor.Scalar"),
 }.items():
     lowers(*_operators)(_binary(_name))
 
@@ -124,6 +121,9 @@ lowers("aten.clamp_min.Tensor")(_binary("max"))
 lowers("aten.clamp_max.Tensor")(_binary("min"))
 
 for _name in ("and", "or", "xor"):
+    _spellings = (f"aten.bitwise_{_name}", f"aten.__{_name}__")
+    _operators = (f"{spelling}.{kind}" for spelling in _spellings for kind in ("Tensor", "Scalar"))
+    lowers(*_operators)(_binary(_name))
     lowers(f"aten.logical_{_name}.default")(_logical(_name))
 
 _PREDICATES: tuple[Predicate, ...] = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -221,7 +221,7 @@ def where(c: Call, condition: View, x: Operand, y: Operand) -> View:
 
 
 @lowers("aten.to.dtype", "aten._to_copy.default")
-def to_dtype(c: Call, x: View, dtype: Any = None) -> View:
+def to_dtype(c: Call, x: View, *_: object) -> View:
     return cast_to_result(c, x)
 
 
@@ -229,6 +229,12 @@ def to_dtype(c: Call, x: View, dtype: Any = None) -> View:
 def dropout(c: Call, x: View, p: float, train: bool) -> View:
     if train and p > 0:
         raise InputError("dropout in training mode is random; call model.eval() first")
+    return x
+
+
+@lowers("aten.to_dense.default")
+def to_dense(c: Call, x: View) -> View:
+    """The values are the same, and the reader decides how to read them."""
     return x
 
 

@@ -11,8 +11,8 @@ from headrace.storage.errors import InputError
 
 @lowers(
     "aten.view.default",
-    "aten.reshape.default",
     "aten._unsafe_view.default",
+    "aten.reshape.default",
     "aten.flatten.using_ints",
     "aten.unflatten.int",
 )
@@ -35,7 +35,7 @@ def transpose(c: Call, x: View, first: int, second: int) -> View:
     return x.permute(order)
 
 
-@lowers("aten.t.default", "aten.numpy_T.default", "aten.mT.default")
+@lowers("aten.t.default", "aten.mT.default", "aten.numpy_T.default")
 def t(c: Call, x: View) -> View:
     return x if x.rank < 2 else transpose(c, x, -2, -1)
 
@@ -92,7 +92,7 @@ def slice(
 @lowers("aten.narrow.default")
 def narrow(c: Call, x: View, dim: int, start: int, length: int) -> View:
     d = dimension(dim, x.rank)
-    return c.emit.slice(x, d, _position(start, x.shape[d]), length)
+    return c.emit.slice(x, d, _position(start, x.shape[d]), c.shape[d])
 
 
 def _position(index: int, extent: Extent) -> int:
@@ -165,8 +165,9 @@ def ones(c: Call, shape_or_like: object, *_: object) -> View:
 
 
 @lowers("aten.scalar_tensor.default")
-def scalar_tensor(c: Call, value: float) -> View:
-    return filled(c, value)
+def scalar_tensor(c: Call, size: str) -> View:
+    """A size known at run time; other scalars are constants of the trace."""
+    return c.emit.number(size, c.element)
 
 
 def filled(c: Call, value: float) -> View:
