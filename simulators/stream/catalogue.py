@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.errors import ProgramError
+from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.primitive import Constant, Primitive
 from headrace.simulators.stream.primitives import (
     accumulate,
@@ -97,7 +97,7 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
     if kind.startswith("accumulate") and parameters.get("order", n) != n:
         raise ProgramError(f"an accumulator of order {n} has {n + 2} inputs, not {inputs}")
     known = {a.name for a in primitive.parameters} | {a.name for a in primitive.statics}
-    if unknown := set(parameters) - known - {"lanes", "order", "output", "rank"}:
+    if unknown := set(parameters) - known - {"lanes", "order", "output"}:
         raise ProgramError(
             f"{kind} has no parameter '{min(unknown)}'; it has {', '.join(sorted(known)) or 'none'}"
         )

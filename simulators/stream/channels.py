@@ -170,6 +170,9 @@ class ChannelFunction(Function):
             yield f"%var.{name} = alloca {kind}"
         yield from _word("t.start", layout.TIME)
         yield "store i64 %t.start, ptr %t"
+        yield "%traffic = alloca i64"
+        yield from _word("traffic.start", layout.TRAFFIC)
+        yield "store i64 %traffic.start, ptr %traffic"
         for port in (*self.variant.inputs, *self.variant.outputs):
             yield from self.load_port(port)
         for parameter in self.variant.primitive.parameters:
@@ -228,6 +231,8 @@ class ChannelFunction(Function):
         yield "exit:"
         yield "%t.end = load i64, ptr %t"
         yield "store i64 %t.end, ptr %t.start.cell"
+        yield "%traffic.end = load i64, ptr %traffic"
+        yield "store i64 %traffic.end, ptr %traffic.start.cell"
         for port in (*self.variant.inputs, *self.variant.outputs):
             yield f"%{port}.final = load i64, ptr %{port}.position"
             yield f"%{port}.last.final = load i64, ptr %{port}.last"

@@ -146,7 +146,7 @@ class _StepFunction(ExpressionFunction):
                     self.refuse(given, f"'{argument.name}' of {helper.name} has another type")
         body = [_Substitution(names).visit(copy.deepcopy(s)) for s in helper.body]
         outside = self.procedure, self.constants
-        self.procedure, self.constants = helper, {**helper.constants, **self.constants}
+        self.procedure, self.constants = helper, {**self.constants, **helper.constants}
         result = None
         match body:
             case [*before, ast.Return(value=ast.expr() as value)]:
@@ -163,6 +163,10 @@ class _StepFunction(ExpressionFunction):
         match target, value:
             case _, ast.Call(func=ast.Name(id="peek" | "take" as verb), args=[port]):
                 self.store(target, self.receive(verb, port, node.lineno), node)
+            case _, ast.Call(func=ast.Name(id="ask"), args=[line]):
+                self.ask(self.value(line).text, node.lineno)
+                arrival = self.load("%node", layout.DETAIL * layout.WORD)
+                self.store(target, Value(INT, arrival), node)
             case _, ast.Call(func=ast.Name(id=name)) if name in self.procedure.helpers:
                 result = self.inline(self.procedure.helpers[name], value)
                 if result is None:
@@ -232,11 +236,14 @@ class _StepFunction(ExpressionFunction):
                 self.set(f"{array}.cursor", self.let(f"add i64 %{array}.base, {size}"))
             case "reserve":
                 self.ensure(self.array(args[0]), args[1], line)
+            case "transfer":
+                self.count_traffic(self.value(args[0]).text)
             case "request":
-                self.node_put(layout.DETAIL, self.value(args[0]).text)
-                served = self.label("served")
-                self.pause(Point("memory", "", line), served, layout.SERVED)
-                self.open(served)
+                words = self.value(args[0]).text
+                self.count_traffic(words)
+                self.ask(words, line)
+            case "wait":
+                self.wait_clock(self.value(args[0]).text, layout.STALL_IN)
             case "write":
                 stored = self.value(args[2])
                 slot = self.slot(self.array(args[0]), args[1])
@@ -256,6 +263,16 @@ class _StepFunction(ExpressionFunction):
                 f"call i64 @llvm.smax.i64(i64 {stamp}, i64 {self.read('send.at').text})"
             )
         self.insert(port, tail, self.value(token).text, stamp)
+
+    def ask(self, detail: str, line: int) -> None:
+        """Wait until the memory arbiter has served the node."""
+        self.node_put(layout.DETAIL, detail)
+        served = self.label("served")
+        self.pause(Point("memory", "", line), served, layout.SERVED)
+        self.open(served)
+
+    def count_traffic(self, words: str) -> None:
+        self.set("traffic", self.let(f"add i64 {self.get('traffic')}, {words}"))
 
     def fail(self, args: list[ast.expr]) -> None:
         port = self.port(args[1]) if len(args) > 1 else None

@@ -135,6 +135,10 @@ def tick(cycles: int) -> None:
     """Move the clock."""
 
 
+def wait(time: int) -> None:
+    """Move the clock to `time` if that is later; the wait counts as a stall on input."""
+
+
 def now() -> int:
     """The clock."""
     ...
@@ -211,6 +215,19 @@ def write(output: FloatOutput | IntOutput, index: int, value: float) -> None:
 
 def reserve(work: IntWork | FloatWork, size: int) -> None:
     """Make indices 0 to size - 1 valid; new entries are zero."""
+
+
+def transfer(words: int) -> None:
+    """Count words that are read from memory or written to it."""
+
+
+def request(words: int) -> None:
+    """Ask the memory arbiter for words; the clock moves to the time of the last answer."""
+
+
+def ask(line: int) -> int:
+    """Ask the memory arbiter for a line; the result is when its data arrives."""
+    ...
 
 
 def registers(n: int) -> list[int]:

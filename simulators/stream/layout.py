@@ -27,7 +27,9 @@ DETAIL = 8
 """The message of a failure, the size wanted by a growing array, or the words of a request."""
 OFFENDER = 9
 """The token that caused a failure."""
-PORTS = 10
+TRAFFIC = 10
+"""Words moved to or from memory."""
+PORTS = 11
 """First port word: addresses of channel records, inputs first."""
 
 RUNNING, FINISHED, FAILED, GROWING, SERVED = 0, 1, 2, 3, 4

@@ -24,15 +24,17 @@ from headrace.simulators.stream.ir import LIBM
 llvm = cast(Any, llvm_binding)
 
 SCHEDULER = f"""
-define i64 @run(ptr %nodes, i64 %count, i64 %sweeps) nounwind {{
+define i64 @run(ptr %nodes, i64 %count, i64 %sweeps, i64 %arbiter) nounwind {{
 entry:
+  %arbiter.record = inttoptr i64 %arbiter to ptr
   br label %sweep
 sweep:
-  %left = phi i64 [%sweeps, %entry], [%left.next, %again]
+  %left = phi i64 [%sweeps, %entry], [%left.next, %again], [%left, %grant]
+  %granted = phi i1 [0, %entry], [0, %again], [1, %grant]
   br label %next
 next:
   %i = phi i64 [0, %sweep], [%i.next, %advance]
-  %moved = phi i64 [0, %sweep], [%moved.next, %advance]
+  %moved = phi i1 [0, %sweep], [%moved.next, %advance]
   %end = icmp eq i64 %i, %count
   br i1 %end, label %swept, label %look
 look:
@@ -54,16 +56,24 @@ visit:
   %failed = icmp eq i64 %status, {layout.FAILED}
   br i1 %failed, label %stop, label %advance
 advance:
-  %moved.next = phi i64 [%moved, %look], [1, %visit]
+  %moved.next = phi i1 [%moved, %look], [1, %visit]
   %i.next = add i64 %i, 1
   br label %next
 swept:
-  %idle = icmp eq i64 %moved, 0
-  br i1 %idle, label %quiet, label %again
+  br i1 %moved, label %again, label %idle
 again:
   %left.next = sub i64 %left, 1
   %spent = icmp eq i64 %left.next, 0
   br i1 %spent, label %pause, label %sweep
+idle:
+  %absent = icmp eq i64 %arbiter, 0
+  %over = or i1 %absent, %granted
+  br i1 %over, label %quiet, label %grant
+grant:
+  %arbiter.step.at = getelementptr i64, ptr %arbiter.record, i64 {layout.STEP}
+  %arbiter.step = load ptr, ptr %arbiter.step.at
+  %arbiter.status = call i64 %arbiter.step(i64 %arbiter)
+  br label %sweep
 quiet:
   ret i64 0
 pause:
@@ -72,7 +82,11 @@ stop:
   ret i64 2
 }}
 """
-"""Visit the nodes round robin until no node can move (0), time is up (1) or one fails (2)."""
+"""
+Visit the nodes round robin until no node can move (0), time is up (1) or one fails (2).
+
+When no node can move, the arbiter, if there is one, may let some go on.
+"""
 
 QUIET, PAUSED, STOPPED = 0, 1, 2
 
@@ -124,10 +138,10 @@ class Machine:
         return bytes(self.target.emit_object(module))
 
     def scheduler(self) -> Run:
-        """The scheduler as a function (record addresses, number of nodes, sweeps) -> outcome."""
+        """The scheduler: (record addresses, number of nodes, sweeps, arbiter or 0) -> outcome."""
         address = self.load("run", SCHEDULER)
-        function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        return function(address)
+        words = [ctypes.c_int64] * 3
+        return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *words)(address)
 
 
 @functools.cache

@@ -51,6 +51,8 @@ class Program:
     """A label for each node (str), unique."""
     parameters: Array
     """The parameters of each node as JSON (str); a slot is `{"slot": name}`."""
+    ranks: Array
+    """The place of each node in the order of memory ports."""
     input_starts: Array
     """Node i reads channels `inputs[input_starts[i] : input_starts[i + 1]]`, in port order."""
     inputs: Array
@@ -105,6 +107,7 @@ class ProgramBuilder:
         self._kinds: list[str] = []
         self._names: list[str] = []
         self._parameters: list[dict[str, Parameter]] = []
+        self._ranks: list[int] = []
         self._inputs: list[list[Stream]] = []
         self._outputs: list[int] = []
         self._capacities: dict[Stream, int] = {}
@@ -123,13 +126,17 @@ class ProgramBuilder:
         label = name or kind
         if label in self._names:
             label = f"{label} #{len(self._names)}"
+        index = len(self._kinds)
+        rank = parameters.pop("rank", index)
+        if not isinstance(rank, int):
+            raise ProgramError(f"node '{label}': rank must be a number, not {rank!r}")
         try:
             variant = variant_of(kind, len(inputs), parameters)
         except ProgramError as error:
             raise ProgramError(f"node '{label}': {error}") from None
-        index = len(self._kinds)
         self._kinds.append(kind)
         self._names.append(label)
+        self._ranks.append(rank)
         self._parameters.append(parameters)
         self._inputs.append(list(inputs))
         self._outputs.append(len(variant.outputs))
@@ -170,7 +177,7 @@ class ProgramBuilder:
             for port, stream in enumerate(streams)
         ]
         kinds, names = list(self._kinds), list(self._names)
-        parameters = list(self._parameters)
+        parameters, ranks = list(self._parameters), list(self._ranks)
         outputs: list[list[int]] = [[-1] * count for count in self._outputs]
         inputs: list[list[int]] = [[-1] * len(streams) for streams in self._inputs]
         channels: list[tuple[int, list[int]]] = []
@@ -202,6 +209,7 @@ class ProgramBuilder:
                 label = f"broadcast {names[node]}"
                 names.append(f"{label}.{port}" if len(ports) > 1 else label)
                 parameters.append({"lanes": len(found)})
+                ranks.append(len(ranks))
                 inputs.append([ports[port]])
                 legs = [channel(capacity, edge.initial) for edge in found]
                 for leg, edge in zip(legs, found, strict=True):
@@ -212,6 +220,7 @@ class ProgramBuilder:
             kinds=np.array([kinds[i] for i in order], dtype=np.str_),
             names=np.array([names[i] for i in order], dtype=np.str_),
             parameters=np.array([_encode(parameters[i]) for i in order], dtype=np.str_),
+            ranks=np.array([ranks[i] for i in order], dtype=np.int64),
             input_starts=_starts([inputs[i] for i in order]),
             inputs=_flat([inputs[i] for i in order]),
             output_starts=_starts([outputs[i] for i in order]),

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
-from headrace.simulators.stream.simulate import SimulationResult, simulate
+from headrace.simulators.stream.memory import BankedMemory, ParityMemory
+from headrace.simulators.stream.program import Parameter, Program, ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.simulate import simulate
+from headrace.simulators.stream.statistics import SimulationResult
 
 DATA = (
     Path(
@@ -64,7 +66,13 @@ class GraphReader:
         return self.made[index]
 
     def make(self, node: dict[str, Any]) -> dict[str, Stream]:
-        add, tensor, kind = self.builder.node, node.get("tensor"), node["type"]
+        tensor, kind = node.get("tensor"), node["type"]
+
+        def add(primitive: str, *inputs: Stream, **parameters: Parameter) -> tuple[Stream, ...]:
+            # The place in the file numbers the ports of the memory.
+            rank = self.graph["nodes"].index(node)
+            return self.builder.node(primitive, *inputs, rank=rank, **parameters)
+
         match kind:
             case "fiberlookup":
                 level = f"{tensor}.{node['mode']}"
@@ -162,3 +170,51 @@ def test_cycles_at_every_recorded_depth(case: dict[str, Any]) -> None:
         else:
             assert result.cycles == expected
             check_values(result, gold)
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_cycles_and_requests_with_the_parity_memory(case: dict[str, Any]) -> None:
+    program, arrays, gold = load(case["name"])
+    memory = ParityMemory()
+    result = simulate(program, arrays, memory=memory)
+    assert result.cycles == case["clock_model"]["hbm"]
+    moved = sum(traffic.read + traffic.written for traffic in result.memory.values())
+    assert moved == memory.word_bytes * case["clock_model"]["hbm_requests"]
+    check_values(result, gold)
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_ledger_stays_close_to_the_exact_memory(case: dict[str, Any]) -> None:
+    program, arrays, gold = load(case["name"])
+    ledger, exact = (
+        simulate(program, arrays, memory=BankedMemory(exact=exact)) for exact in (False, True)
+    )
+    assert ledger.memory == exact.memory
+    assert ledger.cycles == pytest.approx(exact.cycles, rel=0.05)
+    check_values(ledger, gold)
+    check_values(exact, gold)
+
+
+def test_deadlock_names_its_cycle_and_the_smallest_sufficient_depth() -> None:
+    program, arrays, _ = load("mha__i1_k8_j2_m4")
+    deadlock = simulate(program, arrays, depth=8).deadlock
+    assert deadlock is not None
+    assert deadlock.smallest_depth == 81
+    kinds = {blocked.kind for blocked in deadlock.cycle}
+    assert kinds == {"data", "room"}
+    assert all(b.held == (8 if b.kind == "room" else 0) for b in deadlock.cycle)
+    for blocked, following in zip(
+        deadlock.cycle, (*deadlock.cycle[1:], deadlock.cycle[0]), strict=True
+    ):
+        assert blocked.other == following.node
+
+
+SMALLEST = [case for case in CASES if case["cycles"]["depth8"] == "deadlock"]
+
+
+@pytest.mark.parametrize("case", SMALLEST, ids=[case["name"] for case in SMALLEST])
+def test_smallest_depth_is_recorded(case: dict[str, Any]) -> None:
+    program, arrays, _ = load(case["name"])
+    deadlock = simulate(program, arrays, depth=1).deadlock
+    assert deadlock is not None
+    assert deadlock.smallest_depth == case["clock_model"]["min_depth"]

@@ -37,6 +37,7 @@ from headrace.simulators.stream.language import (
     tanh,
     tick,
     token_of,
+    transfer,
     value_of,
 )
 from headrace.simulators.stream.primitive import primitive
@@ -54,6 +55,7 @@ def array(ref: In, val: Out, values: Floats) -> None:
         if is_data(token):
             if not below(token, len(values)):
                 fail("reference {token} is outside the values", ref, token)
+            transfer(1)
             send(val, token_of(values[token]))
         elif token == EMPTY:
             send(val, 0)

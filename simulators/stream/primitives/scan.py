@@ -29,6 +29,7 @@ from headrace.simulators.stream.language import (
     send,
     take,
     tick,
+    transfer,
 )
 from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.primitives.closing import closing_stop
@@ -48,6 +49,7 @@ def scan_compressed(ref: In, crd: Out, child: Out, segments: Ints, coordinates: 
                 fail("reference {token} is outside the segments", ref, parent)
             position = segments[parent]
             end = segments[parent + 1]
+            transfer(2 + end - position)
             while position < end:
                 send(crd, coordinates[position])
                 send(child, position)
@@ -101,6 +103,7 @@ def scan_bitvector(ref: In, bv: Out, child: Out, words: Ints) -> None:
             while counted < parent:
                 total += ones(words[counted])
                 counted += 1
+            transfer(1)
             send(bv, words[parent])
             send(child, total)
             tick(1)

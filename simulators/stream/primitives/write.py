@@ -24,6 +24,7 @@ from headrace.simulators.stream.language import (
     resize,
     take,
     tick,
+    transfer,
     value_of,
     write,
 )
@@ -48,6 +49,7 @@ def write_coordinates(
         token = take(crd)
         if is_data(token):
             append(coordinates, token)
+            transfer(1)
             tick(1)
         elif token == DONE:
             finish()
@@ -57,9 +59,11 @@ def write_coordinates(
             if len(coordinates) > closed:
                 closed = len(coordinates)
                 append(segments, closed)
+                transfer(1)
                 tick(1)
         elif mark_of(token) == 0:
             append(segments, len(coordinates))
+            transfer(1)
             tick(1)
 
 
@@ -70,6 +74,7 @@ def write_values(val: In, values: FloatOutput) -> None:
         token = take(val)
         if is_data(token):
             append(values, value_of(token))
+            transfer(1)
             tick(1)
         elif token == DONE:
             tick(1)
@@ -93,6 +98,7 @@ def store(ref: In, val: In, values: FloatOutput, extents: Ints) -> None:
         if is_data(position):
             if not below(position, size):
                 fail("reference {token} is outside the array", ref, position)
+            transfer(1)
             if is_data(token):
                 write(values, position, value_of(token))
             elif token == EMPTY:

@@ -1,0 +1,68 @@
+"""
+Descriptions of machines: every number that a simulation takes from hardware, named, with units.
+
+A description is read from TOML:
+
+    [memory]
+    channels = 8
+    latency = 64
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from headrace.simulators.stream.errors import ProgramError
+
+
+@dataclass(frozen=True)
+class MemoryDescription:
+    """An off-chip memory with independent channels; a line lives on the channel of its address."""
+
+    channels: int = 8
+    line_bytes: int = 64
+    """Bytes that one request moves."""
+    word_bytes: int = 8
+    """Bytes of a coordinate, segment or value."""
+    interval: int = 2
+    """Cycles between two lines on one channel: 8 channels of 64 B give 256 B a cycle."""
+    latency: int = 64
+    """Cycles from the start of a request on its channel to its data."""
+    startup: int = 14
+    """Cycles before the memory accepts its first request."""
+    outstanding: int = 16
+    """Requests that one port may have open."""
+
+
+@dataclass(frozen=True)
+class MachineDescription:
+    """A machine that runs stream programs."""
+
+    memory: MemoryDescription = field(default_factory=MemoryDescription)
+
+    @staticmethod
+    def load(path: str | Path) -> "MachineDescription":
+        """
+        Read a description; what is not named keeps its default.
+
+        Raises `ProgramError` for broken TOML, an unknown name or a number that is not positive.
+        """
+        try:
+            text = tomllib.loads(Path(path).read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ProgramError(f"cannot read the machine description '{path}': {error}") from None
+        if unknown := set(text) - {"memory"}:
+            raise ProgramError(f"'{path}': there is no section '{min(unknown)}'; use [memory]")
+        return MachineDescription(_memory(text.get("memory", {}), path))
+
+
+def _memory(section: dict[str, Any], path: str | Path) -> MemoryDescription:
+    names = [f.name for f in fields(MemoryDescription)]
+    for name, value in section.items():
+        if name not in names:
+            raise ProgramError(f"'{path}': the memory has no '{name}'; it has {', '.join(names)}")
+        least = 0 if name in ("latency", "startup") else 1
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ProgramError(f"'{path}': memory.{name} must be a number of at least {least}")
+    return MemoryDescription(**section)

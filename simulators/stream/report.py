@@ -1,0 +1,40 @@
+"""Explain a deadlock; export traces."""
+
+from headrace.simulators.stream import layout
+from headrace.simulators.stream.schedule import Run
+from headrace.simulators.stream.statistics import Blocked, Deadlock
+
+
+def diagnose(run: Run, smallest_depth: int | None) -> Deadlock:
+    """Say which nodes of a run that is stuck wait for what, and around which cycle."""
+    waits: dict[int, tuple[Blocked, int]] = {}
+    for node in run.live_nodes():
+        point = run.blocked_at(node)
+        assert point is not None
+        channel = run.port_channel(node, point.subject)
+        reader = run.readers[channel]
+        assert reader is not None
+        other = run.writers[channel][0] if point.kind == "data" else reader[0]
+        held = int(run.channel(channel)[layout.FILLED]) // layout.SLOT
+        blocked = Blocked(run.label(node), point.kind, point.subject, run.label(other), held)
+        waits[node] = (blocked, other)
+    return Deadlock(
+        blocked=tuple(blocked for blocked, _ in waits.values()),
+        cycle=_cycle(waits),
+        smallest_depth=smallest_depth,
+    )
+
+
+def _cycle(waits: dict[int, tuple[Blocked, int]]) -> tuple[Blocked, ...]:
+    """Every blocked node waits for one other: follow them until a node comes again."""
+    done: set[int] = set()
+    for start in waits:
+        path: list[int] = []
+        node = start
+        while node in waits and node not in done:
+            done.add(node)
+            path.append(node)
+            node = waits[node][1]
+        if node in path:
+            return tuple(waits[n][0] for n in path[path.index(node) :])
+    return ()

@@ -1,0 +1,333 @@
+"""
+One run of a program: its records in memory, and the loop around the compiled scheduler.
+
+Nodes run until they block, round robin in the order of data flow. When none can move, rings of
+unbounded channels that are full are doubled, as are arrays that are full (Parks' scheme: the run
+behaves as if they were unbounded, and memory follows the need). If there is nothing to enlarge,
+the run is over.
+
+Source: run-to-block scheduling, "The Dataflow Abstract Machine Simulator Framework", ISCA 2024;
+T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
+"""
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.simulators.stream import layout, native, tokens
+from headrace.simulators.stream.errors import ProgramError, SimulationError
+from headrace.simulators.stream.kernel import Point, Variant
+from headrace.simulators.stream.kernels import compiled, kernel_of
+from headrace.simulators.stream.memory import MemoryModel
+from headrace.simulators.stream.primitive import ARRAY_KINDS, OUTPUT_KINDS, Argument
+from headrace.simulators.stream.program import Program, Slot
+
+Array = npt.NDArray[Any]
+
+UNBOUNDED_RING = 1024
+"""Slots of the ring of an unbounded channel at first."""
+
+SMALLEST_ARRAY = 1024
+"""Entries of an array that grows, at first."""
+
+SWEEPS = 1 << 16
+"""Rounds of the scheduler between looks at the keyboard."""
+
+
+class Run:
+    """The records of one run and everything they point to."""
+
+    def __init__(
+        self,
+        program: Program,
+        arrays: Mapping[str, Any],
+        depth: int | None,
+        memory: MemoryModel | None,
+    ) -> None:
+        self.program = program
+        self.arrays = arrays
+        self.memory = memory
+        self.memory_state = memory.start() if memory else None
+        count, channels = len(program.kinds), len(program.capacities)
+        self.parameters = [program.node_parameters(node) for node in range(count)]
+        self.inputs = [program.node_inputs(node) for node in range(count)]
+        self.outputs = [program.node_outputs(node) for node in range(count)]
+        self.kernels = [
+            kernel_of(
+                str(program.kinds[node]),
+                len(self.inputs[node]),
+                self.parameters[node],
+                memory,
+                self.memory_state,
+            )
+            for node in range(count)
+        ]
+        self.arbiter = count
+        arbiter = memory.arbiter if memory else None
+        if arbiter is not None:
+            self.kernels.append(compiled(Variant(arbiter, 0)))
+            self.parameters.append({})
+            self.inputs.append([])
+            self.outputs.append([])
+        starts = np.cumsum([0, *(kernel.words for kernel in self.kernels)])
+        size = int(starts[-1]) + channels * layout.CHANNEL_WORDS
+        self.heap = np.zeros(size, dtype=np.int64)
+        self.node_starts: list[int] = starts.tolist()
+        self.addresses = self.heap.ctypes.data + layout.WORD * starts[:-1].astype(np.int64)
+        self.readers: list[tuple[int, str] | None] = [None] * channels
+        self.writers: list[tuple[int, str]] = [(0, "")] * channels
+        self.rings: list[Array] = [self.heap] * channels
+        self.bound: dict[tuple[int, str], Array] = {}
+        machine = native.machine()
+        for node, kernel in enumerate(self.kernels):
+            self.bind_node(node, machine.load(kernel.symbol, kernel.text))
+        for channel in range(channels):
+            self.bind_channel(channel, int(program.capacities[channel]) or depth)
+        self.scheduler = machine.scheduler()
+
+    # Records -------------------------------------------------------------------------------------
+
+    def record(self, node: int) -> Array:
+        return self.heap[self.node_starts[node] : self.node_starts[node + 1]]
+
+    def channel(self, channel: int) -> Array:
+        start = self.node_starts[-1] + channel * layout.CHANNEL_WORDS
+        return self.heap[start : start + layout.CHANNEL_WORDS]
+
+    def port_channel(self, node: int, port: str) -> int:
+        variant = self.kernels[node].variant
+        if port in variant.inputs:
+            return self.inputs[node][variant.inputs.index(port)]
+        return self.outputs[node][variant.outputs.index(port)]
+
+    def label(self, node: int) -> str:
+        return str(self.program.names[node]) if node < self.arbiter else "memory"
+
+    # Binding -------------------------------------------------------------------------------------
+
+    def bind_node(self, node: int, step: int) -> None:
+        variant, record = self.kernels[node].variant, self.record(node)
+        record[layout.STEP] = step
+        self.release(node)
+        channels = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
+        ports = [
+            *zip(variant.inputs, self.inputs[node], strict=True),
+            *zip(variant.outputs, self.outputs[node], strict=True),
+        ]
+        for index, (port, channel) in enumerate(ports):
+            record[layout.PORTS + index] = channels + layout.WORD * layout.CHANNEL_WORDS * channel
+            if index < len(variant.inputs):
+                self.readers[channel] = (node, port)
+            else:
+                self.writers[channel] = (node, port)
+        for argument in variant.primitive.parameters:
+            self.bind_parameter(node, argument)
+
+    def bind_parameter(self, node: int, argument: Argument) -> None:
+        record, word = self.record(node), self.kernels[node].parameters[argument.name]
+        where = f"'{argument.name}' of node '{self.label(node)}'"
+        value = self.parameter(node, argument)
+        match argument.kind:
+            case "Int":
+                record[word] = self.integer(value, where)
+            case "Float":
+                record[word : word + 1].view(np.float64)[0] = self.number(value, where)
+            case _:
+                if node == self.arbiter and argument.name == "memory":
+                    return  # The arbiter sees memory as one array at address 0.
+                array = self.array(value, argument.kind, where)
+                self.bound[node, argument.name] = array
+                record[word] = array.ctypes.data
+                record[word + 1] = len(array) if argument.kind in ARRAY_KINDS else 0
+                record[word + 2] = len(array)
+
+    def parameter(self, node: int, argument: Argument) -> Any:
+        """What the program, the memory model or the primitive itself gives a parameter."""
+        parameters = self.parameters[node]
+        if argument.name in parameters:
+            return parameters[argument.name]
+        if node == self.arbiter and argument.name in ("nodes", "clients"):
+            return self.clients() if argument.name == "clients" else self.addresses[:node]
+        if self.memory_state is not None:
+            about = argument.name.removesuffix("_at")
+            slot = parameters.get(about)
+            if isinstance(slot, Slot):
+                about = slot.name
+            elif "output" in parameters:
+                about = f"{parameters['output']}.{about}"
+            value = self.memory_state.parameter(argument.name, about)
+            if value is not None:
+                return value
+        return argument.default
+
+    def clients(self) -> Array:
+        """The records of the nodes that touch memory: readers by rank, then writers by rank."""
+        assert self.memory is not None
+        clients = [n for n in range(self.arbiter) if self.program.kinds[n] in self.memory.clients]
+        clients.sort(key=lambda node: (self.writes(node), self.program.ranks[node]))
+        return self.addresses[clients]
+
+    def writes(self, node: int) -> bool:
+        """Whether the node writes an array."""
+        parameters = self.kernels[node].variant.primitive.parameters
+        return any(parameter.kind in OUTPUT_KINDS for parameter in parameters)
+
+    def lookup(self, value: Any, where: str) -> Any:
+        if not isinstance(value, Slot):
+            return value
+        if value.name not in self.arrays:
+            given = ", ".join(sorted(self.arrays)) or "nothing"
+            raise ProgramError(f"slot '{value.name}', {where}, is not bound; given: {given}")
+        return self.arrays[value.name]
+
+    def integer(self, value: Any, where: str) -> int:
+        number = self.lookup(value, where)
+        if isinstance(number, np.integer):
+            number = number.item()
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ProgramError(f"{where} must be an integer, not {number!r}")
+        return number
+
+    def number(self, value: Any, where: str) -> float:
+        number = self.lookup(value, where)
+        try:
+            return float(number)
+        except (TypeError, ValueError):
+            raise ProgramError(f"{where} must be a number, not {number!r}") from None
+
+    def array(self, value: Any, kind: str, where: str) -> Array:
+        """An array as the primitive reads it; what the primitive grows is empty at first."""
+        if value is None:
+            return np.zeros(0, dtype=np.int64)
+        if isinstance(value, tuple):
+            parts: tuple[Any, ...] = value
+            return np.array([self.integer(part, where) for part in parts], dtype=np.int64)
+        array = np.asarray(self.lookup(value, where))
+        dtype, kinds = (np.float64, "iubf") if kind == "Floats" else (np.int64, "iub")
+        if array.ndim != 1 or array.dtype.kind not in kinds:
+            raise ProgramError(
+                f"{where} must be a vector of {dtype.__name__}, not {array.dtype} of shape "
+                f"{array.shape}"
+            )
+        return np.ascontiguousarray(array, dtype=dtype)
+
+    def bind_channel(self, channel: int, capacity: int | None) -> None:
+        record = self.channel(channel)
+        start, end = self.program.initial_starts[channel : channel + 2]
+        initial = self.program.initial[start:end]
+        size = capacity or max(UNBOUNDED_RING, 2 * len(initial))
+        if len(initial) > size:
+            raise ProgramError(
+                f"the channel from '{self.label(self.writers[channel][0])}' starts with "
+                f"{len(initial)} tokens but holds {size}; raise its capacity"
+            )
+        if self.readers[channel] is None:
+            size = 1
+        ring = np.zeros(2 * size, dtype=np.int64)
+        ring[1 : 2 * len(initial) : 2] = initial
+        self.rings[channel] = ring
+        self.point_at_ring(channel, len(initial))
+        record[layout.LATENCY] = 1
+        record[layout.RESPONSE] = 1 if capacity else layout.NEVER_BINDS
+        record[layout.DISCARD] = self.readers[channel] is None
+
+    def point_at_ring(self, channel: int, filled: int) -> None:
+        """Make the record describe the ring, whose tokens start at its beginning."""
+        record, ring = self.channel(channel), self.rings[channel]
+        base = ring.ctypes.data
+        record[layout.BASE] = record[layout.HEAD] = base
+        record[layout.END] = base + ring.nbytes
+        record[layout.TAIL] = base + filled * layout.SLOT
+        record[layout.FILLED] = filled * layout.SLOT
+
+    # Running -------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until every node has finished or is stuck. Raises `SimulationError`."""
+        nodes = ctypes.c_void_p(self.addresses.ctypes.data)
+        has_arbiter = self.arbiter < len(self.kernels)
+        arbiter = int(self.addresses[self.arbiter]) if has_arbiter else 0
+        while True:
+            outcome = self.scheduler(nodes, self.arbiter, SWEEPS, arbiter)
+            if outcome == native.STOPPED:
+                self.raise_failure()
+            if outcome == native.QUIET and not self.grow():
+                return
+
+    def live_nodes(self) -> list[int]:
+        return [
+            node
+            for node in range(self.arbiter)
+            if self.record(node)[layout.STATUS] != layout.FINISHED
+        ]
+
+    def blocked_at(self, node: int) -> Point | None:
+        """Where a live node is suspended."""
+        point = int(self.record(node)[layout.POINT])
+        return self.kernels[node].points[point - 1] if point else None
+
+    def grow(self) -> bool:
+        """Enlarge the arrays and unbounded rings that hold nodes up; False if there are none."""
+        grown = False
+        for node in self.live_nodes():
+            point = self.blocked_at(node)
+            if point is None:
+                continue
+            if point.kind == "growth":
+                self.grow_array(node, point.subject)
+                grown = True
+            elif point.kind == "room":
+                channel = self.port_channel(node, point.subject)
+                if self.channel(channel)[layout.RESPONSE] == layout.NEVER_BINDS:
+                    self.grow_ring(channel)
+                    self.release(node)
+                    grown = True
+        return grown
+
+    def release(self, node: int) -> None:
+        """Let the scheduler visit a node as long as it has not finished."""
+        record = self.record(node)
+        record[layout.WAIT_CELL] = self.addresses[node] + layout.STATUS * layout.WORD
+        record[layout.WAIT_VALUE] = layout.FINISHED
+
+    def grow_array(self, node: int, name: str) -> None:
+        record, word = self.record(node), self.kernels[node].parameters[name]
+        wanted, old = int(record[layout.DETAIL]), self.bound[node, name]
+        capacity = max(2 * len(old), wanted, 0 if wanted else SMALLEST_ARRAY)
+        array = np.zeros(capacity, dtype=np.int64)
+        array[: len(old)] = old
+        self.bound[node, name] = array
+        record[word] = array.ctypes.data
+        record[word + 2] = capacity
+        record[layout.STATUS] = layout.RUNNING
+
+    def grow_ring(self, channel: int) -> None:
+        record, old = self.channel(channel), self.rings[channel]
+        head = int(record[layout.HEAD] - record[layout.BASE]) // layout.WORD
+        filled = int(record[layout.FILLED]) // layout.SLOT
+        ring = np.zeros(2 * len(old), dtype=np.int64)
+        ring[: 2 * filled] = np.roll(old, -head)[: 2 * filled]
+        self.rings[channel] = ring
+        self.point_at_ring(channel, filled)
+
+    def raise_failure(self) -> None:
+        """Report the node that failed."""
+        for node in self.live_nodes():
+            record, kernel = self.record(node), self.kernels[node]
+            if record[layout.STATUS] != layout.FAILED:
+                continue
+            message, port = kernel.messages[int(record[layout.DETAIL])]
+            where = f"node '{self.label(node)}' ({self.program.kinds[node]})"
+            if port is not None:
+                where += f", port {port}, token {self.taken(self.port_channel(node, port))}"
+            offender = tokens.text(int(record[layout.OFFENDER]))
+            raise SimulationError(f"{where}: {message.replace('{token}', offender)}")
+
+    def taken(self, channel: int) -> int:
+        """The number of tokens that the reader of a channel has taken."""
+        record = self.channel(channel)
+        start, end = self.program.initial_starts[channel : channel + 2]
+        return int(record[layout.PUSHED] - record[layout.FILLED]) // layout.SLOT + int(end - start)
