@@ -8,7 +8,7 @@ import numpy as np
 
 from headrace.simulators.stream import tokens as words
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
-from headrace.simulators.stream.reference import reference_simulate
+from headrace.simulators.stream.reference import NodeTimes, reference_simulate
 from headrace.simulators.stream.reference_process import ABSENT, CLOSE, DONE, REPEAT, Stop
 from headrace.simulators.stream.simulate import simulate
 
@@ -22,9 +22,13 @@ class Outcome:
 
     cycles: int
     outputs: Mapping[str, Any]
-    clocks: Mapping[str, int]
-    tokens: int
+    nodes: Mapping[str, NodeTimes]
     deadlock: bool
+
+    @property
+    def clocks(self) -> dict[str, int]:
+        """The final clock of every node."""
+        return {name: times.cycles for name, times in self.nodes.items()}
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,7 @@ def run_streams(
 
 def _run_reference(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
     result = reference_simulate(program, arrays, **options)
-    deadlock = result.deadlock is not None
-    return Outcome(result.cycles, result.outputs, result.clocks, result.tokens, deadlock)
+    return Outcome(result.cycles, result.outputs, result.nodes, result.deadlock is not None)
 
 
 def _parse_tokens(text: str) -> list[Any]:
@@ -111,9 +114,13 @@ def _parse_tokens(text: str) -> list[Any]:
 
 def _run_engine(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
     result = simulate(program, arrays, **options)
-    clocks = {node.name: node.cycles for node in result.nodes}
-    deadlock = result.deadlock is not None
-    return Outcome(result.cycles, result.outputs, clocks, result.tokens, deadlock)
+    nodes = {
+        node.name: NodeTimes(
+            node.cycles, node.stalled_on_input, node.stalled_on_output, node.tokens
+        )
+        for node in result.nodes
+    }
+    return Outcome(result.cycles, result.outputs, nodes, result.deadlock is not None)
 
 
 def _parse_words(text: str) -> Any:

@@ -12,16 +12,26 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 from headrace.simulators.stream import reference_extensions as extensions
-from headrace.simulators.stream import reference_memory
+from headrace.simulators.stream import reference_memory, tokens
 from headrace.simulators.stream import reference_primitives as primitives
 from headrace.simulators.stream.program import Parameter, Program, Slot
 from headrace.simulators.stream.reference_memory import Client, ParityMemory
 from headrace.simulators.stream.reference_primitives import Results
-from headrace.simulators.stream.reference_process import Channel, Process, Steps, Wait
+from headrace.simulators.stream.reference_process import (
+    ABSENT,
+    DONE,
+    Channel,
+    Process,
+    Steps,
+    Stop,
+    Token,
+    Wait,
+)
 
 Operator = Callable[..., Steps[Results | None]]
 
@@ -100,17 +110,26 @@ class Deadlock:
 
 
 @dataclass(frozen=True)
+class NodeTimes:
+    """The final clock of a node, its stalls in cycles, and the tokens that it sent."""
+
+    cycles: int
+    stalled_on_input: int
+    stalled_on_output: int
+    tokens: int
+
+
+@dataclass(frozen=True)
 class ReferenceResult:
     """
-    `cycles` is the largest of the final `clocks` (by node); `tokens` counts all sends.
+    `cycles` is the largest final clock of any node.
 
     A run that deadlocks has no outputs.
     """
 
     cycles: int
-    clocks: dict[str, int]
+    nodes: dict[str, NodeTimes]
     outputs: dict[str, Any]
-    tokens: int
     deadlock: Deadlock | None
     requested_words: int
 
@@ -129,16 +148,13 @@ def reference_simulate(
     `depth` is the capacity of every channel that has none of its own; None is unbounded. With
     `memory`, scans, array reads and writers go through the parity memory. `order_seed` shuffles
     the order in which processes run, which must change nothing. The slot of a `source` is bound to
-    a list of tokens, and a `sink` leaves one.
+    a list of tokens, and a `sink` leaves one. Initial tokens with data are integers.
 
     Raises `SimulationError` when operands do not line up or a reference leaves its array.
     """
     shared = ParityMemory()
     used = shared if memory else None
-    channels = [
-        Channel(f"channel {c}", int(capacity) or depth)
-        for c, capacity in enumerate(program.capacities)
-    ]
+    channels = connect(program, depth)
     ready = deque[Process]()
     steps: dict[Process, Steps[Results | None]] = {}
     prefixes: dict[Process, str] = {}
@@ -166,12 +182,37 @@ def reference_simulate(
     deadlock = diagnose([process for process in steps if not process.finished])
     return ReferenceResult(
         cycles=max((process.time for process in steps), default=0),
-        clocks={process.name: process.time for process in steps},
+        nodes={
+            p.name: NodeTimes(p.time, p.stalled_on_input, p.stalled_on_output, p.sent)
+            for p in steps
+        },
         outputs={} if deadlock else outputs,
-        tokens=sum(channel.sent for channel in channels),
         deadlock=deadlock,
         requested_words=shared.words,
     )
+
+
+def connect(program: Program, depth: int | None) -> list[Channel]:
+    """The channels with their initial tokens, which are there at time 0."""
+    channels = [
+        Channel(f"channel {c}", int(capacity) or depth)
+        for c, capacity in enumerate(program.capacities)
+    ]
+    for channel, (first, last) in zip(channels, pairwise(program.initial_starts), strict=True):
+        words = program.initial[first:last].tolist()
+        channel.queue.extend((0, decoded(word)) for word in words)
+        channel.sent = len(words)
+    return channels
+
+
+def decoded(word: int) -> Token:
+    """The token of a word of the engine."""
+    if not tokens.is_control(word):
+        return ABSENT if word == tokens.EMPTY else word
+    if word == tokens.DONE:
+        return DONE
+    level, hollow = divmod(tokens.FIRST_STOP - word, tokens.LEVEL)
+    return Stop(level, hollow)
 
 
 def bound_parameters(

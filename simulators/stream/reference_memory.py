@@ -75,7 +75,7 @@ class ParityMemory:
                 word += 1
                 start = max(self.free[self.offset], now + 1)
                 self.free[self.offset] = start + INTERVAL
-                p.time = max(p.time, start + START_UP + LATENCY + 1)
+                p.arrive(start + START_UP + LATENCY + 1)
         self.offset = (self.offset + word) % CHANNELS
         self.words += word
         return [p for *_, p in due]

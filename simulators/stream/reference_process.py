@@ -103,6 +103,11 @@ class Process:
     name: str
     ready: deque["Process"]
     time: int = 0
+    stalled_on_input: int = 0
+    """Cycles in which the clock waited for the stamp of a token or for the memory."""
+    stalled_on_output: int = 0
+    """Cycles in which the clock waited for a place in a channel."""
+    sent: int = 0
     blocked: tuple[Wait, Channel | None] | None = None
     finished: bool = False
 
@@ -116,12 +121,18 @@ class Process:
             other.blocked = None
             self.ready.append(other)
 
+    def arrive(self, time: int) -> None:
+        """Move the clock to the time at which an input or an answer is there."""
+        stall = max(0, time - self.time)
+        self.time += stall
+        self.stalled_on_input += stall
+
     def peek(self, channel: Channel) -> Steps[Token]:
         """Wait for data, and for its stamp; return the head."""
         if not channel.queue:
             yield from self._wait(Wait.DATA, channel)
         stamp, token = channel.queue[0]
-        self.time = max(self.time, stamp)
+        self.arrive(stamp)
         return token
 
     def take(self, channel: Channel) -> Steps[Token]:
@@ -129,7 +140,7 @@ class Process:
         if not channel.queue:
             yield from self._wait(Wait.DATA, channel)
         stamp, token = channel.queue.popleft()
-        self.time = max(self.time, stamp)
+        self.arrive(stamp)
         if channel.capacity is not None:
             channel.taken.append(self.time)
             self._wake(channel.writer, Wait.ROOM, channel)
@@ -143,7 +154,9 @@ class Process:
         if freed >= 0:
             if freed >= len(channel.taken):
                 yield from self._wait(Wait.ROOM, channel)
-            self.time = max(self.time, channel.taken[freed] + 1)
+            stall = max(0, channel.taken[freed] + 1 - self.time)
+            self.time += stall
+            self.stalled_on_output += stall
 
     def send(self, channel: Channel | None, token: Token, at: int = 0) -> Steps[None]:
         """Send with stamp `at`, or one cycle from now if that is later. No reader: no cost."""
@@ -153,6 +166,7 @@ class Process:
         yield from self.room(channel)
         channel.queue.append((max(at, self.time + 1), token))
         channel.sent += 1
+        self.sent += 1
         self._wake(channel.reader, Wait.DATA, channel)
 
     def wait_for_memory(self) -> Steps[None]:
