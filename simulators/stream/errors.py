@@ -2,7 +2,7 @@
 
 
 class ProgramError(ValueError):
-    """A program or an argument of `simulate` that cannot be run; the message says what and where."""
+    """A program or an argument that cannot be run; the message says what, where and why."""
 
 
 class SimulationError(RuntimeError):

@@ -22,7 +22,7 @@ is unrolled. `if` over constants is decided when the primitive is compiled.
 Source: "The Dataflow Abstract Machine Simulator Framework", ISCA 2024, section 3.
 """
 
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, cast
 
 from headrace.simulators.stream.tokens import DONE, EMPTY
 
@@ -54,6 +54,10 @@ class Ints:
 
     def __getitem__(self, index: int) -> int: ...
     def __len__(self) -> int: ...
+
+
+NO_ENTRIES = cast(Ints, ())
+"""The default of an array that need not be given."""
 
 
 class Floats:

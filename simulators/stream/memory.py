@@ -36,7 +36,7 @@ class MemoryModel(ABC):
 
     @property
     @abstractmethod
-    def word_bytes(self) -> int:
+    def bytes_per_word(self) -> int:
         """Bytes of one word of traffic."""
 
     @abstractmethod
@@ -70,6 +70,10 @@ class ParityMemory(MemoryModel):
     interval: int = 2
     startup: int = 14
     word_bytes: int = 4
+
+    @property
+    def bytes_per_word(self) -> int:
+        return self.word_bytes
 
     @property
     def clients(self) -> Mapping[str, Primitive]:
@@ -128,7 +132,7 @@ class BankedMemory(MemoryModel):
         return banked_memory.line_arbiter if self.exact else None
 
     @property
-    def word_bytes(self) -> int:
+    def bytes_per_word(self) -> int:
         return self.description.word_bytes
 
     def start(self) -> "BankedState":

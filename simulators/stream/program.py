@@ -30,7 +30,8 @@ class Slot:
     name: str
 
 
-Parameter = int | float | str | Slot | tuple[int | Slot, ...]
+Extents = tuple[int | Slot, ...]
+Parameter = int | float | str | Slot | Extents
 
 
 @dataclass(frozen=True)
@@ -275,19 +276,24 @@ def _flat(lists: list[list[int]]) -> Array:
 
 
 def _encode(parameters: dict[str, Parameter]) -> str:
-    def plain(value: Parameter) -> Any:
-        if isinstance(value, Slot):
-            return {"slot": value.name}
-        if isinstance(value, tuple):
-            return [plain(part) for part in value]
-        return value.item() if isinstance(value, np.generic) else value
+    def plain(value: Parameter) -> object:
+        match value:
+            case Slot(name=name):
+                return {"slot": name}
+            case tuple():
+                return [plain(part) for part in value]
+            case _:
+                return value
 
-    return json.dumps({key: plain(value) for key, value in parameters.items()})
+    values = {key: plain(value) for key, value in parameters.items()}
+    return json.dumps(values, default=np.generic.item)
 
 
-def _decode(value: Any) -> Parameter:
-    if isinstance(value, dict):
-        return Slot(value["slot"])
-    if isinstance(value, list):
-        return tuple(_decode(part) for part in value)
-    return value
+def _decode(value: Any) -> Any:
+    match value:
+        case {"slot": name}:
+            return Slot(name)
+        case [*parts]:
+            return tuple(_decode(part) for part in parts)
+        case _:
+            return value

@@ -12,7 +12,7 @@ T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
 
 import ctypes
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -203,7 +203,7 @@ class Run:
         if value is None:
             return np.zeros(0, dtype=np.int64)
         if isinstance(value, tuple):
-            parts: tuple[Any, ...] = value
+            parts = cast(tuple[Any, ...], value)
             return np.array([self.integer(part, where) for part in parts], dtype=np.int64)
         array = np.asarray(self.lookup(value, where))
         dtype, kinds = (np.float64, "iubf") if kind == "Floats" else (np.int64, "iub")

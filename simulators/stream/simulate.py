@@ -143,7 +143,7 @@ def _channel_statistics(run: Run, channel: int, reader: tuple[int, str]) -> Chan
 
 def _traffic(run: Run) -> dict[str, Traffic]:
     """Bytes by tensor: the part of the array's name before the first dot."""
-    word_bytes = run.memory.word_bytes if run.memory else WORD_BYTES
+    word_bytes = run.memory.bytes_per_word if run.memory else WORD_BYTES
     traffic: dict[str, Traffic] = {}
     for node in range(run.arbiter):
         moved = int(run.record(node)[layout.TRAFFIC]) * word_bytes

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from headrace.simulators.stream import tokens
-from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.program import ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.simulate import SimulationResult, simulate
 
 DATA = Path(
@@ -31,7 +31,7 @@ VALUE_PORTS = {"val", "vals", "in0", "in1"}
 """Ports that carry numbers; all others carry integers."""
 
 
-def node(kind: str, **parameters: Parameter) -> Callable[[ProgramBuilder, list[Stream]], Any]:
+def node(kind: str, **parameters: Any) -> Callable[[ProgramBuilder, list[Stream]], Any]:
     return lambda builder, inputs: builder.node(kind, *inputs, **parameters)
 
 
@@ -83,11 +83,9 @@ STREAM_CASES = [case for case in CASES if not case["primitive"].startswith("fibe
 def arrays_of(case: Case) -> dict[str, Any]:
     arrays = dict(case.get("params", {}))
     segments = np.array(arrays.pop("seg", [0]))
-    coordinates = arrays.pop("crd", None)
-    if coordinates is None:
-        # Cases from the hardware generator name only the segments; fibers count from 0.
-        coordinates = np.arange(segments[-1])
-    arrays |= {"segments": segments, "coordinates": np.array(coordinates, dtype=np.int64)}
+    # Cases from the hardware generator name only the segments; fibers count from 0.
+    coordinates = np.array(arrays.pop("crd", range(segments[-1])), dtype=np.int64)
+    arrays |= {"segments": segments, "coordinates": coordinates}
     return arrays
 
 

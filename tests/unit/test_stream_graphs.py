@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from headrace.simulators.stream.memory import BankedMemory, ParityMemory
-from headrace.simulators.stream.program import Parameter, Program, ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.simulate import simulate
 from headrace.simulators.stream.statistics import SimulationResult
 
@@ -68,7 +68,7 @@ class GraphReader:
     def make(self, node: dict[str, Any]) -> dict[str, Stream]:
         tensor, kind = node.get("tensor"), node["type"]
 
-        def add(primitive: str, *inputs: Stream, **parameters: Parameter) -> tuple[Stream, ...]:
+        def add(primitive: str, *inputs: Stream, **parameters: Any) -> tuple[Stream, ...]:
             # The place in the file numbers the ports of the memory.
             rank = self.graph["nodes"].index(node)
             return self.builder.node(primitive, *inputs, rank=rank, **parameters)
@@ -146,7 +146,7 @@ def check_values(result: SimulationResult, gold: dict[str, Any]) -> None:
             continue
         name = key.replace("seg", "segments").replace("crd", "coordinates")
         found = result.outputs[name.replace("vals", "values")]
-        np.testing.assert_allclose(found, np.ravel(expected), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found, np.asarray(expected).ravel(), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)

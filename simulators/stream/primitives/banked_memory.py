@@ -131,7 +131,7 @@ def scan_compressed(
         if not is_stop(parent) and parent != EMPTY:
             if not below(parent, len(segments) - 1):
                 fail("reference {token} is outside the segments", ref, parent)
-            there = access(segments_at + parent, segment_port, ledger, machine, model)
+            access(segments_at + parent, segment_port, ledger, machine, model)
             there = access(segments_at + parent + 1, segment_port, ledger, machine, model)
             wait(there)
             position = segments[parent]
@@ -193,13 +193,10 @@ def write_coordinates(
     """As the plain writer; ends when the last line is written."""
     append(segments, 0)
     closed = 0
-    there = 0
     while True:
         token = take(crd)
         if is_data(token):
-            there = access(
-                coordinates_at + len(coordinates), coordinate_port, ledger, machine, model
-            )
+            access(coordinates_at + len(coordinates), coordinate_port, ledger, machine, model)
             append(coordinates, token)
             tick(1)
         elif token == DONE:
@@ -217,7 +214,7 @@ def write_coordinates(
                 closes = 1
             if closes == 1:
                 closed = len(coordinates)
-                there = access(segments_at + len(segments), segment_port, ledger, machine, model)
+                access(segments_at + len(segments), segment_port, ledger, machine, model)
                 append(segments, closed)
                 tick(1)
 

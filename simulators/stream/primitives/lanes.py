@@ -7,6 +7,7 @@ stream, which makes gather the inverse of fork for every input, is ours.
 
 from headrace.simulators.stream.language import (
     DONE,
+    NO_ENTRIES,
     In,
     Ins,
     Int,
@@ -126,7 +127,7 @@ def gather(lane: Ins, order: In, y: Out, n: StaticInt, levels: Int = 0) -> None:
 
 
 @primitive
-def concat(x: Ins, y: Out, n: StaticInt, extents: Ints = ()) -> None:
+def concat(x: Ins, y: Out, n: StaticInt, extents: Ints = NO_ENTRIES) -> None:
     """
     n streams -> stream: fiber is put behind fiber.
 
