@@ -116,3 +116,41 @@ def run(build: Callable[..., Operation], *operands: Operand, **options: Any) -> 
         format_tokens(result) if isinstance(type, sam.StreamType) else result
         for result, type in zip(results, op.result_types, strict=True)
     ]
+
+
+# Operations whose operands come in groups, on operands in a row
+
+
+def locate(crd: SSAValue, outer: SSAValue, extent: SSAValue) -> Operation:
+    return sam.LocateOp(crd, extent, outer)
+
+
+def intersect(*operands: SSAValue) -> Operation:
+    half = len(operands) // 2
+    return sam.IntersectOp(operands[:half], operands[half:])
+
+
+def union(*operands: SSAValue) -> Operation:
+    half = len(operands) // 2
+    return sam.UnionOp(operands[:half], operands[half:])
+
+
+def accumulate(*operands: SSAValue, op: str = "add") -> Operation:
+    return sam.AccumulateOp(operands[:-1], operands[-1], op)
+
+
+def alu(*operands: SSAValue, op: str, scalar: float | None = None) -> Operation:
+    return sam.AluOp(op, operands, scalar)
+
+
+def gather(*operands: SSAValue) -> Operation:
+    return sam.GatherOp(operands[:-1], operands[-1])
+
+
+def concat(*operands: SSAValue) -> Operation:
+    half = len(operands) // 2
+    return sam.ConcatOp(operands[:half], operands[half:])
+
+
+def store(ref: SSAValue, val: SSAValue, *extents: SSAValue) -> Operation:
+    return sam.StoreOp(ref, val, extents)

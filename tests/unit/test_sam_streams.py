@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from xdsl.dialects.builtin import TensorType, f64, i64
-from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import InterpretationError
 
 from headrace.dialects import sam
@@ -21,54 +20,26 @@ from headrace.interpreters.sam_tokens import DONE, format_tokens, parse_tokens
 from headrace.storage.errors import InputError
 from headrace.tests.sam_operations import (
     Operand,
+    accumulate,
+    alu,
     bv,
     compressed,
+    concat,
     crd,
     evaluate,
     extent,
+    gather,
+    intersect,
+    locate,
     ref,
     run,
     sig,
+    store,
     stream,
+    union,
     val,
     values,
 )
-
-
-def locate(crd: SSAValue, outer: SSAValue, extent: SSAValue) -> Operation:
-    return sam.LocateOp(crd, extent, outer)
-
-
-def intersect(*operands: SSAValue) -> Operation:
-    half = len(operands) // 2
-    return sam.IntersectOp(operands[:half], operands[half:])
-
-
-def union(*operands: SSAValue) -> Operation:
-    half = len(operands) // 2
-    return sam.UnionOp(operands[:half], operands[half:])
-
-
-def accumulate(*operands: SSAValue, op: str = "add") -> Operation:
-    return sam.AccumulateOp(operands[:-1], operands[-1], op)
-
-
-def alu(*operands: SSAValue, op: str, scalar: float | None = None) -> Operation:
-    return sam.AluOp(op, operands, scalar)
-
-
-def gather(*operands: SSAValue) -> Operation:
-    return sam.GatherOp(operands[:-1], operands[-1])
-
-
-def concat(*operands: SSAValue) -> Operation:
-    half = len(operands) // 2
-    return sam.ConcatOp(operands[:half], operands[half:])
-
-
-def store(ref: SSAValue, val: SSAValue, *extents: SSAValue) -> Operation:
-    return sam.StoreOp(ref, val, extents)
-
 
 # Tokens and nesting
 
