@@ -21,7 +21,7 @@ Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.ir import SSAValue
 
@@ -42,8 +42,8 @@ from headrace.passes.sam.fill_values import Support
 from headrace.passes.sam.region_expression import Extent
 from headrace.storage.levels import Level
 
-Formula = presence.Formula[SSAValue]
-EVERYWHERE: Formula = frozenset({frozenset[SSAValue]()})
+Presence = presence.Presence[SSAValue]
+EVERYWHERE: Presence = presence.Presence(frozenset({frozenset[SSAValue]()}))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class _Row:
 
     sparse: dict[SSAValue, Opened] = field(default_factory=dict)
     dense: list[tuple[Input, Nest]] = field(default_factory=list)
-    read: dict[tuple[Expression, Nest], Formula] = field(default_factory=dict)
+    read: dict[tuple[Expression, Nest], Presence] = field(default_factory=dict)
 
 
 class FusionTable:
@@ -204,18 +204,18 @@ class FusionTable:
         key = (owner, axis)
         if key not in self._iterations:
             row = _Row()
-            formula = self.formula(owner.body, axis, owner, row)
-            self._iterations[key] = self.join(owner, axis, formula, row)
+            where = self.present(owner.body, axis, owner, row)
+            self._iterations[key] = self.join(owner, axis, where, row)
         return self._iterations[key]
 
-    def formula(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Formula:
+    def present(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Presence:
         """Where `expression` is present on `axis`; its columns are added to `row`."""
         key = (expression, nest)
         if key not in row.read:
-            row.read[key] = self._formula(expression, axis, nest, row)
+            row.read[key] = self._present(expression, axis, nest, row)
         return row.read[key]
 
-    def _formula(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Formula:
+    def _present(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Presence:
         match expression:
             case Input():
                 if axis not in expression.axes:
@@ -227,59 +227,56 @@ class FusionTable:
                         return EVERYWHERE
                 opened = self.scan(expression, nest, axis)
                 row.sparse[opened.coordinates] = opened
-                return presence.atom(opened.coordinates)
+                return presence.Presence(presence.atom(opened.coordinates))
             case Full():
-                inside = self.formula(expression.operand, axis, nest, row)
+                inside = self.present(expression.operand, axis, nest, row)
                 everywhere = axis in expression.over and not self.is_reference
-                return EVERYWHERE if everywhere else inside
+                return inside.everywhere() if everywhere else inside
             case Map():
                 support = self.supports[expression]
                 parts = {
-                    k: self.formula(operand, axis, nest, row)
+                    k: self.present(operand, axis, nest, row)
                     for k, operand in enumerate(expression.operands)
                     if axis in operand.axes or not self.is_reference
                 }
-                present = [parts[k] for k in support.operands if k in parts]
-                if not present:
-                    return EVERYWHERE
-                if support.kind == "intersect":
-                    return presence.intersect(present)
-                return presence.union(present)
+                deciding = [parts.pop(k) for k in support.operands if k in parts]
+                combine = presence.both if support.kind == "intersect" else presence.either
+                present = combine(deciding) if deciding else EVERYWHERE
+                others = (part.everywhere().loose for part in parts.values())
+                return replace(present, loose=present.loose.union(*others))
             case Reduce():
-                inside = self._reduced_formula(expression, axis, nest, row)
+                inside = self._reduced_present(expression, axis, nest, row)
                 # A loop of the consumer in which the result was computed anew.
-                return inside if axis in expression.axes else EVERYWHERE
+                return inside if axis in expression.axes else inside.everywhere()
 
-    def _reduced_formula(self, reduce: Reduce, axis: Axis, nest: Nest, row: _Row) -> Formula:
+    def _reduced_present(self, reduce: Reduce, axis: Axis, nest: Nest, row: _Row) -> Presence:
         inner = self.nest(reduce, nest)
         if axis in inner.inner:
             opened = self.open_accumulated(reduce, nest, axis)
             row.sparse[opened.coordinates] = opened
-            return presence.atom(opened.coordinates)
+            return presence.Presence(presence.atom(opened.coordinates))
         if axis in inner.owners:
-            return self.formula(inner.body, axis, inner, row)
+            return self.present(inner.body, axis, inner, row)
         return EVERYWHERE
 
-    def join(self, nest: Nest, axis: Axis, formula: Formula, row: _Row) -> Iteration:
+    def join(self, nest: Nest, axis: Axis, where: Presence, row: _Row) -> Iteration:
+        formula = where.complete()
         if self.is_reference:
-            formula = self._locate_single_dense(axis, formula, row)
+            self._locate_single_dense(axis, formula, row)
         if frozenset() in formula or not row.sparse:
             return self._join_everywhere(nest, axis, row)
-        for name in row.sparse:
-            # A column that the formula leaves out is still read where it is present.
-            if name not in presence.atoms_of(formula):
-                formula = presence.union((formula, presence.atom(name)))
         rank = {name: k for k, name in enumerate(row.sparse)}
+        formula = frozenset(frozenset(n for n in term if n in rank) for term in formula)
         return self._join_tree(presence.factor(formula, rank), row)
 
-    def _locate_single_dense(self, axis: Axis, formula: Formula, row: _Row) -> Formula:
+    def _locate_single_dense(
+        self, axis: Axis, formula: presence.Formula[SSAValue], row: _Row
+    ) -> None:
         """A product of one compressed and one dense level addresses the dense one."""
         dense = {self.scan(use, nest, axis).coordinates for use, nest in row.dense}
-        if len(row.sparse) != 2 or len(dense) != 1 or formula != frozenset({frozenset(row.sparse)}):
-            return formula
-        for name in dense:
-            del row.sparse[name]
-        return presence.atom(*row.sparse)
+        if len(row.sparse) == 2 and len(dense) == 1 and frozenset(row.sparse) in formula:
+            for name in dense:
+                del row.sparse[name]
 
     def _join_everywhere(self, nest: Nest, axis: Axis, row: _Row) -> Iteration:
         """Every coordinate of the axis, led by a dense column that is never absent."""

@@ -9,7 +9,7 @@ Source: "FuseFlow", ASPLOS 2026, section 4.3 (joiners); merge lattices of "The T
 Compiler", OOPSLA 2017, section 5.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, cast
 
@@ -19,6 +19,57 @@ Formula = frozenset[frozenset[AtomT]]
 
 EVERYWHERE: frozenset[frozenset[Hashable]] = frozenset({frozenset[Hashable]()})
 """The formula that holds at every coordinate."""
+
+
+@dataclass(frozen=True)
+class Presence(Generic[AtomT]):
+    """
+    Where an expression is present, as seen by a joiner that carries its operands.
+
+    An atom of a term is read only where the whole term holds. `loose` names the atoms that
+    matter at other coordinates too: those of an operand that does not decide where its user is
+    present, and those of terms that a weaker term absorbed.
+    """
+
+    formula: Formula[AtomT]
+    loose: frozenset[AtomT] = frozenset()
+
+    def everywhere(self) -> "Presence[AtomT]":
+        """The same operands, visited at every coordinate."""
+        return Presence(frozenset({frozenset[AtomT]()}), self.loose | atoms_of(self.formula))
+
+    def complete(self) -> Formula[AtomT]:
+        """The weakest change of the formula under which every loose atom stands alone."""
+        formula, loose = self.formula, self.loose
+        while not all({frozenset[AtomT](), frozenset({name})} & formula for name in loose):
+            weaker = either([Presence(formula, loose), *(Presence(atom(a)) for a in loose)])
+            formula, loose = weaker.formula, weaker.loose
+        return formula
+
+
+def either(parts: Iterable[Presence[AtomT]]) -> Presence[AtomT]:
+    """Present where any part is."""
+    parts = list(parts)
+    return _settled([term for part in parts for term in part.formula], parts)
+
+
+def both(parts: Iterable[Presence[AtomT]]) -> Presence[AtomT]:
+    """Present where all parts are."""
+    parts = list(parts)
+    product: list[frozenset[AtomT]] = [frozenset()]
+    for part in parts:
+        product = [left | right for left in product for right in part.formula]
+    return _settled(product, parts)
+
+
+def _settled(
+    terms: Sequence[frozenset[AtomT]], parts: Sequence[Presence[AtomT]]
+) -> Presence[AtomT]:
+    formula = _absorb(terms)
+    loose = {name for part in parts for name in part.loose}
+    for term in set(terms) - formula:
+        loose |= term - next(weaker for weaker in formula if weaker <= term)
+    return Presence(formula, frozenset(loose))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Presence formulas and their join trees."""
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.passes.sam import presence
-from headrace.passes.sam.presence import Formula, Join
+from headrace.passes.sam.presence import Formula, Join, Presence
 
 RANK = {name: number for number, name in enumerate("abcdef")}
 A, B, C, D = (presence.atom(name) for name in "abcd")
@@ -98,3 +100,70 @@ def test_combining_formulas_is_boolean_algebra(parts: list[Formula[str]]):
         values = [holds(part, present) for part in parts]
         assert holds(presence.union(parts), present) == any(values)
         assert holds(presence.intersect(parts), present) == reduce(bool.__and__, values)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """An expression with a value at one coordinate and the presence that a joiner uses."""
+
+    presence: Presence[str]
+    value: Callable[[frozenset[str]], int]
+
+
+def read(name: str) -> Sketch:
+    number = 3 + 2 * ord(name)
+    return Sketch(Presence(presence.atom(name)), lambda present: number * (name in present))
+
+
+def product(left: Sketch, right: Sketch) -> Sketch:
+    return Sketch(
+        presence.both([left.presence, right.presence]), lambda p: left.value(p) * right.value(p)
+    )
+
+
+def total(left: Sketch, right: Sketch) -> Sketch:
+    return Sketch(
+        presence.either([left.presence, right.presence]), lambda p: left.value(p) + right.value(p)
+    )
+
+
+def scaled(left: Sketch, right: Sketch) -> Sketch:
+    """The left operand times a function of the right one that is not 0 at 0."""
+    loose = right.presence.everywhere().loose
+    where = Presence(left.presence.formula, left.presence.loose | loose)
+    return Sketch(where, lambda p: left.value(p) * (1 + right.value(p)))
+
+
+def carried(tree: Join[str] | str, present: frozenset[str]) -> frozenset[str]:
+    """The operands that a join tree hands on at one coordinate."""
+    if isinstance(tree, str):
+        return present & {tree}
+    parts = [carried(part, present) for part in tree.parts]
+    if tree.kind == "intersect" and not all(parts):
+        return frozenset()
+    return frozenset[str]().union(*parts)
+
+
+sketches = st.recursive(
+    st.sampled_from(list(RANK)).map(read),
+    lambda inner: st.one_of(
+        st.builds(product, inner, inner),
+        st.builds(total, inner, inner),
+        st.builds(scaled, inner, inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(sketches)
+def test_a_join_tree_carries_every_operand_that_matters(sketch: Sketch):
+    formula = sketch.presence.complete()
+    tree = presence.factor(formula, RANK)
+    for present in every_subset():
+        assert sketch.value(carried(tree, present)) == sketch.value(present)
+
+
+def test_an_operand_used_beside_a_product_is_read_on_its_own():
+    # cos(a) * (d + a * c): where d is present, a matters without c.
+    where = scaled(total(read("d"), product(read("a"), read("c"))), read("a")).presence
+    assert {frozenset("a"), frozenset("d")} <= where.complete()
