@@ -219,11 +219,11 @@ def _is_ready(program: "ExportedProgram") -> bool:
     for node in program.graph.nodes:
         if node.op == "placeholder" or variable & set(node.all_input_nodes):
             variable.add(node)
-        target = cast(Any, node.target)
-        if not isinstance(target, OpOverload):
+        operator: Any = node.target
+        if not isinstance(operator, OpOverload):
             continue
-        mutable: bool = cast(Any, target)._schema.is_mutable
-        unknown = node in variable and str(node.target) not in HANDLERS
+        mutable: bool = cast(Any, operator)._schema.is_mutable
+        unknown = node in variable and str(cast(Any, operator)) not in HANDLERS
         if mutable or (unknown and is_tensor(first(node.meta.get("val")))):
             return False
     return True
@@ -274,6 +274,17 @@ def _summary(error: BaseException) -> str:
 def _check_same(
     program: "ExportedProgram", sizes: Sizes, other: "ExportedProgram", other_sizes: Sizes
 ) -> None:
+    import torch
+
+    for name, constant in program.constants.items():
+        twin: Any = other.constants.get(name)
+        if is_tensor(constant) and (
+            not is_tensor(twin) or not torch.equal(cast(Any, constant), twin)
+        ):
+            raise InputError(
+                f"the model makes the constant {name} from a size that is known only at run time; "
+                "make that size static"
+            )
     for node, twin in zip(program.graph.nodes, other.graph.nodes, strict=False):
         if _description(node, sizes) != _description(twin, other_sizes):
             raise InputError(
