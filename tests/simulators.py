@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headrace.simulators.stream import tokens as words
+from headrace.simulators.stream.memory import ParityMemory
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.reference import NodeTimes, reference_simulate
 from headrace.simulators.stream.reference_process import ABSENT, CLOSE, DONE, REPEAT, Stop
@@ -23,6 +24,7 @@ class Outcome:
     cycles: int
     outputs: Mapping[str, Any]
     nodes: Mapping[str, NodeTimes]
+    requested_words: int
     deadlock: bool
 
     @property
@@ -95,7 +97,8 @@ def run_streams(
 
 def _run_reference(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
     result = reference_simulate(program, arrays, **options)
-    return Outcome(result.cycles, result.outputs, result.nodes, result.deadlock is not None)
+    stuck = result.deadlock is not None
+    return Outcome(result.cycles, result.outputs, result.nodes, result.requested_words, stuck)
 
 
 def _parse_tokens(text: str) -> list[Any]:
@@ -112,15 +115,22 @@ def _parse_tokens(text: str) -> list[Any]:
     return [token(word) for word in text.split()]
 
 
-def _run_engine(program: Program, arrays: Mapping[str, Any], **options: Any) -> Outcome:
-    result = simulate(program, arrays, **options)
+def _run_engine(
+    program: Program, arrays: Mapping[str, Any], *, memory: bool = False, **options: Any
+) -> Outcome:
+    model = ParityMemory() if memory else None
+    result = simulate(program, arrays, memory=model, **options)
     nodes = {
         node.name: NodeTimes(
             node.cycles, node.stalled_on_input, node.stalled_on_output, node.tokens
         )
         for node in result.nodes
     }
-    return Outcome(result.cycles, result.outputs, nodes, result.deadlock is not None)
+    words = 0
+    if model is not None:
+        moved = sum(traffic.read + traffic.written for traffic in result.memory.values())
+        words = moved // model.bytes_per_word
+    return Outcome(result.cycles, result.outputs, nodes, words, result.deadlock is not None)
 
 
 def _parse_words(text: str) -> Any:

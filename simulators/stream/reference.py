@@ -250,9 +250,9 @@ def start(
             channel.writer = process
             channel.name = f"{process.name}[{port}]"
     kind = str(program.kinds[number])
-    rank = parameters.pop("rank", number)
     if memory is not None and kind in MEMORY_CLIENTS:
-        return MEMORY_CLIENTS[kind](process, ins, outs, client=Client(memory, rank), **parameters)
+        client = Client(memory, int(program.ranks[number]))
+        return MEMORY_CLIENTS[kind](process, ins, outs, client=client, **parameters)
     return CATALOGUE[kind](process, ins, outs, **parameters)
 
 

