@@ -26,10 +26,14 @@ from headrace.backends.steps import (
     ReshapeStep,
     SliceStep,
 )
+from headrace.simulators.stream.machine import MachineDescription
+from headrace.simulators.stream.memory import BankedMemory, MemoryModel, ParityMemory
 from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Level, Storage
 from headrace.storage.values import in_format, is_torch, storage_of, to_torch
+
+MEMORIES = ("ledger", "exact", "parity")
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,17 @@ class Program:
         self,
         *args: object,
         depth: int | None = None,
+        machine: MachineDescription | str | Path | None = None,
+        memory: MemoryModel | str | None = None,
         timing_only: bool = False,
     ) -> Result:
         """
         Simulate the program on NumPy arrays, SciPy matrices, torch tensors or `Storage`.
 
-        `depth` is the capacity of every channel, unbounded by default. With `timing_only` the
+        `depth` is the capacity of every channel, unbounded by default. `memory` is the model of
+        the memory: `ledger` (fast), `exact`, `parity` (that of the published simulators), or an
+        object; its numbers come from `machine`, a description or a TOML file. With neither, memory
+        answers at once and only its traffic is counted. With `timing_only` the
         cycles are simulated but no values, and there are no outputs. The outputs are torch
         tensors if an argument is one, else arrays; a deadlock is a result without outputs.
 
@@ -91,6 +100,7 @@ class Program:
                 f"a channel of depth {depth} can hold no token; give 1 or more, or None for "
                 "unbounded channels"
             )
+        model = memory_model(memory, machine)
         args = tuple(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
         runs: list[GraphRun] = []
@@ -98,7 +108,7 @@ class Program:
             if not isinstance(step, GraphStep):
                 step.run(tensors)
                 continue
-            run = GraphRun.of(step, tensors, depth=depth)
+            run = GraphRun.of(step, tensors, depth, model)
             runs.append(run)
             if run.result.deadlock is not None:
                 return Result((), (), tuple(runs))
@@ -162,6 +172,26 @@ class Program:
         for spec, value in zip(self.arguments, args, strict=True):
             bound[spec.name] = _bind(spec, value, sizes)
         return bound
+
+
+def memory_model(
+    memory: MemoryModel | str | None, machine: MachineDescription | str | Path | None
+) -> MemoryModel | None:
+    """Return the memory that `Program.run` describes; the ledger if only a machine is given."""
+    if isinstance(memory, MemoryModel) or (memory is None and machine is None):
+        return memory
+    if isinstance(machine, str | Path):
+        machine = MachineDescription.load(machine)
+    description = (machine or MachineDescription()).memory
+    match memory:
+        case None | "ledger":
+            return BankedMemory(description)
+        case "exact":
+            return BankedMemory(description, exact=True)
+        case "parity":
+            return ParityMemory()
+        case _:
+            raise InputError(f"there is no memory '{memory}'; choose from {', '.join(MEMORIES)}")
 
 
 def load(path: str | Path) -> Program:

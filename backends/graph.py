@@ -47,9 +47,10 @@ class Assembly:
 @dataclass(frozen=True)
 class GraphStep:
     """
-    One stream graph: its program, the tensors that its slots name, and its results.
+    One stream graph: its program, the tensors that it reads, and its results.
 
-    Slot `A.0.segments` of the program reads level 0 of tensor `A` of the environment.
+    Slot `A.0.segments` of the program reads level 0 of tensor `A` of the environment; names in
+    slots have no dots of their own (see `slot_name`).
     """
 
     name: str
@@ -61,13 +62,18 @@ class GraphStep:
         """Return what the slots of the graph stand for."""
         bound: dict[str, Array | int] = {}
         for name in self.operands:
-            bound |= slots_of(name, tensors[name])
+            bound |= slots_of(slot_name(name), tensors[name])
         return bound
 
     def assemble(self, outputs: Mapping[str, Array], tensors: Environment) -> None:
         """Add the tensors that the writers of the graph wrote."""
         for one in self.results:
             tensors[one.result] = one.storage(outputs, tensors)
+
+
+def slot_name(tensor: str) -> str:
+    """How slots name a tensor: `conv1.weight` is `conv1/weight`, as a dot ends the name there."""
+    return tensor.replace(".", "/")
 
 
 def slots_of(name: str, tensor: Storage) -> dict[str, Array | int]:

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from headrace.backends.graph import GraphStep
-from headrace.simulators.stream.simulate import (
+from headrace.simulators.stream.memory import MemoryModel
+from headrace.simulators.stream.simulate import simulate
+from headrace.simulators.stream.statistics import (
     Deadlock,
     NodeStatistics,
     SimulationResult,
-    simulate,
+    Traffic,
 )
 from headrace.storage.levels import Storage
 
@@ -24,12 +26,22 @@ class GraphRun:
     seconds: float
     """Wall time of the simulation."""
 
+    @property
+    def bytes(self) -> int:
+        """Bytes read and written."""
+        return sum(traffic.read + traffic.written for traffic in self.result.memory.values())
+
     @staticmethod
-    def of(step: GraphStep, tensors: Mapping[str, Storage], depth: int | None) -> "GraphRun":
+    def of(
+        step: GraphStep,
+        tensors: Mapping[str, Storage],
+        depth: int | None,
+        memory: MemoryModel | None,
+    ) -> "GraphRun":
         """Simulate the graph on the tensors that its slots name."""
         bound = step.bind(tensors)
         start = time.perf_counter()
-        result = simulate(step.program, bound, depth=depth)
+        result = simulate(step.program, bound, depth=depth, memory=memory)
         return GraphRun(step.name, result, time.perf_counter() - start)
 
 
@@ -62,6 +74,22 @@ class Result:
         return tuple(node for graph in self.graphs for node in graph.result.nodes)
 
     @property
+    def memory(self) -> dict[str, Traffic]:
+        """Bytes read and written by tensor; a tensor between two graphs is written, then read."""
+        total: dict[str, Traffic] = {}
+        for graph in self.graphs:
+            for slot, traffic in graph.result.memory.items():
+                name = slot.replace("/", ".")
+                old = total.get(name, Traffic())
+                total[name] = Traffic(old.read + traffic.read, old.written + traffic.written)
+        return total
+
+    @property
+    def bytes(self) -> int:
+        """All bytes read and written."""
+        return sum(graph.bytes for graph in self.graphs)
+
+    @property
     def deadlock(self) -> Deadlock | None:
         return next((g.result.deadlock for g in self.graphs if g.result.deadlock), None)
 
@@ -75,7 +103,9 @@ class Result:
             "cycles": self.cycles,
             "tokens": self.tokens,
             "outputs": [list(stored.shape) for stored in self.storages],
-            "deadlock": None if self.deadlock is None else asdict(self.deadlock),
+            "bytes": self.bytes,
+            "deadlock": self.deadlock
+            and {"explanation": str(self.deadlock), **asdict(self.deadlock)},
             "simulate_seconds": self.simulate_seconds,
             "graphs": [
                 {
@@ -87,4 +117,5 @@ class Result:
                 for graph in self.graphs
             ],
             "nodes": [asdict(node) for node in self.nodes],
+            "memory": {name: asdict(traffic) for name, traffic in self.memory.items()},
         }

@@ -26,7 +26,7 @@ from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 
 from headrace.backends.compiled import Program, TensorSpec
-from headrace.backends.graph import Assembly, GraphStep
+from headrace.backends.graph import Assembly, GraphStep, slot_name
 from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_op, shape_of
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.dialects import sam
@@ -168,7 +168,7 @@ class _GraphBuilder:
                 continue
             uses = [use for use in op.result.uses if isinstance(use.operation, sam.YieldOp)]
             for use in uses[:1]:
-                name = self.names[self.graph.outputs[use.index]]
+                name = self._slot(self.graph.outputs[use.index])
                 self.outputs.setdefault(op.values, name)
                 for level, written in zip(_compressed_levels(op), op.levels, strict=True):
                     self.outputs.setdefault(written, f"{name}.{level}")
@@ -202,7 +202,7 @@ class _GraphBuilder:
             case sam.ScanOp() | sam.ScanBitvectorOp():
                 parameters |= self._level(op)
             case sam.ArrayOp():
-                parameters["values"] = Slot(f"{self.names[op.tensor]}.values")
+                parameters["values"] = Slot(f"{self._slot(op.tensor)}.values")
             case sam.RangeOp() | sam.LocateOp():
                 parameters["extent"] = self._extent(op.extent)
             case sam.StoreOp():
@@ -217,7 +217,7 @@ class _GraphBuilder:
         return parameters
 
     def _level(self, op: sam.ScanOp | sam.ScanBitvectorOp) -> dict[str, Parameter]:
-        tensor, level = self.names[op.tensor], op.level.value.data
+        tensor, level = self._slot(op.tensor), op.level.value.data
         if isinstance(op, sam.ScanBitvectorOp):
             return {"words": Slot(f"{tensor}.{level}.words")}
         if op.is_dense:
@@ -228,11 +228,14 @@ class _GraphBuilder:
             "coordinates": Slot(f"{tensor}.{level}.coordinates"),
         }
 
+    def _slot(self, tensor: SSAValue) -> str:
+        return slot_name(self.names[tensor])
+
     def _extent(self, value: SSAValue) -> int | Slot:
         """An extent as a parameter of a node: a number, or the slot of a dimension."""
         if isinstance(value.owner, sam.ExtentOp):
             op = value.owner
-            return Slot(f"{self.names[op.tensor]}.{op.dimension.value.data}.extent")
+            return Slot(f"{self._slot(op.tensor)}.{op.dimension.value.data}.extent")
         size = self.names.size(value)
         assert isinstance(size, int)
         return size

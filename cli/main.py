@@ -49,7 +49,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, or pass spec")
     run.add_argument("--inputs", nargs="+", default=[], metavar="X.npz", help="argument tensors")
-    _add_machine(run)
+    run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
+    run.add_argument("--machine", metavar="M.toml", help="machine description")
+    run.add_argument("--memory", metavar="MODEL", help="ledger, exact or parity")
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
     run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
@@ -76,11 +78,6 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", default="out", metavar="DIR", help="folder for the drawings")
     demo.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
-
-
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
-    parser.add_argument("--machine", metavar="M.toml", help="machine description")
 
 
 def _depth(text: str) -> int:

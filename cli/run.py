@@ -29,7 +29,13 @@ def run(options: argparse.Namespace) -> int:
             names = "; ".join(str(argument) for argument in program.arguments)
             raise InputError(f"'{options.source}' takes arguments ({names}); give --inputs")
         bar.update(task, description="simulating")
-        result = program.run(*args, depth=options.depth, timing_only=options.timing_only)
+        result = program.run(
+            *args,
+            depth=options.depth,
+            machine=options.machine,
+            memory=options.memory,
+            timing_only=options.timing_only,
+        )
     _write_files(options, program, result, module)
     report = {**result.summary(), "wall_seconds": time.perf_counter() - start}
     if options.json:
@@ -81,13 +87,13 @@ def _write_files(
 
 def _print(program: Program, result: Result) -> None:
     rows = [
-        (graph.name, graph.result.cycles, graph.result.tokens, len(graph.result.nodes))
-        for graph in result.graphs
+        (run.name, run.result.cycles, run.result.tokens, run.bytes, len(run.result.nodes))
+        for run in result.graphs
     ]
     if len(rows) > 1:
-        rows.append(("total", result.cycles, result.tokens, len(result.nodes)))
-    print_table("Stream graphs", ("graph", "cycles", "tokens", "nodes"), rows)
+        rows.append(("total", result.cycles, result.tokens, result.bytes, len(result.nodes)))
+    print_table("Stream graphs", ("graph", "cycles", "tokens", "bytes", "nodes"), rows)
     for specification, stored in zip(program.results, result.storages, strict=False):
         print(f"{specification.name}: {stored.shape} {specification.dtype}, {stored.format}")
     if result.deadlock is not None:
-        print(f"deadlock: {result.deadlock}")
+        print(result.deadlock)
