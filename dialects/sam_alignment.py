@@ -30,6 +30,7 @@ from headrace.dialects.sam_access import (
     expect_format,
 )
 from headrace.dialects.sam_compute import AccumulateOp, AluOp, IntersectOp, JoinOperation, ReduceOp
+from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sam_presence import FULL, Atoms, Presence, Space, conjunction, disjunction
 from headrace.dialects.sam_structure import (
     BitvectorIntersectOp,
@@ -53,10 +54,10 @@ from headrace.storage.levels import Level
 
 class Alignment:
     """
-    The space of every stream of a graph, computed in the order of its operations.
+    The space of every stream of a graph, computed in the order in which tokens flow.
 
     Raises `VerifyException` where streams that are zipped have different spaces. Streams that
-    are used before they are made (in a cycle) have no space, and are not checked.
+    depend on themselves (in a cycle) have no space, and are not checked.
     """
 
     def __init__(self, block: Block):
@@ -69,7 +70,8 @@ class Alignment:
         """Axes whose fibers hold at least one coordinate."""
         for argument in block.args:
             self.numbers[argument] = self.atoms.number("argument", "argument", argument.index)
-        for op in block.ops:
+        ordered, cyclic = producers_first(block)
+        for op in (*ordered, *cyclic):
             expect_no_absent(op)
             self.visit(op)
 

@@ -20,17 +20,16 @@ from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
     PythonValues,
-    ReturnedValues,
-    TerminatorValue,
     impl,
-    impl_terminator,
     register_impls,
 )
 from xdsl.interpreters.arith import ArithFunctions
 from xdsl.interpreters.func import FuncFunctions
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
+from xdsl.utils.exceptions import InterpretationError
 
 from headrace.dialects import sam, sparse_tensor
+from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sparse_tensor import format_of
 from headrace.interpreters.sam_access import AccessFunctions
 from headrace.interpreters.sam_compute import ComputeFunctions
@@ -45,16 +44,22 @@ class GraphFunctions(InterpreterFunctions):
 
     @impl(sam.GraphOp)
     def graph(self, interpreter: Interpreter, op: sam.GraphOp, args: PythonValues) -> PythonValues:
-        storages = [
-            _storage(value, operand.type) for value, operand in zip(args, op.inputs, strict=True)
-        ]
-        return interpreter.run_ssacfg_region(op.body, tuple(storages), "sam.graph")
-
-    @impl_terminator(sam.YieldOp)
-    def yield_(
-        self, interpreter: Interpreter, op: sam.YieldOp, args: PythonValues
-    ) -> tuple[TerminatorValue, PythonValues]:
-        return ReturnedValues(args), ()
+        block = op.body.block
+        inputs = zip(block.args, args, strict=True)
+        values: dict[SSAValue, Any] = {a: _storage(value, a.type) for a, value in inputs}
+        ordered, cyclic = producers_first(block)
+        if cyclic:
+            raise InterpretationError(
+                f"'{cyclic[0].name}' waits for its own results: a cycle of streams has no "
+                "initial token"
+            )
+        for child in ordered:
+            if not isinstance(child, sam.YieldOp):
+                results = interpreter.run_op(child, tuple(values[o] for o in child.operands))
+                values.update(zip(child.results, results, strict=True))
+        last = block.last_op
+        assert isinstance(last, sam.YieldOp)
+        return tuple(values[operand] for operand in last.operands)
 
     @impl(sparse_tensor.ConvertOp)
     def convert(
