@@ -139,8 +139,12 @@ class _Translation:
         for use in self.uses:
             if use.name == self.left.name:
                 fail(self.text, use.at, f"the result '{use.name}' cannot stand on the right")
-            if ranks.setdefault(use.name, len(use.indices)) != len(use.indices):
-                fail(self.text, use.at, f"'{use.name}' has {ranks[use.name]} indices before")
+            count = len(use.indices)
+            if ranks.setdefault(use.name, count) != count:
+                known = ranks[use.name]
+                fail(
+                    self.text, use.at, f"'{use.name}' is used with {known} indices and with {count}"
+                )
         if unknown := formats.keys() - ranks.keys():
             known = ", ".join(ranks)
             raise InputError(f"there is a format for '{min(unknown)}', but the tensors are {known}")

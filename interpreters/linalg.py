@@ -15,9 +15,10 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects import arith, func, linalg, tensor
+from xdsl.dialects import arith, func, tensor
 from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorType, ModuleOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.dialects.linalg.ops import BroadcastOp, IndexOp, ReduceOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
@@ -76,10 +77,10 @@ def _run(op: Operation, values: Values) -> Array:
                 raise InputError(f"{op.name} with {len(op.outputs)} results is not supported")
             maps = [attribute.data for attribute in op.get_indexing_maps()]
             return _structured(op.body.block, maps, operands, values)
-        case linalg.BroadcastOp():
-            added = cast(tuple[int, ...], op.dimensions.get_values())
+        case BroadcastOp():
+            added = op.dimensions.get_values()
             return np.broadcast_to(np.expand_dims(operands[0], added), operands[1].shape)
-        case linalg.ReduceOp():
+        case ReduceOp():
             reduced = op.dimensions.get_values()
             rank = operands[0].ndim
             kept = tuple(AffineDimExpr(d) for d in range(rank) if d not in reduced)
@@ -221,7 +222,7 @@ def _evaluate_body(
             break
         operands = [known[operand] for operand in op.operands]
         match op:
-            case linalg.IndexOp():
+            case IndexOp():
                 known[op.result] = grid[op.dim.value.data]
             case _:
                 known[op.results[0]] = evaluate(op, operands)
