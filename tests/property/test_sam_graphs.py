@@ -1,0 +1,34 @@
+"""
+The stream graphs of random programs mean what the programs mean.
+
+A random program in index notation is lowered to stream graphs, which the verifier must accept
+and the interpreter of `sam` must give the result of dense arithmetic: no simulator takes part.
+"""
+
+import numpy as np
+import pytest
+from xdsl.dialects.func import FuncOp
+from xdsl.interpreter import Interpreter
+from xdsl.transforms import get_all_passes as get_all_xdsl_passes
+
+from headrace.cli.driver import make_context
+from headrace.frontends.einsum import import_einsum
+from headrace.interpreters.sam import register_sam
+from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.tests.random_programs import RandomPrograms
+
+
+@pytest.mark.parametrize("regions", ["none", "all"])
+@pytest.mark.parametrize("seed", range(0, 300, 15))
+def test_a_lowered_program_keeps_its_meaning(seed: int, regions: str) -> None:
+    program = RandomPrograms(seed, most=4).program()
+    module = import_einsum(program.text, program.formats)
+    pipeline = f"sam-fuse{{regions={regions}}},sam-lower,cse,canonicalize"
+    parse_passes(pipeline, get_all_xdsl_passes() | get_all_passes()).apply(make_context(), module)
+    module.verify()
+    main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
+    names = [argument.name_hint or "" for argument in main.body.block.args]
+    interpreter = Interpreter(module)
+    register_sam(interpreter)
+    (result,) = interpreter.call_op("main", tuple(program.inputs[name] for name in names))
+    np.testing.assert_allclose(result.to_dense(), program.expected, atol=1e-9, err_msg=program.text)
