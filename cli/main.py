@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -26,6 +27,8 @@ class OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; bad input gives one line on stderr and exit status 2."""
+    # torch calls its sparse layouts beta; whoever runs a command did not choose them.
+    warnings.filterwarnings("ignore", message="Sparse ", category=UserWarning)
     try:
         options = make_parser().parse_args(arguments)
         command: Command = options.command

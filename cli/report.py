@@ -13,6 +13,9 @@ from rich.table import Table
 from headrace.storage.errors import InputError
 from headrace.storage.files import write_bytes
 
+FILE_WIDTH = 120
+"""Columns of a table that goes to a file or another program."""
+
 
 def print_json(report: object) -> None:
     """Print one JSON object on stdout."""
@@ -28,7 +31,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, justify="right" if numeric else "left")
     for row in listed:
         table.add_row(*(_cell(value) for value in row))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
 
 
 @contextmanager
