@@ -125,7 +125,7 @@ PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
         {"X": "ddd", "W": "dd", "c": "d"},
     ),
     "gpt_attention": (
-        "Y(b,h,i,e) = softmax(Q(b,h,i,d) * K(b,h,d,j) * M(i,j) / 8, j) * V(b,h,j,e)",
+        "Y(b,h,i,e) = softmax(Q(b,h,i,d) * K(b,h,d,j) / 8 * M(i,j), j) * V(b,h,j,e)",
         {"Q": "dddd", "K": "dddd", "M": "ss", "V": "dddd"},
     ),
     "axw_sp_sp": (

@@ -260,14 +260,38 @@ class FusionTable:
         return EVERYWHERE
 
     def join(self, nest: Nest, axis: Axis, where: Presence, row: _Row) -> Iteration:
-        formula = where.complete()
         if self.is_reference:
-            self._locate_single_dense(axis, formula, row)
-        if frozenset() in formula or not row.sparse:
+            self._locate_single_dense(axis, where.formula, row)
+        if frozenset() in where.formula or not row.sparse:
             return self._join_everywhere(nest, axis, row)
         rank = {name: k for k, name in enumerate(row.sparse)}
-        formula = frozenset(frozenset(n for n in term if n in rank) for term in formula)
-        return self._join_tree(presence.factor(formula, rank), row)
+        formula = frozenset(frozenset(n for n in term if n in rank) for term in where.formula)
+        iteration = self._join_tree(presence.factor(formula, rank), row)
+        beside = [name for name in row.sparse if name in where.beside]
+        return self._read_beside(iteration, beside, row) if beside else iteration
+
+    def _read_beside(
+        self, iteration: Iteration, beside: Sequence[SSAValue], row: _Row
+    ) -> Iteration:
+        """
+        The same coordinates, with the columns `beside` where they are present.
+
+        A union brings the columns to all coordinates, an intersection keeps those of the row.
+        """
+        kept = {name: c for name, c in iteration.carried.items() if name not in beside}
+        some = next(iter((kept or iteration.carried).values()))()
+        read = tuple(row.sparse[name].carried() for name in beside)
+        wide = self.emit.once(sam.UnionOp, (iteration.coordinates, *beside), (some, *read))
+        own = [carry() for carry in kept.values()] or [some]
+        coordinates = (iteration.coordinates,) * len(own) + (wide.results[0],) * len(beside)
+        narrow = self.emit.once(sam.IntersectOp, coordinates, (*own, *wide.results[2:]))
+        joined, *outputs = narrow.results
+        names = [*(kept or [None]), *beside]
+        return Iteration(
+            joined,
+            {n: _constantly(o) for n, o in zip(names, outputs, strict=True) if n is not None},
+            iteration.optional.union(beside),
+        )
 
     def _locate_single_dense(
         self, axis: Axis, formula: presence.Formula[SSAValue], row: _Row

@@ -20,9 +20,10 @@ MOST_USES = 8
 
 @dataclass(frozen=True)
 class StoredUse:
-    """One use of a stored operand: the axes of its levels, outermost first."""
+    """One use of a stored operand, or a result: the axes of its levels, outermost first."""
 
-    use: Input
+    use: Input | None
+    """None for a result, which is converted after it was computed."""
     levels: tuple[Axis, ...]
     cost: float
     """Entries to copy if it has to be stored permuted; 0 for a weight, copied beforehand."""
@@ -34,7 +35,7 @@ class StoredUse:
 
 @dataclass(frozen=True)
 class Order:
-    """The axes outermost first, and the uses to store permuted."""
+    """The axes outermost first, and the uses and results to store permuted."""
 
     axes: tuple[Axis, ...]
     permuted: tuple[StoredUse, ...]

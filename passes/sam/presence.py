@@ -38,13 +38,18 @@ class Presence(Generic[AtomT]):
         """The same operands, visited at every coordinate."""
         return Presence(frozenset({frozenset[AtomT]()}), self.loose | atoms_of(self.formula))
 
-    def complete(self) -> Formula[AtomT]:
-        """The weakest change of the formula under which every loose atom stands alone."""
-        formula, loose = self.formula, self.loose
-        while not all({frozenset[AtomT](), frozenset({name})} & formula for name in loose):
-            weaker = either([Presence(formula, loose), *(Presence(atom(a)) for a in loose)])
-            formula, loose = weaker.formula, weaker.loose
-        return formula
+    @property
+    def beside(self) -> frozenset[AtomT]:
+        """
+        The loose atoms that a join tree of the formula does not hand on wherever they are
+        present: those that are neither a term of their own nor part of every term.
+        """
+        return frozenset(
+            name
+            for name in self.loose
+            if frozenset({name}) not in self.formula
+            and not all(name in term for term in self.formula)
+        )
 
 
 def either(parts: Iterable[Presence[AtomT]]) -> Presence[AtomT]:

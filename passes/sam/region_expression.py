@@ -13,14 +13,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import arith, linalg, tensor
+from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     StringAttr,
     TensorType,
 )
-from xdsl.dialects.linalg import IteratorType, IteratorTypeAttr
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
+from xdsl.dialects.linalg.ops import BroadcastOp, ReduceOp
 from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
 from xdsl.utils.exceptions import PassFailedException
@@ -198,9 +199,9 @@ class _Reader:
                 return Constant(number)
             case tensor.EmptyOp() as op:
                 raise fail(op, "its undefined contents are read")
-            case linalg.ReduceOp() as op:
+            case ReduceOp() as op:
                 return self._reduce_op(op, axes)
-            case linalg.BroadcastOp() as op:
+            case BroadcastOp() as op:
                 added = set(op.dimensions.get_values())
                 kept = tuple(a for d, a in enumerate(axes) if d not in added)
                 return self.use(op.input, kept)
@@ -301,7 +302,7 @@ class _Reader:
             return Constant(value.value * math.prod(size or 0 for size in sizes))
         return self.expressions.reduce(kind, over, value)
 
-    def _reduce_op(self, op: linalg.ReduceOp, axes: tuple[Axis | None, ...]) -> Scalar:
+    def _reduce_op(self, op: ReduceOp, axes: tuple[Axis | None, ...]) -> Scalar:
         shape = _shape(op.input)
         reduced = {int(dimension) for dimension in op.dimensions.get_values()}
         given = iter(axes)
@@ -411,7 +412,7 @@ def _is_reduction(value: SSAValue) -> bool:
     op = value.op if isinstance(value, OpResult) else None
     if isinstance(op, LinalgStructuredOperation):
         return set(op.get_iterator_types()) != {_PARALLEL}
-    return isinstance(op, linalg.ReduceOp)
+    return isinstance(op, ReduceOp)
 
 
 def _shape(value: SSAValue) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.utils.hints import isa
 
 from headrace.dialects import sam
+from headrace.dialects.sparse_tensor import format_of
 from headrace.passes.sam.expression import Expression, Input, walk
 from headrace.passes.sam.order import Order, StoredUse, choose, literal
 from headrace.passes.sam.region_expression import RegionExpression, fail
@@ -48,7 +49,7 @@ def order_of(
                 f"priority {list(priority)} must name each of the axes 0 to {len(axes) - 1} once",
             )
         axes = tuple(axes[p] for p in priority)
-    uses = stored_uses(region, results, formats)
+    uses = [*stored_uses(region, results, formats), *stored_results(region, read)]
     is_literal = region.copies is not None and region.copies.data == "any"
     return literal(axes, uses) if is_literal else choose(axes, uses)
 
@@ -65,6 +66,15 @@ def stored_uses(
         )
         for use in walk(results)
         if isinstance(use, Input)
+    ]
+
+
+def stored_results(region: sam.RegionOp, read: RegionExpression) -> list[StoredUse]:
+    """The results with the axes of the levels in which they are asked for."""
+    formats = [format_of(value.type) for value in region.outputs]
+    return [
+        StoredUse(None, tuple(axes[d] for d in format.order), _copy_cost(value, format))
+        for value, format, axes in zip(region.outputs, formats, read.result_axes, strict=True)
     ]
 
 

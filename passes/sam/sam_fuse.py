@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects import arith, linalg, tensor
+from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.dialects.linalg.ops import BroadcastOp, FillOp, ReduceOp
 from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -29,12 +30,12 @@ def is_fusible(op: Operation) -> bool:
     """Whether `op` computes a tensor from tensors element by element or by reduction."""
     if is_initialiser(op):
         return False
-    return isinstance(op, LinalgStructuredOperation | linalg.ReduceOp | linalg.BroadcastOp)
+    return isinstance(op, LinalgStructuredOperation | ReduceOp | BroadcastOp)
 
 
 def is_initialiser(op: Operation) -> bool:
     """Whether `op` only makes an initial value or its size; each region gets its own copy."""
-    return isinstance(op, linalg.FillOp | tensor.EmptyOp | tensor.DimOp | arith.ConstantOp)
+    return isinstance(op, FillOp | tensor.EmptyOp | tensor.DimOp | arith.ConstantOp)
 
 
 def erase_unused(block: Block) -> None:

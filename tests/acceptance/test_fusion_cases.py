@@ -1,0 +1,296 @@
+"""
+The compiler cases of the fusion literature: values for legal orders and cuts, node counts.
+
+Values are compared with dense float64 arithmetic to 1e-9, node counts with those of the
+reference compiler at its granularity. Source: "FuseFlow", ASPLOS 2026.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from xdsl.parser import Parser
+
+from headrace.cli.driver import make_context
+from headrace.tests.fusion import (
+    Array,
+    all_orders,
+    axes_and_legal_orders,
+    lowered,
+    nodes,
+    run,
+    translated,
+)
+from headrace.tests.fusion_programs import PROGRAMS
+from headrace.tests.reference import reference_path
+
+
+def sparse(seed: int, shape: tuple[int, ...], density: float) -> Array:
+    """Normal numbers with some coordinates and some whole rows left out."""
+    rng = np.random.default_rng(seed)
+    array = rng.standard_normal(shape) * (rng.random(shape) < density)
+    if len(shape) > 1:
+        array[rng.random(shape[0]) < 0.15] = 0
+    return array
+
+
+def check(
+    text: str,
+    formats: Mapping[str, str],
+    inputs: Mapping[str, Array],
+    expected: Array,
+    *,
+    limit: int = 20,
+) -> None:
+    """Every cut into two regions, every legal order (up to `limit`), and each product alone."""
+    module = translated(text, formats, inputs)
+    _, orders = axes_and_legal_orders(module, limit)
+    variants = [lowered(module, regions="none")]
+    variants += [lowered(module, order=order) for order in orders]
+    count = sum(op.name == "linalg.generic" for op in module.walk())
+    variants += [lowered(module, cuts=(cut,)) for cut in range(1, count)]
+    for variant in variants:
+        result, _ = run(variant, inputs)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("matrix", ["ss", "ds"])
+@pytest.mark.parametrize("vector", ["d", "s"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_f1_a_matrix_times_a_vector(matrix: str, vector: str, order: tuple[int, ...]):
+    inputs = {"A": sparse(0, (37, 29), 0.2), "x": sparse(1, (29,), 0.5)}
+    module = translated("Y(i) = A(i,j) * x(j)", {"A": matrix, "x": vector, "Y": "s"}, inputs)
+    result, _ = run(lowered(module, order=order, copies="any"), inputs)
+    np.testing.assert_allclose(result, inputs["A"] @ inputs["x"], atol=1e-9)
+
+
+def test_f2_a_product_of_matrices_in_every_order():
+    inputs = {"A": sparse(0, (20, 30), 0.2), "B": sparse(1, (30, 25), 0.2)}
+    module = translated("Y(i,j) = A(i,k) * B(k,j)", {"A": "ss", "B": "ss", "Y": "ss"}, inputs)
+    for order in all_orders(module):
+        result, _ = run(lowered(module, order=order, copies="any"), inputs)
+        np.testing.assert_allclose(result, inputs["A"] @ inputs["B"], atol=1e-9)
+    assert nodes(lowered(module, reference=True)).total() == 16
+
+
+@pytest.mark.parametrize("middle", ["dd", "ss"])
+def test_f3_a_chain_of_products(middle: str):
+    a, b, c = sparse(0, (34, 34), 0.2), sparse(1, (34, 34), 0.6), sparse(2, (34, 16), 0.2)
+    formats = {"A": "ss", "B": middle, "C": "ss"}
+    check(PROGRAMS["chain3_all_C"][0], formats, {"A": a, "B": b, "C": c}, a @ b @ c)
+
+
+def test_f4_a_sum_of_two_products():
+    a, b, c, d = (sparse(seed, (12, 12), 0.5) for seed in range(4))
+    text, formats = PROGRAMS["sum_of_two_products"]
+    check(text, formats, {"A": a, "B": b, "C": c, "D": d}, a @ b + c @ d)
+
+
+@pytest.mark.parametrize("name", ["had_plus", "had_shared"])
+def test_f5_joiners_follow_the_expression(name: str):
+    a, b, c = (sparse(seed, (12, 12), 0.6) for seed in range(3))
+    expected = a * b + (c if name == "had_plus" else a * c)
+    text, formats = PROGRAMS[name]
+    check(text, formats, {"A": a, "B": b, "C": c}, expected)
+
+
+@pytest.mark.parametrize("size", [12, 34])
+def test_f6_a_cycle_of_orders_is_broken_by_one_copy(size: int):
+    a, b = sparse(0, (size, size), 0.6), sparse(1, (size, size), 0.2)
+    inputs = {"A": a, "B": b}
+    text, formats = PROGRAMS["had_transposed"]
+    module = lowered(translated(text, formats, inputs))
+    result, _ = run(module, inputs)
+    np.testing.assert_allclose(result, a * b.T, atol=1e-9)
+    assert sum(op.name == "sparse_tensor.convert" for op in module.walk()) == 1
+
+
+GCN_INPUTS = {
+    "A": sparse(0, (34, 34), 0.1),
+    "X": sparse(1, (34, 20), 0.9),
+    "W": sparse(2, (20, 8), 0.4),
+    "b": sparse(3, (8,), 1.0),
+}
+
+
+def gcn_layer(inputs: Mapping[str, Array]) -> Array:
+    return np.maximum(inputs["A"] @ inputs["X"] @ inputs["W"] + inputs["b"], 0)
+
+
+def test_f7_a_gcn_layer_with_empty_rows():
+    text, formats = PROGRAMS["gcn_layer"]
+    check(text, formats, GCN_INPUTS, gcn_layer(GCN_INPUTS))
+
+
+@pytest.mark.parametrize("name", ["axw_sp_sp", "axw_sd_sp", "axw_dn_dn"])
+def test_f8_the_other_association_in_three_formats(name: str):
+    text, formats = PROGRAMS[name]
+    check(text, formats, GCN_INPUTS, gcn_layer(GCN_INPUTS))
+
+
+def test_f9_a_dense_level_below_the_root_is_addressed_with_its_parent():
+    inputs = {"X": sparse(0, (40, 30), 1.0), "W": sparse(1, (30, 8), 0.4)}
+    text, formats = PROGRAMS["gcn_linear_mul"]
+    check(text, formats, inputs, inputs["X"] @ inputs["W"])
+
+
+@pytest.mark.parametrize("function", ["relu", "softmax"])
+def test_f10_isolated_nodes_get_the_bias(function: str):
+    a = sparse(0, (34, 34), 0.1)
+    a[[3, 9, 10, 20, 33]] = 0
+    inputs = {"A": a, "X": sparse(1, (34, 6), 0.9), "b": sparse(2, (6,), 1.0)}
+    dense = a @ inputs["X"] + inputs["b"]
+    weights = np.exp(dense - dense.max(axis=1, keepdims=True))
+    expected = {
+        "relu": np.maximum(dense, 0),
+        "softmax": weights / weights.sum(axis=1, keepdims=True),
+    }
+    inner = "A(i,j) * X(j,h) + b(h)"
+    text = f"Y(i,h) = relu({inner})" if function == "relu" else f"Y(i,h) = softmax({inner}, h)"
+    check(text, {"A": "ss", "X": "ss", "b": "d", "Y": "ss"}, inputs, expected[function])
+
+
+def test_f11_a_diamond_computes_its_shared_value_once():
+    text = reference_path("fusion/diamond.mlir").read_text()
+    module = Parser(make_context(), text).parse_module()
+    inputs = {"A": sparse(0, (34, 34), 0.2), "X": sparse(1, (34, 16), 0.4)}
+    product = inputs["A"] @ inputs["X"]
+    for reference in (False, True):
+        graph = lowered(module, reference=reference)
+        result, _ = run(graph, inputs)
+        np.testing.assert_allclose(result, np.maximum(product, 0) + product, atol=1e-5)
+        assert nodes(graph)["accumulator"] == 1
+        assert nodes(graph).total() <= 18
+
+
+def test_f12_one_tensor_used_twice_is_stored_once():
+    inputs = {"A": sparse(0, (34, 34), 0.1), "B": sparse(1, (34, 34), 0.2)}
+    text, formats = PROGRAMS["aba_same_tensor"]
+    check(text, formats, inputs, inputs["A"] @ inputs["B"] @ inputs["A"])
+    graph = lowered(translated(text, formats, inputs))
+    assert sum(op.name == "sparse_tensor.convert" for op in graph.walk()) == 0
+
+
+@pytest.mark.parametrize("name", ["sage_layer_CC", "sage_layer_DX"])
+def test_f13_a_graphsage_layer(name: str):
+    text, formats = PROGRAMS[name]
+    inputs = {
+        "A": sparse(0, (60, 60), 0.08),
+        "X": sparse(1, (60, 12), 0.7),
+        "W1": sparse(2, (12, 8), 0.5),
+        "W2": sparse(3, (12, 8), 0.5),
+        "b1": sparse(4, (8,), 1.0),
+        "b2": sparse(5, (8,), 1.0),
+    }
+    x = inputs["X"]
+    dense = x @ inputs["W1"] + inputs["b1"] + inputs["A"] @ x @ inputs["W2"] + inputs["b2"]
+    check(text, formats, inputs, np.maximum(dense, 0))
+
+
+@pytest.mark.parametrize("format", ["dd", "ss", "ds"])
+def test_f14_a_softmax_counts_the_zeros_that_are_not_stored(format: str):
+    x = sparse(0, (10, 7), 0.4) - 1.5 * (sparse(1, (10, 7), 0.4) != 0)
+    weights = np.exp(x - x.max(axis=1, keepdims=True))
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    check("Y(i,j) = softmax(X(i,j), j)", {"X": format}, {"X": x}, expected)
+
+
+@pytest.mark.parametrize("format", ["ddd", "sss"])
+def test_f14_a_layer_norm(format: str):
+    x = sparse(0, (2, 3, 128), 0.8)
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    expected = (x - mean) / np.sqrt(variance + 1e-5)
+    check(PROGRAMS["layernorm_3d"][0], {"X": format}, {"X": x}, expected)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_f15_masked_attention(heads: int):
+    rng = np.random.default_rng(heads)
+    q, k, v = (rng.standard_normal((1, heads, 16, 4)) for _ in range(3))
+    k = k.swapaxes(2, 3)
+    mask = (rng.random((16, 16)) < 0.3) * 1.0
+    np.fill_diagonal(mask, 1)
+    scores = np.where(mask > 0, q @ k / 8, -np.inf)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    expected = weights / weights.sum(-1, keepdims=True) @ v
+    text, formats = PROGRAMS["gpt_attention"]
+    check(text, formats, {"Q": q, "K": k, "M": mask, "V": v}, expected, limit=4)
+
+
+@pytest.mark.parametrize("name", ["sddmm_jd", "sddmm_dj"])
+def test_f16_a_sampled_product(name: str):
+    q, k = sparse(0, (64, 8), 1.0), sparse(1, (64, 8), 1.0)
+    mask = (np.random.default_rng(2).random((64, 64)) < 0.3) * 1.0
+    inputs = {"Q": q, "K": k if name == "sddmm_jd" else np.ascontiguousarray(k.T), "M": mask}
+    text, formats = PROGRAMS[name]
+    check(text, formats, inputs, (q @ k.T) * mask)
+
+
+def test_f17_a_sparse_autoencoder():
+    inputs = {
+        "X": sparse(0, (8, 60), 1.0),
+        "E": sparse(1, (60, 12), 0.5),
+        "be": sparse(2, (12,), 1.0),
+        "D": sparse(3, (12, 60), 0.5),
+        "bd": sparse(4, (60,), 1.0),
+    }
+    hidden = np.maximum(inputs["X"] @ inputs["E"] + inputs["be"], 0)
+    text, formats = PROGRAMS["sae_whole"]
+    check(text, formats, inputs, hidden @ inputs["D"] + inputs["bd"])
+
+
+def test_f18_one_compiled_layer_serves_every_number_of_rows():
+    text, formats = PROGRAMS["gcn_layer"]
+    module = lowered(translated(text, formats))
+    for size in (60, 200, 500):
+        inputs = GCN_INPUTS | {
+            "A": sparse(size, (size, size), 5 / size),
+            "X": sparse(1, (size, 20), 1.0),
+        }
+        result, _ = run(module, inputs)
+        np.testing.assert_allclose(result, gcn_layer(inputs), atol=1e-9)
+
+
+def test_f21_a_chain_in_all_24_orders():
+    inputs = {
+        "A": sparse(0, (34, 34), 0.13),
+        "B": sparse(1, (34, 34), 1.0),
+        "C": sparse(2, (34, 16), 0.1),
+    }
+    expected = inputs["A"] @ inputs["B"] @ inputs["C"]
+    module = translated(*PROGRAMS["chain3_CC_DD_CC"], inputs)
+    cycles: list[int] = []
+    for order in all_orders(module):
+        result, taken = run(lowered(module, order=order, copies="any"), inputs)
+        np.testing.assert_allclose(result, expected, atol=1e-9)
+        cycles.append(taken)
+    assert len(cycles) == 24
+    assert max(cycles) >= 10 * min(cycles)
+
+
+DEVIATIONS: dict[str, Counter[str]] = {
+    # Both uses of A share its generator, and so the generator repeated to the rows of A.
+    "aba_same_tensor": Counter(repeat=-1),
+    # The mean reads X before X is joined with W, and again behind the joiner.
+    "gpt_layernorm_linear": Counter(repeat=1, array_read=1, alu=1),
+    # The weighted sum joins V, which the normaliser does not: each computes the weights, where
+    # the reference pools all joiners of an axis. The mask is a select, one operation more, beside
+    # which the scores are read, so that a stored score outside the mask does not matter.
+    "gpt_attention": Counter(scan=1, joiner=8, repeat=1, array_read=1, alu=6, locate=-1),
+}
+"""Nodes more than the reference compiler has, with the reason."""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_f22_nodes_are_those_of_the_reference_compiler(name: str):
+    gold = json.loads(reference_path("fusion/gold_graphs.json").read_text())["graphs"][name]
+    if gold["nodes"] is None or name == "diamond":
+        pytest.skip("the reference compiler has no right graph of this program")
+    text, formats = PROGRAMS[name]
+    rank = text.partition(" = ")[0].count(",") + 1
+    counts = nodes(lowered(translated(text, {**formats, "Y": "s" * rank}), reference=True))
+    counts.subtract(DEVIATIONS.get(name, Counter()))
+    counts.subtract(gold["histogram"])
+    assert not any(counts.values()), counts

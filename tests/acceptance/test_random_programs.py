@@ -1,0 +1,78 @@
+"""
+Random programs in index notation give the values of dense float64 arithmetic.
+
+Expressions of 2 to 6 operands, formats, densities (empty rows, empty tensors), cuts, orders of
+axes and depths of channels are drawn from a seed; nothing may be wrong and nothing may crash.
+"""
+
+from random import Random
+
+import numpy as np
+import pytest
+from xdsl.passes import PassPipeline
+
+from headrace.cli.driver import lower, make_context
+from headrace.dialects import sam
+from headrace.frontends.einsum import import_einsum
+from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.passes.sam.region_expression import read_region
+from headrace.tests.random_programs import RandomPrograms
+
+BATCH = 25
+BATCHES, BATCHES_SLOW = 12, 400
+
+
+def schedule(draw: Random, operations: int) -> str:
+    """A pass spec that groups operations: each alone, all together, or cut at random."""
+    regions = draw.choice(["none", "all", "all"])
+    cuts = [str(n) for n in range(1, operations) if regions == "all" and draw.random() < 0.3]
+    return f"sam-fuse{{regions={regions}{' cuts=' + ','.join(cuts) if cuts else ''}}}"
+
+
+def order(draw: Random, region: sam.RegionOp, number: int) -> str:
+    """A pass spec that chooses an order of the axes of a region."""
+    axes = list(range(len(read_region(region).order)))
+    draw.shuffle(axes)
+    copies = draw.choice(["none", "any"])
+    priority = ",".join(str(axis) for axis in axes)
+    return f"sam-order{{priority={priority} region={number} copies={copies}}}"
+
+
+def passes(spec: str) -> PassPipeline:
+    return parse_passes(spec, get_all_passes())
+
+
+def check(seed: int) -> None:
+    draw = Random(seed)
+    program = RandomPrograms(seed, most=6).program()
+    module = import_einsum(program.text, program.formats)
+    fuse = schedule(draw, program.text.count("(") - 2)
+    passes(fuse).apply(make_context(), module)
+    regions = [op for op in module.walk() if isinstance(op, sam.RegionOp)]
+    orders = [
+        order(draw, region, number)
+        for number, region in enumerate(regions)
+        if draw.random() < 0.5 and read_region(region).order
+    ]
+    spec = ",".join([*orders, "sam-lower"])
+    what = f"seed {seed}: {program.text} {program.formats}, {fuse},{spec}"
+    compiled = lower(module, spec)
+    args = [program.inputs[argument.name] for argument in compiled.arguments]
+    depth = draw.choice([None, 4, 64])
+    for result in (compiled.run(*args), compiled.run(*args, depth=depth)):
+        assert result.deadlock is None or depth is not None, what
+        for output in result.outputs:
+            np.testing.assert_allclose(output, program.expected, rtol=1e-9, atol=1e-9, err_msg=what)
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_programs_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(BATCHES, BATCHES_SLOW))
+def test_many_random_programs_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed)
