@@ -19,16 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from headrace.backends.neutral_operators import (
+    OPERATORS,
+    input_ports,
+    is_optional,
+    output_ports,
+)
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format
 
+Extent = int | tuple[str, int]
+"""A number of coordinates, or the tensor and the mode that have it."""
+
 Port = tuple[int, str]
 """A stream: the node that produces it, and the name of its output."""
-
-BINARY = {"add", "sub", "mul", "div"}
-UNARY = {"exp", "log", "neg", "abs", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"}
-REDUCTIONS = {"reduce": "add", "maxreduce": "max"}
-JOINERS = {"intersect", "union"}
 
 
 @dataclass(frozen=True)
@@ -45,68 +49,14 @@ class NeutralNode:
         return f"{self.type} {'.'.join(what)} [{self.id}]".replace("  ", " ")
 
     @property
-    def operands(self) -> int:
-        """How many (coordinate, reference) pairs a joiner reads."""
-        return len(self.inputs) // 2
-
-    @property
-    def indices(self) -> tuple[str, ...]:
-        """The indices of an accumulator, the reduced one first."""
-        order = int(self.attributes["order"])
-        return tuple(str(self.attributes[f"in{n}"]) for n in range(order, -1, -1))
-
-    @property
     def input_ports(self) -> tuple[str, ...]:
         """The names of all inputs, in the order of the engine's primitives."""
-        if self.type in JOINERS:
-            count = max(self.operands, 2)
-            return (*(f"crd{n}" for n in range(count)), *(f"ref{n}" for n in range(count)))
-        if self.type == "spaccumulator":
-            return (*(f"crd_{index}" for index in self.indices), "val")
-        if "scalar" in self.attributes:
-            return ("in0",)
-        return _INPUTS[self.type]
+        return input_ports(self.type, self.attributes, len(self.inputs))
 
     @property
     def output_ports(self) -> tuple[str, ...]:
         """The names of all outputs, in the order of the engine's primitives."""
-        if self.type in JOINERS:
-            return ("crd", *(f"ref{n}" for n in range(max(self.operands, 2))))
-        if self.type == "spaccumulator":
-            return (*(f"crd_{index}" for index in self.indices[1:]), "val")
-        return _OUTPUTS.get(self.type, ("val",))
-
-
-_INPUTS: dict[str, tuple[str, ...]] = {
-    "fiberlookup": ("ref",),
-    "repsiggen": ("crd",),
-    "repeat": ("ref", "sig"),
-    "arrayvals": ("ref",),
-    "crddrop": ("outer", "inner"),
-    "crdhold": ("outer", "inner"),
-    "fiberwrite": ("in",),
-    **{op: ("in0", "in1") for op in sorted(BINARY)},
-    **{op: ("in0",) for op in sorted(UNARY)},
-    **{op: ("val",) for op in REDUCTIONS},
-}
-
-_OUTPUTS: dict[str, tuple[str, ...]] = {
-    "fiberlookup": ("crd", "ref"),
-    "repsiggen": ("sig",),
-    "repeat": ("ref",),
-    "crddrop": ("outer", "inner"),
-    "crdhold": ("outer", "inner"),
-    "fiberwrite": (),
-}
-
-_ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "fiberlookup": ("tensor", "mode", "format"),
-    "arrayvals": ("tensor",),
-    "spaccumulator": ("order", "in0", "in1"),
-    "fiberwrite": ("tensor", "mode"),
-}
-
-TYPES = sorted({*_INPUTS, *JOINERS, "spaccumulator"})
+        return output_ports(self.type, self.attributes, len(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -118,6 +68,8 @@ class NeutralGraph:
     output: str
     formats: Mapping[str, Format]
     nodes: tuple[NeutralNode, ...]
+    shape: tuple[Extent, ...] | None = None
+    """Of the output, where it does not follow from the written indices."""
 
     def topological(self) -> list[NeutralNode]:
         """
@@ -146,7 +98,9 @@ class NeutralGraph:
         """The text of the graph, one node a line."""
         fmt = {name: _format_text(format) for name, format in self.formats.items()}
         head = {"kernel": self.kernel, "expression": self.expression, "output": self.output}
-        lines = [f' "{key}": {json.dumps(value)},' for key, value in {**head, "fmt": fmt}.items()]
+        shape = {} if self.shape is None else {"shape": self.shape}
+        fields = {**head, "fmt": fmt, **shape}
+        lines = [f' "{key}": {json.dumps(value)},' for key, value in fields.items()]
         nodes = ",\n".join(
             "  "
             + json.dumps(
@@ -206,7 +160,12 @@ def graph_from_data(data: Any, where: str = "graph") -> NeutralGraph:
         raise InputError(f"{where}: 'nodes' must be a list")
     nodes = tuple(_node(entry, where) for entry in cast(list[Any], entries))
     graph = NeutralGraph(
-        str(top.get("kernel", "")), str(top.get("expression", "")), output, formats, nodes
+        str(top.get("kernel", "")),
+        str(top.get("expression", "")),
+        output,
+        formats,
+        nodes,
+        None if "shape" not in top else extents_of(top["shape"], formats, f"{where}: shape"),
     )
     _check(graph, where)
     return graph
@@ -232,13 +191,29 @@ def _format(text: Any, where: str) -> Format:
         raise InputError(f"{where}: {error}") from error
 
 
+def extents_of(data: Any, formats: Mapping[str, Format], where: str) -> tuple[Extent, ...]:
+    """Read a list of numbers and of [tensor, mode]."""
+    extents: list[Extent] = []
+    for entry in cast(list[Any], data) if isinstance(data, list | tuple) else [data]:
+        match entry:
+            case int() if entry >= 0:
+                extents.append(entry)
+            case [str() as tensor, int() as mode] if (
+                tensor in formats and 0 <= mode < formats[tensor].rank
+            ):
+                extents.append((tensor, mode))
+            case _:
+                raise InputError(f"{where}: {entry} is neither a size nor a [tensor, mode]")
+    return tuple(extents)
+
+
 def _node(entry: Any, where: str) -> NeutralNode:
     data = _object(entry, f"{where}: a node")
     number = _field(data, "id", f"{where}: a node")
     here = f"{where}: node {number}"
     kind = str(_field(data, "type", here))
-    if kind not in TYPES:
-        raise InputError(f"{here}: unknown type '{kind}'; known are {', '.join(TYPES)}")
+    if kind not in OPERATORS:
+        raise InputError(f"{here}: unknown type '{kind}'; known are {', '.join(sorted(OPERATORS))}")
     inputs: dict[str, Port] = {}
     for port, source in _object(_field(data, "in", here), f"{here}: 'in'").items():
         match source:
@@ -247,7 +222,7 @@ def _node(entry: Any, where: str) -> NeutralNode:
             case _:
                 raise InputError(f"{here}: input '{port}' must be [node id, port name]")
     attributes = {key: value for key, value in data.items() if key not in ("id", "type", "in")}
-    for name in _ATTRIBUTES.get(kind, ()):
+    for name in OPERATORS[kind].attributes:
         _field(attributes, name, here)
     if not isinstance(number, int):
         raise InputError(f"{here}: an id must be an integer")
@@ -263,8 +238,7 @@ def _check(graph: NeutralGraph, where: str) -> None:
         here = f"{where}: node {node.id} ({node.type})"
         _check_attributes(graph, node, here)
         for port in node.input_ports:
-            optional = port == "ref" and node.type in ("fiberlookup", "repeat", "arrayvals")
-            if port not in node.inputs and not optional:
+            if port not in node.inputs and not is_optional(node.type, port):
                 raise InputError(f"{here}: input '{port}' is missing; connect it")
         for port, (source, output) in node.inputs.items():
             if port not in node.input_ports:
@@ -291,6 +265,10 @@ def _check_attributes(graph: NeutralGraph, node: NeutralNode, here: str) -> None
             raise InputError(f"{here}: order must be 1 or more, not {order}")
         for n in range(order + 1):
             _field(node.attributes, f"in{n}", here)
+    if "extent" in node.attributes:
+        extents_of([node.attributes["extent"]], graph.formats, f"{here}, extent")
+    if "extents" in node.attributes:
+        extents_of(node.attributes["extents"], graph.formats, f"{here}, extents")
     if "tensor" not in node.attributes:
         return
     tensor = node.attributes["tensor"]

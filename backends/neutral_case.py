@@ -52,7 +52,12 @@ class Case:
         segments: list[Array | None] = []
         coordinates: list[Array | None] = []
         count = 1
-        for level in range(format.rank):
+        for level, kind in enumerate(format.levels):
+            if kind is Level.DENSE:
+                segments.append(None)
+                coordinates.append(None)
+                count *= self.shape[format.order[level]]
+                continue
             stored = outputs[f"{name}.{level}.coordinates"]
             bounds = outputs[f"{name}.{level}.segments"]
             if level == 0 and len(bounds) == 1:
@@ -175,7 +180,12 @@ def _tensor(name: str, format: Format, data: Mapping[str, Array], path: Path) ->
 def _result_shape(
     graph: NeutralGraph, tensors: Mapping[str, Storage], name: str
 ) -> tuple[int, ...]:
-    """The extent of every written index, known from a tensor that is scanned along it."""
+    """What the graph says, else the extent of every written index in a tensor scanned along it."""
+    if graph.shape is not None:
+        return tuple(
+            extent if isinstance(extent, int) else tensors[extent[0]].shape[extent[1]]
+            for extent in graph.shape
+        )
     extents: dict[str, int] = {}
     for node in graph.nodes:
         if node.type == "fiberlookup" and "index" in node.attributes:

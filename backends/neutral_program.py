@@ -9,21 +9,19 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023; process granularity of the p
 on "The Dataflow Abstract Machine", ISCA 2024.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from headrace.backends.neutral import REDUCTIONS, NeutralGraph, NeutralNode, Port
-from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
-
-PRIMITIVES = {
-    "repeat": "repeat",
-    "spaccumulator": "accumulate",
-    "crddrop": "coordinate_drop",
-    "crdhold": "coordinate_hold",
-    "intersect": "intersect",
-    "union": "union",
-}
-"""Operators without parameters."""
+from headrace.backends.neutral import NeutralGraph, NeutralNode, Port
+from headrace.backends.neutral_operators import (
+    BINARY,
+    OPERATORS,
+    PARAMETERS,
+    REDUCTIONS,
+    UNARY,
+    has_root,
+)
+from headrace.simulators.stream.program import Parameter, Program, ProgramBuilder, Slot, Stream
 
 
 def build_program(graph: NeutralGraph) -> Program:
@@ -43,6 +41,8 @@ def build_program(graph: NeutralGraph) -> Program:
         inputs: list[Stream] = []
         for port in node.input_ports:
             if port not in node.inputs:
+                if not has_root(node.type, port):
+                    continue
                 inputs += builder.node("root", name=f"root of {node}")
             elif node.type == "repeat" and port == "sig":
                 source = _reference_beside(by_id, by_id[node.inputs["sig"][0]].inputs["crd"])
@@ -61,15 +61,22 @@ def build_program(graph: NeutralGraph) -> Program:
 def _reference_beside(by_id: Mapping[int, NeutralNode], crd: Port) -> Port:
     """The reference stream that belongs to a coordinate stream, if there is one."""
     source, port = crd
-    beside = {"fiberlookup": "ref", "intersect": "ref0", "union": "ref0"}
-    return (source, beside.get(by_id[source].type, port))
+    beside = {
+        "fiberlookup": "ref",
+        "range": "ref",
+        "select_fibers": "ref",
+        "intersect": "ref0",
+        "union": "ref0",
+    }
+    return (source, beside.get(by_id[source].type, port) if port == "crd" else port)
 
 
-def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, Any]]:
+def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, Parameter]]:
     """The engine's primitive of a node, and its parameters."""
-    tensor, mode = node.attributes.get("tensor"), node.attributes.get("mode")
+    attributes = node.attributes
+    tensor, mode = attributes.get("tensor"), attributes.get("mode")
     match node.type:
-        case "fiberlookup" if node.attributes["format"] == "dense":
+        case "fiberlookup" if attributes["format"] == "dense":
             return "scan_dense", {"extent": Slot(f"{tensor}.{mode}.extent")}
         case "fiberlookup":
             level = graph.formats[str(tensor)].order.index(int(mode or 0))
@@ -87,13 +94,31 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, A
                 "mode": writer_mode(graph, node, level),
                 "output": f"{tensor}.{level}",
             }
+        case "store":
+            return "store", {"extents": _extents(attributes["extents"]), "output": str(tensor)}
+        case "concat":
+            return "concat", {"extents": _extents(attributes["extents"])}
+        case "stop_drop":
+            return "stop_drop", {"mode": str(attributes["stops"])}
         case "reduce" | "maxreduce":
-            return "reduce", {"op": REDUCTIONS[node.type]}
-        case kind if kind in PRIMITIVES:
-            return PRIMITIVES[kind], {}
+            return "reduce", {"op": attributes.get("op", REDUCTIONS[node.type])}
         case kind:
-            scalar = node.attributes.get("scalar")
-            return "alu", {"op": kind} if scalar is None else {"op": kind, "scalar": float(scalar)}
+            parameters: dict[str, Parameter] = {
+                name: attributes[name] for name in PARAMETERS if name in attributes
+            }
+            if kind in BINARY or kind in UNARY:
+                parameters["op"] = kind
+            if "scalar" in attributes:
+                parameters["scalar"] = float(attributes["scalar"])
+            if "extent" in attributes:
+                parameters["extent"] = _extents([attributes["extent"]])[0]
+            return OPERATORS[kind].primitive or kind, parameters
+
+
+def _extents(data: Iterable[Any]) -> tuple[int | Slot, ...]:
+    return tuple(
+        entry if isinstance(entry, int) else Slot(f"{entry[0]}.{entry[1]}.extent") for entry in data
+    )
 
 
 def writer_mode(graph: NeutralGraph, node: NeutralNode, level: int) -> str:

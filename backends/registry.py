@@ -14,7 +14,7 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
         return DotTarget
 
     def get_neutral_json() -> type[Target]:
-        from headrace.backends.neutral_ir import NeutralJsonTarget
+        from headrace.backends.neutral_json import NeutralJsonTarget
 
         return NeutralJsonTarget
 

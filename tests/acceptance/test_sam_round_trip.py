@@ -17,7 +17,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from headrace.backends.neutral import NeutralGraph, parse_graph
 from headrace.backends.neutral_case import Case, read_case
-from headrace.backends.neutral_ir import neutral_graph, neutral_module
+from headrace.backends.neutral_json import neutral_graph
+from headrace.backends.neutral_module import neutral_module
 from headrace.backends.neutral_program import build_program
 from headrace.backends.sam import build
 from headrace.dialects import sam
