@@ -2,14 +2,17 @@
 Functions that are composed of several primitive tensor operations.
 
 Each primitive becomes one `linalg.generic`, so that a scheduler sees every kernel; all of them
-carry one `headrace.composite` name. Softmax is dense: every element takes part. Masked softmax
-is `mask_out` followed by softmax, which leaves a row without any allowed element undefined (NaN).
+carry one `headrace.composite` name. Softmax is dense: every element takes part, and a row of
+minus infinities is undefined (NaN). Masked softmax is `mask_out`, then `softmax` with
+`empty=True`: a row of which nothing is left is 0, as in PyTorch's attention.
 """
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
-from xdsl.dialects.builtin import i1
+import numpy as np
+from xdsl.dialects.builtin import AnyFloat, i1
 from xdsl.ir import SSAValue
 
 from headrace.frontends import scalars
@@ -79,13 +82,28 @@ def _half_of_product(emit: EntryBuilder, x: View, inner: View) -> View:
     return binary(emit, "mul", binary(emit, "mul", x, shifted), 0.5)
 
 
-def softmax(emit: EntryBuilder, x: View, dimension: int) -> View:
-    """`exp(x - max x) / sum exp(x - max x)` along `dimension`."""
+def softmax(emit: EntryBuilder, x: View, dimension: int, *, empty: bool = False) -> View:
+    """
+    `exp(x - max x) / sum exp(x - max x)` along `dimension`.
+
+    With `empty`, a row that is minus infinity everywhere gives 0: its maximum is replaced by the
+    lowest finite number, and its sum by 1, which no other sum falls below.
+    """
     with emit.composite("softmax"):
         largest = emit.reduce(x, [dimension], "max").insert(dimension)
+        if empty:
+            largest = binary(emit, "max", largest, _lowest(x))
         power = unary(emit, "exp", binary(emit, "sub", x, largest))
         total = emit.reduce(power, [dimension], "add").insert(dimension)
+        if empty:
+            total = binary(emit, "max", total, 1.0)
         return binary(emit, "div", power, total)
+
+
+def _lowest(x: View) -> float:
+    """The lowest finite number of the element type."""
+    sizes = {16: np.float16, 32: np.float32, 64: np.float64}
+    return float(np.finfo(sizes[cast(AnyFloat, x.element).bitwidth]).min)
 
 
 def log_softmax(emit: EntryBuilder, x: View, dimension: int) -> View:
@@ -161,7 +179,7 @@ def attention(
 
     `query` is `.. x L x E`, `key` `.. x S x E`, `value` `.. x S x V`, all with the same leading
     dimensions. A boolean `mask`, broadcast to `.. x L x S`, says which positions take part; a
-    mask of numbers is added to the scores.
+    mask of numbers is added to the scores. A row without any allowed position gives 0.
     """
     with emit.composite("attention"):
         batch = [f"b{d}" for d in range(query.rank - 2)]
@@ -172,7 +190,7 @@ def attention(
         if mask is not None:
             masked = mask.element == i1
             scores = mask_out(emit, scores, mask) if masked else binary(emit, "add", scores, mask)
-        weights = softmax(emit, scores, scores.rank - 1)
+        weights = softmax(emit, scores, scores.rank - 1, empty=mask is not None)
         return emit.contract(
             (weights, [*batch, "l", "s"]), (value, [*batch, "s", "v"]), [*batch, "l", "v"]
         )

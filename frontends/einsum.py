@@ -10,7 +10,8 @@ association). The terms of a sum and the argument of a function are products of 
 `y(i) = exp(A(i,j))` is exp of the sum over j, `sum(j, exp(A(i,j)))` the sum of exp.
 
 Softmax of a product with a sparse factor, `softmax(S(i,j) * M(i,j), j)`, is structural: only
-positions where M is not zero take part. Everything else has dense semantics.
+positions where M is not zero take part, and a row without any is 0. Everything else has dense
+semantics.
 
 A result is compressed on an index where it is certainly sparse: a product where one factor is, a
 sum where both terms are, a function with f(0) = 0 where its argument is. Elsewhere it is dense.
@@ -378,7 +379,7 @@ class _Translation:
             elif call.function == "log_softmax":
                 view = composed.log_softmax(self.emit, term.view, dimension)
             else:
-                view = composed.softmax(self.emit, term.view, dimension)
+                view = composed.softmax(self.emit, term.view, dimension, empty=bool(masks))
         return self.reduce(Term(view, term.indices, compressed), keep, "add", format)
 
     def structural_masks(

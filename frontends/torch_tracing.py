@@ -1,12 +1,12 @@
 """
 Running `torch.export` on a model: arguments, sizes known only at run time, and source lines.
 
-Traps of torch 2.13 that are handled here: the same tensor given twice collapses into one input
-(it is cloned); many operations on sparse tensors can be traced but not decomposed (a graph of
-known operators is taken as it is); sizes cannot be dynamic next to a sparse input. For the last,
-a prime number stands in for each named size, so that every size of the graph that it divides is
-recognised; a second trace with other primes must give the same graph, which rejects models that
-depend on the number.
+Traps of torch 2.13 that are handled here: the same tensor given twice collapses into one input, and
+a parameter given as an argument into that argument (they are cloned); many operations on sparse
+tensors can be traced but not decomposed (a graph of known operators is taken as it is); sizes
+cannot be dynamic next to a sparse input. For the last, a prime number stands in for each named
+size, so that every size of the graph that it divides is recognised; a second trace with other
+primes must give the same graph, which rejects models that depend on the number.
 """
 
 import contextlib
@@ -200,7 +200,7 @@ def _export(
     import torch
     from torch.utils import _pytree
 
-    args, kwargs = _pytree.tree_unflatten(_distinct(leaves), signature.specification)
+    args, kwargs = _pytree.tree_unflatten(_distinct(leaves, model), signature.specification)
     try:
         with _quiet(), torch.no_grad():
             program: Any = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
@@ -229,9 +229,9 @@ def _is_ready(program: "ExportedProgram") -> bool:
     return True
 
 
-def _distinct(leaves: Sequence[Any]) -> list[Any]:
-    """The leaves as distinct objects."""
-    seen: set[int] = set()
+def _distinct(leaves: Sequence[Any], model: "torch.nn.Module") -> list[Any]:
+    """The leaves as objects distinct from each other, and from the tensors of the model."""
+    seen = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     result: list[Any] = []
     for leaf in leaves:
         if is_tensor(leaf) and id(leaf) in seen:

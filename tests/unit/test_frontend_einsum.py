@@ -122,6 +122,14 @@ def test_softmax_of_a_product_with_a_sparse_factor_is_structural() -> None:
     np.testing.assert_allclose(evaluate(ATTENTION, {"M": "csr"}), masked(Q @ K.T) @ V, atol=1e-12)
 
 
+def test_a_row_without_any_position_is_zero() -> None:
+    mask = M.copy()
+    mask[2] = False
+    (found,) = interpret(import_einsum(ATTENTION, {"M": "csr"}), [Q, K, mask, V])
+    assert (found[2] == 0).all()
+    np.testing.assert_allclose(np.delete(found, 2, 0), np.delete(masked(Q @ K.T) @ V, 2, 0))
+
+
 def test_softmax_of_a_product_of_dense_tensors_is_dense() -> None:
     np.testing.assert_allclose(evaluate(ATTENTION), softmax(Q @ K.T * M) @ V, atol=1e-12)
 

@@ -137,6 +137,30 @@ def test_the_same_tensor_given_twice_stays_two_arguments() -> None:
     check(attend, *[X[None]] * 3)
 
 
+class Tied(torch.nn.Module):
+    """Two names for one parameter, and a buffer that is not saved."""
+
+    shift: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(X[0].clone())
+        self.other = self.weight
+        self.register_buffer("shift", X[1].clone(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight + self.other * self.shift
+
+
+def test_a_parameter_given_as_an_argument_stays_a_parameter() -> None:
+    model = Tied()
+    for example in (model.weight, model.shift):
+        imported = import_model(model, (example,))
+        assert imported.inputs == ("x",)
+        assert "shift" in imported.constants
+        compare(imported, model, X[2])
+
+
 class Options(torch.nn.Module):
     """Arguments that are nested, optional, and not tensors."""
 

@@ -271,6 +271,13 @@ def test_attention_with_a_boolean_mask() -> None:
     check(attend(), QUERY, KEY, VALUE, ALLOWED.expand(2, 1, 6, 7))
 
 
+def test_a_row_of_attention_in_which_everything_is_masked_is_zero() -> None:
+    mask = ALLOWED.clone()
+    mask[2] = False
+    check(attend(), QUERY, KEY, VALUE, mask)
+    check(attend(), QUERY, KEY, VALUE, torch.zeros(6, 7).double().masked_fill(~mask, -math.inf))
+
+
 def test_attention_with_an_additive_mask() -> None:
     check(attend(), QUERY, KEY, VALUE, draw(6, 7))
 
