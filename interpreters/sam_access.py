@@ -97,7 +97,7 @@ class AccessFunctions(InterpreterFunctions):
             count = next(pending, None)
             if count is None:
                 raise InterpretationError(f"'{op.name}': more tokens than signals")
-            if item == [] and count:
+            if isinstance(item, list) and not item and count:
                 raise InterpretationError(f"'{op.name}': {count} signals for an empty fiber")
             return count
 

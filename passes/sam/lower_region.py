@@ -80,6 +80,10 @@ class RegionLowering:
         ]
         block.add_op(sam.YieldOp(*written))
         emitter.erase_unused()
+        for argument in reversed(block.args):
+            if not argument.uses:
+                del operands[argument.index]
+                block.erase_arg(argument)
         graph = sam.GraphOp(operands, [value.type for value in written], Region(block))
         results = [
             self.converted(new, old.type)

@@ -8,7 +8,7 @@ sum of tile products; everything else must work tile by tile.
 Source: "FuseFlow", ASPLOS 2026, section 6.3 (sparsity blocking).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from headrace.dialects import sam
 from headrace.passes.sam.expression import (
@@ -55,41 +55,43 @@ def tiled(
     Raises `PassFailedException` for what is not computed tile by tile.
     """
     done: dict[Expression, Expression] = {}
-    for expression in walk(results):
-        done[expression] = _tiled(region, expressions, expression, done)
-    return [done[result] for result in results]
+
+    def visit(expression: Expression) -> Expression:
+        if expression not in done:
+            done[expression] = _tiled(region, expressions, expression, visit)
+        return done[expression]
+
+    return [visit(result) for result in results]
 
 
 def _tiled(
     region: sam.RegionOp,
     expressions: Expressions,
     expression: Expression,
-    done: Mapping[Expression, Expression],
+    visit: Callable[[Expression], Expression],
 ) -> Expression:
     match expression:
         case Input():
             return expression
         case Full():
-            return expressions.full(done[expression.operand], expression.over)
+            return expressions.full(visit(expression.operand), expression.over)
         case Reduce(op="add", operand=Map(op="mul", operands=(left, right)) as product):
-            (axis, *others) = expression.over
-            if not others:
-                for first, second in ((left, right), (right, left)):
-                    match first.axes, second.axes:
-                        case (_, inner), (outer, _) if inner == outer == axis:
-                            tiles = (done[first], done[second])
-                            return expressions.reduce(
-                                "add", {axis}, expressions.map("matmul", tiles)
-                            )
-                        case _:
-                            pass
+            for first, second in ((left, right), (right, left)):
+                match first.axes, second.axes:
+                    case (_, inner), (outer, _) if {inner, outer} == set(expression.over):
+                        tiles = (visit(first), visit(second))
+                        return expressions.reduce(
+                            "add", expression.over, expressions.map("matmul", tiles)
+                        )
+                    case _:
+                        pass
             raise _refusal(region, f"the product over {len(product.axes)} axes")
         case Reduce():
             raise _refusal(region, f"the reduction '{expression.op}'")
         case Map():
             if len({operand.axes for operand in expression.operands}) > 1:
                 raise _refusal(region, f"'{expression.op}' of operands with different axes")
-            operands = [done[operand] for operand in expression.operands]
+            operands = [visit(operand) for operand in expression.operands]
             return expressions.map(expression.op, operands, expression.scalar)
 
 
