@@ -26,8 +26,12 @@ def may_be_absent(value: SSAValue) -> bool:
             continue
         seen.add(value)
         match value.owner:
-            case UnionOp() as union if value is not union.crd and not _is_never_short(union, value):
-                return True
+            case UnionOp() as union if value is not union.crd:
+                operand = union.outputs.index(value)
+                opened = _opened_below(union.crds[operand])
+                if opened is None and len(union.crds) > 1:
+                    return True
+                pending.extend(filter(None, (opened, union.streams[operand])))
             case JoinOperation() as join if value is not join.crd:
                 pending.append(join.streams[join.outputs.index(value)])
             case RepeatOp() as repeat:
@@ -49,21 +53,21 @@ def may_be_absent(value: SSAValue) -> bool:
     return False
 
 
-def _is_never_short(union: UnionOp, output: SSAValue) -> bool:
-    """Whether the operand behind an output has every coordinate that the union gives."""
-    crd = union.crds[union.outputs.index(output)]
-    return len(union.crds) == 1 or is_full(crd)
-
-
 def is_full(crd: SSAValue) -> bool:
     """Whether the coordinates are those of a whole dimension, in every fiber."""
+    opened = _opened_below(crd)
+    return opened is not None and not may_be_absent(opened)
+
+
+def _opened_below(crd: SSAValue) -> SSAValue | None:
+    """The stream of which every token that is not absent opens a whole dimension, if one does."""
     match crd.owner:
-        case RangeOp():
-            return True
-        case ScanOp() as scan:
-            return scan.is_dense and not may_be_absent(scan.outer)
+        case RangeOp(outer=outer):
+            return outer
+        case ScanOp(outer=outer) as scan if scan.is_dense:
+            return outer
         case _:
-            return False
+            return None
 
 
 def expect_no_absent(op: Operation) -> None:

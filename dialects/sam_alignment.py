@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_absence import expect_no_absent, is_full
+from headrace.dialects.sam_absence import expect_no_absent, is_full, may_be_absent
 from headrace.dialects.sam_access import (
     ArrayOp,
     LocateOp,
@@ -70,16 +70,14 @@ class Alignment:
         """Axes whose fibers hold at least one coordinate."""
         for argument in block.args:
             self.numbers[argument] = self.atoms.number("argument", "argument", argument.index)
-        ordered, cyclic = producers_first(block)
-        for op in (*ordered, *cyclic):
+        ordered, _ = producers_first(block)
+        for op in ordered:
             expect_no_absent(op)
             self.visit(op)
 
     def visit(self, op: Operation) -> None:
         """Space and number of every result."""
         streams = [value for value in op.operands if isinstance(value.type, StreamType)]
-        if any(value not in self.spaces for value in streams):
-            return
         spaces = [self.spaces[value] for value in streams]
         for number, result in enumerate(op.results):
             self.numbers[result] = self.number(op, number)
@@ -94,9 +92,9 @@ class Alignment:
             self.number_coordinates(op)
 
     def number(self, op: Operation, result: int) -> int:
-        """Equal operations on equal operands have equal numbers; a cycle's operand is its own."""
+        """Equal operations on equal operands have equal numbers."""
         operands = tuple(
-            self.numbers.get(operand, id(operand))
+            self.numbers[operand]
             for operand in op.operands
             if isinstance(operand.type, StreamType | TensorType)
         )
@@ -155,7 +153,13 @@ class Alignment:
                 return self.restructured(op, spaces)
 
     def opened(self, op: ScanOp | ScanBitvectorOp | RangeOp) -> Presence:
-        """The coordinates of a level; dense levels have every one, unless a fiber is absent."""
+        """
+        The coordinates of a level; dense levels have every one, unless a fiber is absent.
+
+        The fibers of bit vectors have one word each, whatever the bits are.
+        """
+        if isinstance(op, ScanBitvectorOp) and not may_be_absent(op.outer):
+            return self.atoms.atom("one word", "word")
         return FULL if is_full(op.results[0]) else self.own(op)
 
     def own(self, op: Operation, *part: int) -> Presence:
@@ -269,9 +273,7 @@ class Alignment:
                     "'sam.write_values' gives, for a format with compressed levels"
                 )
             return
-        values = self.spaces.get(op.values.owner.val)
-        if values is None:
-            return
+        values = self.spaces[op.values.owner.val]
         if len(values) != format.rank:
             raise VerifyException(
                 f"'{op.name}' makes a tensor of rank {format.rank} of values with "
@@ -283,8 +285,7 @@ class Alignment:
                 self.expect_full(op, number, values[number], above)
                 continue
             writer = next(written).owner
-            if not isinstance(writer, WriteCoordinatesOp) or writer.crd not in self.spaces:
-                return
+            assert isinstance(writer, WriteCoordinatesOp)
             above = self.written(op, number, writer, values, above)
         if above is not None:
             raise VerifyException(

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import IndexType, IntegerAttr, StringAttr
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
-    SameVariadicOperandSize,
+    base,
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
@@ -509,6 +509,14 @@ class GatherOp(StreamOperation):
     def __init__(self, lanes: Sequence[SSAValue], order: SSAValue):
         super().__init__(*lanes, order)
 
+    @property
+    def levels(self) -> int:
+        """How many fibers deep a token became between fork and gather."""
+        result, order = self.result.type, self.order.type
+        assert isinstance(result, StreamType)
+        assert isinstance(order, StreamType)
+        return result.depth - order.depth
+
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         if len(types) < 2:
@@ -534,30 +542,37 @@ class GatherOp(StreamOperation):
 @irdl_op_definition
 class ConcatOp(StreamOperation):
     """
-    Appends fiber to fiber; coordinates are shifted by the extents of the streams before.
+    Appends fiber to fiber.
+
+    Coordinates are shifted by the extents of the streams before; other streams have no extents.
 
     `%0 = sam.concat %a, %b, %n, %m : !sam.stream<crd, index, [i]>, .., index, index`
     """
 
     name = "sam.concat"
 
-    streams = var_operand_def(StreamType)
-    extents = var_operand_def(IndexType)
+    inputs = var_operand_def(base(StreamType) | base(IndexType))
     result = result_def(StreamType)
 
-    irdl_options = (SameVariadicOperandSize(),)
-
-    def __init__(self, streams: Sequence[SSAValue], extents: Sequence[SSAValue]):
+    def __init__(self, streams: Sequence[SSAValue], extents: Sequence[SSAValue] = ()):
         super().__init__(*streams, *extents)
+
+    @property
+    def streams(self) -> tuple[SSAValue, ...]:
+        """What is appended, in order."""
+        return tuple(value for value in self.inputs if isinstance(value.type, StreamType))
+
+    @property
+    def extents(self) -> tuple[SSAValue, ...]:
+        """The extent of each coordinate stream; empty for references and values."""
+        return tuple(value for value in self.inputs if isinstance(value.type, IndexType))
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
-        half = len(types) // 2
-        if half == 0 or len(types) % 2:
-            raise VerifyException(f"'{cls.name}' needs one extent for each stream")
+        count = sum(isinstance(type, StreamType) for type in types)
         streams = [
             expect_stream(cls.name, type, "input", Kind.CRD, Kind.REF, Kind.VAL)
-            for type in types[:half]
+            for type in types[: max(count, 1)]
         ]
         expect_depth(cls.name, streams[0], "streams")
         for stream in streams[1:]:
@@ -565,5 +580,11 @@ class ConcatOp(StreamOperation):
                 raise VerifyException(
                     f"'{cls.name}' needs streams of one type, but got {streams[0]} and {stream}"
                 )
-        expect_index(cls.name, types[half:])
+        expect_index(cls.name, types[count:])
+        wanted = count if streams[0].kind.data is Kind.CRD else 0
+        if len(types) - count != wanted:
+            raise VerifyException(
+                f"'{cls.name}' of {count} {streams[0].kind.data} streams takes {wanted} extents, "
+                f"but got {len(types) - count}"
+            )
         return (streams[0],)

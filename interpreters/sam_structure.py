@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from itertools import accumulate, chain, count, cycle, groupby, islice
+from itertools import accumulate, chain, cycle, groupby, islice
 from typing import Any
 
 import numpy as np
@@ -252,16 +252,16 @@ class StructureFunctions(InterpreterFunctions):
     ) -> PythonValues:
         operands = read_streams(op, args)
         streams, extents = operands[: len(op.streams)], operands[len(op.streams) :]
-        type = op.result.type
-        assert isinstance(type, sam.StreamType)
-        shifts = accumulate(extents, initial=0) if type.kind.data is sam.Kind.CRD else count(0, 0)
-        offsets = list(islice(shifts, len(streams)))
+        offsets = list(accumulate(extents, initial=0))
 
         def appended(*fibers: list[Any]) -> list[Any]:
-            pairs = zip(fibers, offsets, strict=True)
-            return [token + offset if offset else token for f, offset in pairs for token in f]
+            if not extents:
+                return list(chain(*fibers))
+            pairs = zip(fibers, offsets, strict=False)
+            return [crd + offset for fiber, offset in pairs for crd in fiber]
 
-        return write_streams(op, zip_at(f"'{op.name}'", type.depth - 1, appended, *streams))
+        depth = depth_of(op.result.type)
+        return write_streams(op, zip_at(f"'{op.name}'", depth - 1, appended, *streams))
 
 
 def _concatenated(lists: list[list[int]]) -> list[int]:

@@ -148,8 +148,8 @@ def gather(*operands: SSAValue) -> Operation:
 
 
 def concat(*operands: SSAValue) -> Operation:
-    half = len(operands) // 2
-    return sam.ConcatOp(operands[:half], operands[half:])
+    streams = [value for value in operands if isinstance(value.type, sam.StreamType)]
+    return sam.ConcatOp(streams, operands[len(streams) :])
 
 
 def store(ref: SSAValue, val: SSAValue, *extents: SSAValue) -> Operation:

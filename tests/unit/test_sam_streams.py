@@ -430,8 +430,7 @@ def test_concatenated_coordinates_are_shifted() -> None:
 
 
 def test_concatenated_values_are_not() -> None:
-    streams = val("0 2 S0 D"), val("1 S0 D")
-    assert run(concat, *streams, extent(3), extent(2)) == ["0 2 1 S0 D"]
+    assert run(concat, val("0 2 S0 D"), val("1 S0 D")) == ["0 2 1 S0 D"]
 
 
 # Streams read like memory

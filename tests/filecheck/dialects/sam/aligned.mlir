@@ -116,3 +116,21 @@
   sam.yield %y : tensor<4xf64, #S>
 }
 // CHECK: sam.graph
+
+// Words of two tensors line up, and so do the references to their common bits
+%g6arg0, %g6arg1 = "test.op"() : () -> (tensor<4xf64, #S>, tensor<4xf64, #S>)
+%result6 = sam.graph(%g6arg0, %g6arg1) : (tensor<4xf64, #S>, tensor<4xf64, #S>) -> tensor<f64> {
+^bb0(%a: tensor<4xf64, #S>, %b: tensor<4xf64, #S>):
+  %root = sam.root
+  %ba, %ra = sam.scan_bitvector %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<4xf64, #S>
+  %bb, %rb = sam.scan_bitvector %root, %b level 0 axis i : !sam.stream<ref, index, []>, tensor<4xf64, #S>
+  %w, %p, %q = sam.bitvector_intersect %ba, %ra, %bb, %rb : !sam.stream<bv, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<bv, index, [i]>, !sam.stream<ref, index, [i]>
+  %va = sam.array %p, %a : !sam.stream<ref, index, [i]>, tensor<4xf64, #S>
+  %vb = sam.array %q, %b : !sam.stream<ref, index, [i]>, tensor<4xf64, #S>
+  %x = sam.alu %va, %vb op mul : !sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>
+  %s = sam.reduce %x op add : !sam.stream<val, f64, [i]>
+  %v = sam.write_values %s : !sam.stream<val, f64, []>
+  %y = sam.assemble levels() values %v extents() : !sam.values<f64> -> tensor<f64>
+  sam.yield %y : tensor<f64>
+}
+// CHECK: sam.graph

@@ -352,6 +352,13 @@
 
 // -----
 
+// Coordinates are shifted by extents, values are not
+%0, %1, %2, %3 = "test.op"() : () -> (!sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>, index, index)
+%a = sam.concat %0, %1, %2, %3 : !sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>, index, index
+// CHECK: 'sam.concat' of 2 val streams takes 0 extents, but got 2
+
+// -----
+
 // A written level has an axis
 %0 = "test.op"() : () -> (!sam.stream<crd, index, []>)
 %a = sam.write_coordinates %0 mode keep : !sam.stream<crd, index, []>

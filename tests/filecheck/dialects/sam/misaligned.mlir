@@ -1,5 +1,26 @@
 // RUN: headrace-opt %s --split-input-file --verify-diagnostics | filecheck %s
 
+// A range below absent references lacks fibers
+#S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
+%arg0, %arg1 = "test.op"() : () -> (tensor<4xf64, #S>, tensor<4xf64, #S>)
+%result = sam.graph(%arg0, %arg1) : (tensor<4xf64, #S>, tensor<4xf64, #S>) -> tensor<4x5xf64> {
+^bb0(%a: tensor<4xf64, #S>, %b: tensor<4xf64, #S>):
+  %root = sam.root
+  %ai, %ra = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<4xf64, #S>
+  %n = sam.extent %a dimension 0 : tensor<4xf64, #S>
+  %c, %r = sam.range %root, %n axis i : !sam.stream<ref, index, []>, index
+  %d, %x, %z = sam.union %ai, %c, %ra, %r : !sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
+  %m = arith.constant 5 : index
+  %k, %rk = sam.range %x, %m axis j : !sam.stream<ref, index, [i]>, index
+  %v = sam.array %rk, %a : !sam.stream<ref, index, [i, j]>, tensor<4xf64, #S>
+  %w = sam.write_values %v : !sam.stream<val, f64, [i, j]>
+  %y = sam.assemble levels() values %w extents(%n, %m) : !sam.values<f64> -> tensor<4x5xf64>
+  sam.yield %y : tensor<4x5xf64>
+}
+// CHECK: 'sam.assemble' stores level 1 dense, but the values have only the coordinates of sam.range; join with 'sam.range' or use 'sam.store'
+
+// -----
+
 // Values of two tensors are joined before they are combined
 #S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
 %arg0, %arg1 = "test.op"() : () -> (tensor<4xf64, #S>, tensor<4xf64, #S>)

@@ -139,9 +139,11 @@
 %lane0, %lane1, %order = sam.fork %ri lanes 2 : !sam.stream<ref, index, [i]>
 %again = sam.gather %lane0, %lane1, %order : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
 %longer = sam.concat %i, %i, %n, %m : !sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>, index, index
+%appended = sam.concat %val, %val : !sam.stream<val, f64, [i, j]>, !sam.stream<val, f64, [i, j]>
 // CHECK-NEXT: %{{.*}}, %{{.*}}, %order = sam.fork %ri lanes 2 : !sam.stream<ref, index, [i]>
 // CHECK-NEXT: %again = sam.gather %{{.*}}, %{{.*}}, %order : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
 // CHECK-NEXT: %longer = sam.concat %i, %i, %n, %m : !sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>, index, index
+// CHECK-NEXT: %appended = sam.concat %val, %val : !sam.stream<val, f64, [i, j]>, !sam.stream<val, f64, [i, j]>
 // GENERIC: "sam.fork"(%ri) <{lanes = 2 : index}> : {{.*}} -> (!sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>)
 // GENERIC: "sam.gather"(%{{.*}}, %{{.*}}, %order) : {{.*}} -> !sam.stream<ref, index, [i]>
 // GENERIC: "sam.concat"(%i, %i, %n, %m) : {{.*}} -> !sam.stream<crd, index, [i]>
