@@ -13,9 +13,12 @@ predicted, and the store keeps LLVM from converting it back.
 from collections.abc import Iterator
 
 from headrace.simulators.stream import layout
-from headrace.simulators.stream.ir import COLD, FLOAT, INT, Function
+from headrace.simulators.stream.ir import COLD, FLOAT, INT, Function, Value
 from headrace.simulators.stream.kernel import Point, Variant
 from headrace.simulators.stream.primitive import Argument
+
+BURST = "burst.bytes"
+"""The variable that counts a burst down."""
 
 
 class ChannelFunction(Function):
@@ -25,6 +28,10 @@ class ChannelFunction(Function):
         super().__init__()
         self.variant = variant
         self.points: list[Point] = []
+        self.touched: set[str] = set()
+        """Ports that the code emitted so far uses."""
+        self.credit: set[str] | None = None
+        """In a burst: the ports that are known to have a token or slot ready."""
         ports = (*variant.inputs, *variant.outputs)
         self.port_words = {name: layout.PORTS + k for k, name in enumerate(ports)}
         self.parameter_words: dict[str, int] = {}
@@ -32,6 +39,30 @@ class ChannelFunction(Function):
         for parameter in variant.primitive.parameters:
             self.parameter_words[parameter.name] = self.words
             self.words += 1 if parameter.kind in ("Int", "Float") else 3
+
+    # Bursts ---------------------------------------------------------------------------------------
+
+    def available(self, ports: set[str]) -> str:
+        """How many times each port may move before one must look at its record, in bytes."""
+        bytes = str(1 << 40)
+        for port in sorted(ports):
+            limit, position = self.get(f"{port}.limit"), self.get(f"{port}.position")
+            run = self.let(f"sub i64 {limit}, {position}")
+            bytes = self.let(f"call i64 @llvm.umin.i64(i64 {bytes}, i64 {run})")
+        return bytes
+
+    def is_ready(self, port: str) -> bool:
+        """Whether a port needs no check; if it does in a burst, that ends the burst."""
+        self.touched.add(port)
+        if self.credit is None:
+            return False
+        if port not in self.credit:
+            self.write(BURST, Value(INT, str(layout.SLOT)))
+        return port in self.credit
+
+    def spend(self, port: str) -> None:
+        if self.credit is not None:
+            self.credit.discard(port)
 
     # Suspension ----------------------------------------------------------------------------------
 
@@ -89,6 +120,13 @@ class ChannelFunction(Function):
 
     def wait_data(self, port: str, line: int) -> str:
         """Wait for a token; returns the address of its slot. The clock moves to its stamp."""
+        if not self.is_ready(port):
+            self.check_data(port, line)
+        head = self.get(f"{port}.position")
+        self.wait_clock(self.load(head), layout.STALL_IN)
+        return head
+
+    def check_data(self, port: str, line: int) -> None:
         check, turn, blocked, ready = (
             self.label(stem) for stem in ("data", "turn", "empty", "ready")
         )
@@ -103,12 +141,16 @@ class ChannelFunction(Function):
         cell = self.let(f"add i64 %{port}.channel, {layout.FILLED * layout.WORD}")
         self.suspend(Point("data", port, line), check, cell, "0")
         self.open(ready)
-        head = self.get(f"{port}.position")
-        self.wait_clock(self.load(head), layout.STALL_IN)
-        return head
 
     def wait_room(self, port: str, line: int) -> str:
         """Wait for a slot; returns its address. The clock moves to the time it became free."""
+        if not self.is_ready(port):
+            self.check_room(port, line)
+        tail = self.get(f"{port}.position")
+        self.wait_clock(self.load(tail), layout.STALL_OUT)
+        return tail
+
+    def check_room(self, port: str, line: int) -> None:
         check, turn, full, blocked, drop, ready = (
             self.label(stem) for stem in ("room", "turn", "full", "blocked", "drop", "ready")
         )
@@ -132,9 +174,6 @@ class ChannelFunction(Function):
         cell = self.let(f"add i64 %{port}.channel, {layout.FILLED * layout.WORD}")
         self.suspend(Point("room", port, line), check, cell, f"%{port}.bytes")
         self.open(ready)
-        tail = self.get(f"{port}.position")
-        self.wait_clock(self.load(tail), layout.STALL_OUT)
-        return tail
 
     def turn(self, port: str, position: str) -> str:
         """Go back to the beginning of the ring if at its end; returns the bytes that are left."""
@@ -151,10 +190,13 @@ class ChannelFunction(Function):
 
     def remove(self, port: str, head: str) -> None:
         """Take the token in slot `head`: the slot is free again one response later."""
+        self.spend(port)
         self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
         self.set(f"{port}.position", self.let(f"add i64 {head}, {layout.SLOT}"))
 
     def insert(self, port: str, tail: str, token: str, stamp: str) -> None:
+        """Put a token into the slot `tail`."""
+        self.spend(port)
         self.put(stamp, tail)
         self.put(token, tail, layout.WORD)
         self.set(f"{port}.position", self.let(f"add i64 {tail}, {layout.SLOT}"))

@@ -16,6 +16,7 @@ import copy
 import hashlib
 
 from headrace.simulators.stream import layout
+from headrace.simulators.stream.channels import BURST
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.expressions import ExpressionFunction, NotConstant
 from headrace.simulators.stream.ir import COLD, DECLARATIONS, FLOAT, INT, Value
@@ -57,6 +58,8 @@ class _StepFunction(ExpressionFunction):
         super().__init__(variant)
         self.messages: list[tuple[str, str | None]] = []
         self.loops: list[tuple[str, str]] = []
+        self.has_burst = False
+        """Whether the loop being compiled has a loop inside that runs in bursts."""
 
     def statements(self, body: tuple[ast.stmt, ...] | list[ast.stmt]) -> None:
         for statement in body:
@@ -104,23 +107,71 @@ class _StepFunction(ExpressionFunction):
             pass
         yes, no, after = self.label("then"), self.label("else"), self.label("after")
         self.condition(test, yes, no)
+        before, left = self.credit, None if self.credit is None else set(self.credit)
         for label, branch in ((yes, body), (no, orelse)):
             self.open(label)
+            self.credit = None if before is None else set(before)
             self.statements(branch)
+            if left is not None and self.credit is not None and not self.block.closed:
+                left &= self.credit
             self.jump(after)
+        self.credit = left
         self.open(after)
 
     def loop(self, test: ast.expr, body: list[ast.stmt]) -> None:
-        top, inside, after = self.label("while"), self.label("body"), self.label("after")
+        """
+        A loop that uses ports itself and has no loop that does is compiled twice.
+
+        In a burst, every port can move without a look at its record, as often as the shortest run
+        of tokens or slots in any ring. What does not fit in that is done one step at a time.
+        """
+        top, step, after = self.label("while"), self.label("step"), self.label("after")
         self.jump(top)
-        self.open(top)
+        outside, self.touched = self.touched, set()
+        nested, self.has_burst = self.has_burst, False
+        self.open(step)
+        self.loop_body(test, body, top, after)
+        ports, self.touched = self.touched, outside | self.touched
+        if ports and not self.has_burst:
+            self.has_burst = True
+            self.burst(test, body, ports, top, step, after)
+        else:
+            self.has_burst |= nested
+            self.open(top)
+            self.jump(step)
+        self.open(after)
+
+    def loop_body(self, test: ast.expr, body: list[ast.stmt], latch: str, after: str) -> None:
+        inside = self.label("body")
         self.condition(test, inside, after)
         self.open(inside)
-        self.loops.append((top, after))
+        self.loops.append((latch, after))
         self.statements(body)
         self.loops.pop()
-        self.jump(top)
-        self.open(after)
+        self.jump(latch)
+
+    def burst(
+        self,
+        test: ast.expr,
+        body: list[ast.stmt],
+        ports: set[str],
+        top: str,
+        step: str,
+        after: str,
+    ) -> None:
+        again, latch = self.label("again"), self.label("latch")
+        self.open(top)
+        count = self.available(ports)
+        self.write(BURST, Value(INT, count))
+        self.branch(self.let(f"icmp eq i64 {count}, 0"), step, again)
+        self.open(again)
+        outside, self.credit = self.credit, set(ports)
+        self.loop_body(test, body, latch, after)
+        self.credit = outside
+        self.open(latch)
+        count = self.let(f"sub i64 {self.read(BURST).text}, {layout.SLOT}")
+        self.write(BURST, Value(INT, count))
+        self.branch(self.let(f"icmp eq i64 {count}, 0"), top, again)
 
     def unroll(self, name: str, values: range, body: list[ast.stmt]) -> None:
         outside = dict(self.constants)

@@ -8,7 +8,6 @@ from headrace.simulators.stream.ir import BOOL, FLOAT, FLOAT_FUNCTIONS, INT, Val
 from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.primitive import Constant
 from headrace.simulators.stream.tokens import (
-    CANONICAL_NAN,
     DONE,
     EMPTY,
     FIRST_CONTROL,
@@ -219,9 +218,7 @@ class ExpressionFunction(ChannelFunction):
             case "value_of", [x]:
                 return Value(FLOAT, self.let(f"bitcast i64 {x} to double"))
             case "token_of", [x]:
-                nan = self.let(f"fcmp uno double {x}, {x}")
-                word = self.let(f"bitcast double {x} to i64")
-                return Value(INT, self.let(f"select i1 {nan}, i64 {CANONICAL_NAN}, i64 {word}"))
+                return Value(INT, self.let(f"bitcast double {x} to i64"))
             case "below", [a, b]:
                 return Value(BOOL, self.let(f"icmp ult i64 {a}, {b}"))
             case "maximum" | "minimum", [a, b]:

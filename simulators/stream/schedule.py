@@ -27,11 +27,11 @@ from headrace.simulators.stream.program import Program, Slot
 
 Array = npt.NDArray[Any]
 
-UNBOUNDED_RING = 1024
+UNBOUNDED_RING = 512
 """Slots of the ring of an unbounded channel at first."""
 
-SMALLEST_ARRAY = 1024
-"""Entries of an array that grows, at first."""
+SMALLEST_OUTPUT = 1 << 17
+"""Entries of an output at first. Pages that are never written cost nothing, copies do."""
 
 SWEEPS = 1 << 16
 """Rounds of the scheduler between looks at the keyboard."""
@@ -194,7 +194,7 @@ class Run:
     def number(self, value: Any, where: str) -> float:
         number = self.lookup(value, where)
         try:
-            return float(number)
+            return float(tokens.canonical(np.array(float(number))))
         except (TypeError, ValueError):
             raise ProgramError(f"{where} must be a number, not {number!r}") from None
 
@@ -212,7 +212,8 @@ class Run:
                 f"{where} must be a vector of {dtype.__name__}, not {array.dtype} of shape "
                 f"{array.shape}"
             )
-        return np.ascontiguousarray(array, dtype=dtype)
+        array = np.ascontiguousarray(array, dtype=dtype)
+        return tokens.canonical(array) if dtype is np.float64 else array
 
     def bind_channel(self, channel: int, capacity: int | None) -> None:
         record = self.channel(channel)
@@ -296,8 +297,12 @@ class Run:
     def grow_array(self, node: int, name: str) -> None:
         record, word = self.record(node), self.kernels[node].parameters[name]
         wanted, old = int(record[layout.DETAIL]), self.bound[node, name]
-        capacity = max(2 * len(old), wanted, 0 if wanted else SMALLEST_ARRAY)
-        array = np.zeros(capacity, dtype=np.int64)
+        if wanted:
+            capacity = max(2 * len(old), wanted)
+            array = np.zeros(capacity, dtype=np.int64)
+        else:
+            capacity = max(4 * len(old), SMALLEST_OUTPUT)
+            array = np.empty(capacity, dtype=np.int64)
         array[: len(old)] = old
         self.bound[node, name] = array
         record[word] = array.ctypes.data

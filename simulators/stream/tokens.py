@@ -2,9 +2,10 @@
 Tokens of a stream as 64-bit words.
 
 A data word is a coordinate or reference (a non-negative integer) or the bits of a float64.
-Control tokens are small negative integers. Read as float64 these are negative quiet NaNs with a
-payload that arithmetic never produces (results are made canonical), so integer and value streams
-share one test for control: unsigned comparison with `FIRST_CONTROL`.
+Control tokens are small negative integers. Read as float64 these are negative quiet NaNs with
+almost all bits set. No such NaN enters a stream (`canonical`), and arithmetic makes none: it
+propagates the NaNs of its operands or gives the default NaN, whose payload is empty. So integer
+and value streams share one test for control: unsigned comparison with `FIRST_CONTROL`.
 
 A stop `(n, m)` ends n + 1 fibers at once; its mark m counts the innermost levels that have no
 fiber at this place. The mark tells a row without fibers from a row with one empty fiber.
@@ -16,6 +17,9 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 3.2 (stop tokens); t
 import re
 import struct
 from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
 
 from headrace.simulators.stream.errors import ProgramError
 
@@ -35,7 +39,7 @@ FIRST_CONTROL = -(1 << 20)
 """No word below this one is a control token."""
 
 CANONICAL_NAN = 0x7FF8 << 48
-"""The only NaN that arithmetic puts on a stream."""
+"""What replaces a NaN that looks like a control token."""
 
 
 def stop(level: int, mark: int = 0) -> int:
@@ -57,6 +61,13 @@ def number(word: int) -> float:
 def bits(value: float) -> int:
     """The data word of a value."""
     return CANONICAL_NAN if value != value else struct.unpack("q", struct.pack("d", value))[0]
+
+
+def canonical(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values, without NaNs that look like control tokens."""
+    words = values.view(np.uint64)
+    control = words >= np.uint64(FIRST_CONTROL + (1 << 64))
+    return np.where(control, np.nan, values) if control.any() else values
 
 
 def text(word: int, values: bool = False) -> str:

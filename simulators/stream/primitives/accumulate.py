@@ -55,6 +55,7 @@ def accumulate_vector(
     """
     row_empty = 1
     words = 0
+    width = 0
     while True:
         head = peek(outer)
         key = peek(crd)
@@ -87,32 +88,38 @@ def accumulate_vector(
             row_empty = 1
         else:
             row_empty = 0
-            if is_stop(token):
-                if key != token:
-                    fail("{token} against a stop on the val port", crd, key)
-                pop(outer)
-            else:
-                if not is_data(key) or token == DONE:
+            while not is_stop(token):
+                if token == EMPTY:
+                    token = 0
+                if not is_data(token) or not is_data(key):
                     fail("{token} against a value on the val port", crd, key)
-                reserve(sums, key + 1)
-                reserve(present, (key >> 6) + 1)
-                reserve(summary, (key >> 12) + 1)
-                if key >> 12 >= words:
-                    words = (key >> 12) + 1
-                amount = 0.0
-                if token != EMPTY:
-                    amount = value_of(token)
+                if key >= width:
+                    width = 2 * key + 64
+                    reserve(sums, width)
+                    reserve(present, (width >> 6) + 1)
+                    reserve(summary, (width >> 12) + 1)
                 bit = 1 << (key & 63)
-                if (present[key >> 6] & bit) == 0:
-                    present[key >> 6] = present[key >> 6] | bit
+                word = present[key >> 6]
+                if (word & bit) == 0:
+                    present[key >> 6] = word | bit
                     summary[key >> 12] = summary[key >> 12] | (1 << (key >> 6 & 63))
-                    sums[key] = amount
+                    sums[key] = value_of(token)
+                    if key >> 12 >= words:
+                        words = (key >> 12) + 1
                 elif op == "add":
-                    sums[key] = sums[key] + amount
+                    sums[key] = sums[key] + value_of(token)
                 elif op == "max":
-                    sums[key] = maximum(sums[key], amount)
+                    sums[key] = maximum(sums[key], value_of(token))
                 else:
-                    sums[key] = minimum(sums[key], amount)
+                    sums[key] = minimum(sums[key], value_of(token))
+                pop(crd)
+                pop(val)
+                tick(1)
+                key = peek(crd)
+                token = peek(val)
+            if key != token:
+                fail("{token} against a stop on the val port", crd, key)
+            pop(outer)
             pop(crd)
             pop(val)
         tick(1)

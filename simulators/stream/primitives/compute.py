@@ -52,11 +52,11 @@ def array(ref: In, val: Out, values: Floats) -> None:
     """ref -> val: the value at each position; N reads 0."""
     while True:
         token = take(ref)
-        if is_data(token):
-            if not below(token, len(values)):
-                fail("reference {token} is outside the values", ref, token)
+        if below(token, len(values)):
             transfer(1)
             send(val, token_of(values[token]))
+        elif is_data(token):
+            fail("reference {token} is outside the values", ref, token)
         elif token == EMPTY:
             send(val, 0)
         else:
@@ -74,21 +74,29 @@ def alu(x: Ins, y: Out, op: StaticText, n: StaticInt, scalar: Float = 0.0) -> No
     while True:
         for k in range(n):
             token[k] = take(x[k])
-        if is_stop(token[0]) or token[0] == DONE:
-            for k in range(1, n):
-                if token[k] != token[0]:
-                    fail("{token} against a stop on the first port", x[k], token[k])
+        special = 0
+        for k in range(n):
+            if not is_data(token[k]):
+                special = 1
+            operand[k] = value_of(token[k])
+        control = 0
+        if special == 1:
+            if is_stop(token[0]) or token[0] == DONE:
+                control = 1
+                for k in range(1, n):
+                    if token[k] != token[0]:
+                        fail("{token} against a stop on the first port", x[k], token[k])
+            else:
+                for k in range(n):
+                    if token[k] == EMPTY:
+                        operand[k] = 0.0
+                    elif not is_data(token[k]):
+                        fail("{token} against a value on the first port", x[k], token[k])
+        if control == 1:
             send(y, token[0])
             if token[0] == DONE:
                 finish()
         else:
-            for k in range(n):
-                if is_data(token[k]):
-                    operand[k] = value_of(token[k])
-                else:
-                    operand[k] = 0.0
-                    if token[k] != EMPTY:
-                        fail("{token} against a value on the first port", x[k], token[k])
             a = operand[0]
             b = operand[1]
             c = operand[2]

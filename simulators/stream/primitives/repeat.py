@@ -10,6 +10,7 @@ from headrace.simulators.stream.language import (
     Out,
     fail,
     finish,
+    is_data,
     is_stop,
     peek,
     pop,
@@ -43,19 +44,20 @@ def repeat(x: In, signal: In, y: Out) -> None:
     while True:
         current = peek(x)
         command = take(signal)
+        while is_data(command):
+            if is_stop(current) or current == DONE:
+                fail("an element is repeated where the fiber has ended", x, current)
+            send(y, current)
+            tick(1)
+            command = take(signal)
         if command == DONE:
             if current != DONE:
                 fail("the signal ends before the repeated stream", x, current)
             send(y, DONE)
             finish()
-        if is_stop(command):
-            if current == DONE:
-                fail("the repeated stream ends before the signal", x, current)
-            pop(x)
-            close = closing_stop(x, current)
-            send(y, close)
-        else:
-            if is_stop(current) or current == DONE:
-                fail("an element is repeated where the fiber has ended", x, current)
-            send(y, current)
+        if current == DONE:
+            fail("the repeated stream ends before the signal", x, current)
+        pop(x)
+        close = closing_stop(x, current)
+        send(y, close)
         tick(1)
