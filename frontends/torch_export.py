@@ -121,8 +121,8 @@ class _Importer:
         self.formats = dict(formats)
         self.emit = EntryBuilder()
         self.values: dict[Node, Result | torch.Tensor | Extent | float | None] = {}
+        self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
-        self.example: dict[str, torch.Tensor] = {}
 
     def run(self) -> ImportedModel:
         specification = self.program.graph_signature
@@ -138,11 +138,10 @@ class _Importer:
         user = set(cast(Sequence[str], specification.user_inputs))
         nodes = list(self.program.graph.nodes)
         placeholders = [node for node in nodes if node.op == "placeholder"]
-        names: list[str] = []
         for node in placeholders:
             if node.name in user and hasattr(node.meta.get("val"), "layout"):
-                self.values[node] = self.input(node, self.signature.examples[len(names)])
-                names.append(node.name)
+                self.values[node] = self.input(node, self.signature.examples[len(self.inputs)])
+                self.inputs.append(node.name)
         for node in placeholders:
             if node.name not in user and node.users:
                 self.values[node] = self.parameter(node)
@@ -156,11 +155,11 @@ class _Importer:
                 ):
                     self.values[node] = self.translate(node)
         values = [as_tensor(self.emit, result) for result in results]
-        if unknown := self.formats.keys() - {*names, *self.constants}:
-            known = ", ".join([*names, *self.constants])
+        if unknown := self.formats.keys() - {*self.inputs, *self.constants}:
+            known = ", ".join([*self.inputs, *self.constants])
             raise InputError(f"formats names '{min(unknown)}', but the tensors are {known}")
         module = self.emit.finish(values)
-        return ImportedModel(module, tuple(names), self.constants, self.signature)
+        return ImportedModel(module, tuple(self.inputs), self.constants, self.signature)
 
     # --- arguments -----------------------------------------------------------------------
 
@@ -198,7 +197,7 @@ class _Importer:
     def constant(self, name: str, tensor: "torch.Tensor") -> View:
         """A new argument behind the user's, bound to `tensor`."""
         unique, count = name, 1
-        while unique in self.constants:
+        while unique in self.constants or unique in self.inputs:
             count += 1
             unique = f"{name}_{count}"
         storage = storage_of(tensor, self.format(unique, tensor), unique)

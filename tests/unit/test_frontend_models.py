@@ -8,7 +8,9 @@ import pytest
 import torch
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
+from xdsl.parser import Parser
 
+from headrace.cli.driver import make_context
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.models import gcn, graphs, graphsage, mlp, transformer
 from headrace.models.example import Example
@@ -41,6 +43,14 @@ def test_gcn_in_float32_with_sparse_features_and_either_association() -> None:
         sparse = graphs.as_matrix(features)
         model, args = gcn.on_graph(graph.adjacency, sparse, 3, aggregate_first=first)
         compare(import_model(model, args), model, *args)
+
+
+@pytest.mark.parametrize("factory", FACTORIES, ids=lambda f: f"{f.__module__.split('.')[-1]}")
+def test_text_of_the_entry_ir_parses_back(factory: Callable[[], Example]) -> None:
+    text = str(import_model(*factory()).module)
+    module = Parser(make_context(), text).parse_module()
+    module.verify()
+    assert str(module) == text
 
 
 def operations(imported: ImportedModel) -> list[Operation]:

@@ -180,6 +180,22 @@ def test_annotations_override_the_formats_of_inputs_and_buffers() -> None:
     compare(imported, model, X)
 
 
+def test_an_input_and_a_parameter_of_one_name_stay_apart() -> None:
+    class Scale(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(draw(3))
+
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            return weight * self.weight
+
+    imported = import_model(Scale(), (draw(3),))
+    main: Any = imported.module.body.block.first_op
+    names = [entry.data["headrace.name"].data for entry in main.arg_attrs]
+    assert names == ["weight", "weight_2"]
+    assert list(imported.constants) == ["weight_2"]
+
+
 def test_stored_zeros_stay_stored() -> None:
     pointers, columns = torch.tensor([0, 2, 3]), torch.tensor([0, 1, 1])
     a = T.sparse_csr_tensor(pointers, columns, torch.tensor([1.0, 0.0, 2.0]), (2, 2))
