@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
 from headrace.storage.errors import InputError
 
@@ -194,15 +193,6 @@ class Storage:
         inner = tuple(range(format.rank, tiles.ndim))
         kept = np.nonzero((tiles != 0).any(axis=inner) if inner else tiles)
         return Storage.from_coordinates(dense.shape, format, np.array(kept), tiles[kept])
-
-    @staticmethod
-    def from_scipy(matrix: Any, format: Format) -> "Storage":
-        """Store a SciPy sparse matrix; duplicates are summed and explicit zeros kept."""
-        coo = scipy.sparse.coo_array(matrix)
-        coo.sum_duplicates()
-        return Storage.from_coordinates(
-            coo.shape, format, np.array(coo.coords), np.asarray(coo.data)
-        )
 
     def to_coordinates(self) -> tuple[Array, Array]:
         """Coordinates (rank x stored, in units of blocks) and values of every stored position."""
