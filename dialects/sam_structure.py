@@ -269,15 +269,15 @@ class PointsToFibersOp(StreamOperation):
         return outer, push_axis(cls.name, outer, axis_name(properties, "inner_axis"))
 
 
-def expect_factor(operation: str, properties: Properties) -> int:
-    """The property `factor`, at least 1."""
-    factor = properties["factor"]
-    assert isinstance(factor, IntegerAttr)
-    if factor.value.data < 1:
+def expect_positive(operation: str, properties: Properties, name: str) -> int:
+    """A property that counts something, at least 1."""
+    count = properties[name]
+    assert isinstance(count, IntegerAttr)
+    if count.value.data < 1:
         raise VerifyException(
-            f"'{operation}' needs a factor of at least 1, but got {factor.value.data}"
+            f"'{operation}' needs {name} of at least 1, but got {count.value.data}"
         )
-    return factor.value.data
+    return count.value.data
 
 
 @irdl_op_definition
@@ -309,7 +309,7 @@ class SplitOp(StreamOperation):
     def infer(cls, types: Types, properties: Properties) -> Types:
         crd = expect_stream(cls.name, types[0], "crd", Kind.CRD)
         expect_depth(cls.name, crd, "coordinates")
-        expect_factor(cls.name, properties)
+        expect_positive(cls.name, properties, "factor")
         outer = push_axis(cls.name, crd.pop(), axis_name(properties, "outer_axis"))
         return outer, push_axis(cls.name, outer, axis_name(properties, "inner_axis"))
 
@@ -339,7 +339,7 @@ class FlattenOp(StreamOperation):
         inner = expect_stream(cls.name, types[1], "inner", Kind.CRD)
         expect_depth(cls.name, outer, "outer coordinates")
         expect_inside(cls.name, outer, inner)
-        expect_factor(cls.name, properties)
+        expect_positive(cls.name, properties, "factor")
         return (push_axis(cls.name, outer.pop(), axis_name(properties)),)
 
 
@@ -391,13 +391,8 @@ class BitvectorChunkOp(StreamOperation):
     def infer(cls, types: Types, properties: Properties) -> Types:
         bv = expect_stream(cls.name, types[0], "bv", Kind.BV)
         expect_depth(cls.name, bv, "words")
-        for name in ("width", "size"):
-            bits = properties[name]
-            assert isinstance(bits, IntegerAttr)
-            if bits.value.data < 1:
-                raise VerifyException(
-                    f"'{cls.name}' needs a {name} of at least 1, but got {bits.value.data}"
-                )
+        expect_positive(cls.name, properties, "width")
+        expect_positive(cls.name, properties, "size")
         return bv, bv.of(Kind.REF)
 
 
@@ -482,11 +477,8 @@ class ForkOp(StreamOperation):
     def infer(cls, types: Types, properties: Properties) -> Types:
         stream = expect_stream(cls.name, types[0], "input", Kind.CRD, Kind.REF, Kind.VAL)
         expect_depth(cls.name, stream, "a stream")
-        lanes = properties["lanes"]
-        assert isinstance(lanes, IntegerAttr)
-        if lanes.value.data < 1:
-            raise VerifyException(f"'{cls.name}' needs at least 1 lane")
-        return *((stream,) * lanes.value.data), stream.of(Kind.REF)
+        lanes = expect_positive(cls.name, properties, "lanes")
+        return *((stream,) * lanes), stream.of(Kind.REF)
 
 
 @irdl_op_definition

@@ -292,7 +292,7 @@
 // A block holds a coordinate
 %0 = "test.op"() : () -> (!sam.stream<crd, index, [i]>)
 %a, %b = sam.split %0 factor 0 outer_axis io inner_axis ii : !sam.stream<crd, index, [i]>
-// CHECK: 'sam.split' needs a factor of at least 1, but got 0
+// CHECK: 'sam.split' needs factor of at least 1, but got 0
 
 // -----
 
@@ -306,7 +306,7 @@
 // A chunk has bits
 %0 = "test.op"() : () -> (!sam.stream<bv, index, [i]>)
 %a, %b = sam.bitvector_chunk %0 width 0 size 8 : !sam.stream<bv, index, [i]>
-// CHECK: 'sam.bitvector_chunk' needs a width of at least 1, but got 0
+// CHECK: 'sam.bitvector_chunk' needs width of at least 1, but got 0
 
 // -----
 
@@ -320,7 +320,7 @@
 // A fork has lanes
 %0 = "test.op"() : () -> (!sam.stream<ref, index, [i]>)
 %a = sam.fork %0 lanes 0 : !sam.stream<ref, index, [i]>
-// CHECK: 'sam.fork' needs at least 1 lane
+// CHECK: 'sam.fork' needs lanes of at least 1, but got 0
 
 // -----
 
