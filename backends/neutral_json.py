@@ -7,6 +7,7 @@ operations; the order of nodes comes from `headrace.rank` where a graph was read
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import IO, Any
 
 from xdsl.context import Context
@@ -36,14 +37,12 @@ from headrace.dialects.sparse_tensor import format_of
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level
 
-_NOT_NODES = (ConstantOp, sam.RootOp, sam.ExtentOp, sam.AssembleOp, sam.YieldOp)
+_NOT_NODES = (ConstantOp, sam.ExtentOp, sam.AssembleOp, sam.YieldOp)
 
 
-def neutral_graph(graph: sam.GraphOp, output: str = "X") -> NeutralGraph:
+def neutral_graph(graph: sam.GraphOp) -> NeutralGraph:
     """
-    The neutral form of a stream graph.
-
-    A root that several operations read becomes one root each, as the form has it.
+    The neutral form of a stream graph; its output is called as in the IR, else X, X1, ..
 
     Raises `InputError` for operations, and results, that the form cannot say.
     """
@@ -51,11 +50,14 @@ def neutral_graph(graph: sam.GraphOp, output: str = "X") -> NeutralGraph:
     last = block.last_op
     if not isinstance(last, sam.YieldOp) or len(last.arguments) != 1:
         raise InputError("the neutral form has one output; a graph with several has no form")
-    tensors: dict[SSAValue, str] = dict(zip(block.args, _tensor_names(graph), strict=True))
+    names = _tensor_names(graph)
+    candidates = chain([graph.outputs[0].name_hint or "X", "X"], (f"X{n}" for n in count(1)))
+    output = next(name for name in candidates if name not in names)
+    tensors: dict[SSAValue, str] = dict(zip(block.args, names, strict=True))
     formats = {name: format_of(value.type) for value, name in tensors.items()}
     assemble = last.arguments[0].owner
     assert isinstance(assemble, sam.AssembleOp)
-    operations = [op for op in block.ops if not isinstance(op, _NOT_NODES)]
+    operations = [op for op in block.ops if not isinstance(op, _NOT_NODES) and not _is_own_root(op)]
     operations.sort(key=_rank)
     format = format_of(assemble.result.type)
     compressed = [
@@ -74,6 +76,9 @@ def neutral_graph(graph: sam.GraphOp, output: str = "X") -> NeutralGraph:
         text = attributes.get(f"headrace.{name}")
         texts[name] = text.data if isinstance(text, StringAttr) else ""
     fmt = {output: format, **formats}
+    for name, stored in fmt.items():
+        if stored.block:
+            raise InputError(f"tensor {name} has blocks, for which the neutral form has no format")
     shape = [printer.extent(value) for value in assemble.extents]
     known = printer.scanned(operations, assemble.levels)
     data = {
@@ -84,6 +89,11 @@ def neutral_graph(graph: sam.GraphOp, output: str = "X") -> NeutralGraph:
         "nodes": [printer.entry(op, ports) for op in operations],
     }
     return graph_from_data(data, "sam.graph")
+
+
+def _is_own_root(op: Operation) -> bool:
+    """Whether the operation is a root with one reader, which needs no node."""
+    return isinstance(op, sam.RootOp) and op.ref.uses.get_length() < 2
 
 
 def _rank(op: Operation) -> int:
@@ -105,10 +115,11 @@ class _Printer:
     def entry(self, op: Operation, ports: Mapping[SSAValue, Port]) -> dict[str, Any]:
         """The node of an operation; `ports` says where streams come from."""
         streams = _streams(op.operands)
+        # Only the last port of an operation may be unconnected: the parent of `locate`.
         inputs = {
             port: list(ports[value])
-            for port, value in zip(self._node(op).input_ports, streams, strict=True)
-            if not isinstance(value.owner, sam.RootOp)
+            for port, value in zip(self._node(op).input_ports, streams, strict=False)
+            if value in ports
         }
         return {"id": self.numbers[op], **self._attributes(op), "in": inputs}
 
@@ -127,15 +138,10 @@ class _Printer:
     def _attributes(self, op: Operation) -> dict[str, Any]:
         match op:
             case sam.ScanOp():
-                format, tensor = format_of(op.tensor.type), self.tensors[op.tensor]
-                level = op.level.value.data
-                return {
-                    "type": "fiberlookup",
-                    "tensor": tensor,
-                    "index": op.axis.data,
-                    "format": "dense" if op.is_dense else "compressed",
-                    "mode": format.order[level],
-                }
+                kind = {"format": "dense" if op.is_dense else "compressed"}
+                return {"type": "fiberlookup", **self._level(op), **kind}
+            case sam.ScanBitvectorOp():
+                return {"type": "scan_bitvector", **self._level(op)}
             case sam.JoinOperation():
                 return {"type": op.name.removeprefix("sam."), "index": _axis(op.crd)}
             case sam.RepeatSignalOp():
@@ -175,6 +181,10 @@ class _Printer:
                 return self._own(op)
             case _:
                 raise InputError(f"'{op.name}' has no neutral form; lower the module to sam first")
+
+    def _level(self, op: sam.ScanOp | sam.ScanBitvectorOp) -> dict[str, Any]:
+        mode = format_of(op.tensor.type).order[op.level.value.data]
+        return {"tensor": self.tensors[op.tensor], "mode": mode, "index": op.axis.data}
 
     def _own(self, op: sam.StreamOperation) -> dict[str, Any]:
         """The attributes of an operation that keeps its name."""

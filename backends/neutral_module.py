@@ -139,11 +139,14 @@ class _GraphBuilder:
     def _operation(self, node: NeutralNode, inputs: Sequence[SSAValue]) -> Operation:
         attributes = node.attributes
         match node.type:
-            case "fiberlookup":
+            case "root":
+                return sam.RootOp()
+            case "fiberlookup" | "scan_bitvector":
                 tensor, mode, index = (attributes[name] for name in ("tensor", "mode", "index"))
                 self.scanned.setdefault(index, (tensor, mode))
                 level = self.graph.formats[tensor].order.index(mode)
-                return sam.ScanOp(inputs[0], self.tensors[tensor], level, index)
+                scan = sam.ScanOp if node.type == "fiberlookup" else sam.ScanBitvectorOp
+                return scan(inputs[0], self.tensors[tensor], level, index)
             case "repsiggen":
                 return sam.RepeatSignalOp(inputs[0])
             case "repeat":

@@ -39,8 +39,10 @@ OPERATORS: dict[str, Operator] = {
     "crddrop": Operator(("outer", "inner"), ("outer", "inner"), primitive="coordinate_drop"),
     "crdhold": Operator(("outer", "inner"), ("outer", "inner"), primitive="coordinate_hold"),
     "fiberwrite": Operator(("in",), (), ("tensor", "mode")),
-    # Ours.
+    # Ours. A root of its own for every port is left out; one that several ports share is not.
+    "root": Operator((), ("ref",)),
     "alu": Operator(("in*",), ("val",), ("op",)),
+    "scan_bitvector": Operator(("ref",), ("bv", "ref"), ("tensor", "mode", "index")),
     "range": Operator(("ref",), ("crd", "ref"), ("index", "extent"), "scan_dense"),
     "locate": Operator(("crd", "ref"), ("ref",), ("extent",)),
     "value_drop": Operator(("val", "crd"), ("val", "crd"), ("empty",)),

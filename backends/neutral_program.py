@@ -84,6 +84,9 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, P
                 "segments": Slot(f"{tensor}.{level}.segments"),
                 "coordinates": Slot(f"{tensor}.{level}.coordinates"),
             }
+        case "scan_bitvector":
+            level = graph.formats[str(tensor)].order.index(int(mode or 0))
+            return "scan_bitvector", {"words": Slot(f"{tensor}.{level}.words")}
         case "arrayvals":
             return "array", {"values": Slot(f"{tensor}.values")}
         case "fiberwrite" if mode == "vals":

@@ -50,7 +50,7 @@ def round_trip(graph: NeutralGraph) -> NeutralGraph:
     if graph.kernel != UNVERIFIED:
         module.verify()
     (found,) = (op for op in module.walk() if isinstance(op, sam.GraphOp))
-    return parse_graph(neutral_graph(found, graph.output).to_json())
+    return parse_graph(neutral_graph(found).to_json())
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -216,6 +216,9 @@ def _write(id: int, mode: int | str, index: str | None, source: list[Any]) -> di
         (changed(0, format="dense"), "format 'dense' contradicts fmt of B"),
         (changed(0, mode=1), "tensor B has no mode 1"),
         (changed(2, **{"in": {"val": [2, "val"]}}), "lie on or behind a cycle"),
+        (changed(3, type="locate", **{"in": {}}), "node 3: 'extent' is missing"),
+        (changed(3, type="locate", extent=["C", 0], **{"in": {}}), "['C', 0] is neither a size"),
+        ({**SUM, "shape": [-1]}, "shape: -1 is neither a size nor a [tensor, mode]"),
     ],
 )
 def test_malformed_graph_is_refused(data: Any, message: str) -> None:

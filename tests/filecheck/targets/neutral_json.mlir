@@ -11,8 +11,8 @@
 // CHECK-NEXT:  "output": "X",
 // CHECK-NEXT:  "fmt": {"X": "s0", "B": "ss10"},
 // CHECK-NEXT:  "nodes": [
-// CHECK-NEXT:   {"id": 0, "type": "fiberlookup", "tensor": "B", "index": "j", "format": "compressed", "mode": 1, "in": {}},
-// CHECK-NEXT:   {"id": 1, "type": "fiberlookup", "tensor": "B", "index": "i", "format": "compressed", "mode": 0, "in": {"ref": [0, "ref"]}},
+// CHECK-NEXT:   {"id": 0, "type": "fiberlookup", "tensor": "B", "mode": 1, "index": "j", "format": "compressed", "in": {}},
+// CHECK-NEXT:   {"id": 1, "type": "fiberlookup", "tensor": "B", "mode": 0, "index": "i", "format": "compressed", "in": {"ref": [0, "ref"]}},
 // CHECK-NEXT:   {"id": 2, "type": "arrayvals", "tensor": "B", "in": {"ref": [1, "ref"]}},
 // CHECK-NEXT:   {"id": 3, "type": "reduce", "in": {"val": [2, "val"]}},
 // CHECK-NEXT:   {"id": 4, "type": "mul", "scalar": 2.0, "in": {"in0": [3, "val"]}},
