@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
-    StringAttr,
     TensorType,
 )
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
@@ -24,7 +23,6 @@ from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
 from xdsl.dialects.linalg.ops import BroadcastOp, ReduceOp
 from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
-from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import sam
 from headrace.passes.sam.expression import (
@@ -37,6 +35,7 @@ from headrace.passes.sam.expression import (
     Scalar,
     walk,
 )
+from headrace.passes.sam.refusal import fail
 from headrace.passes.sam.scalar_body import (
     apply,
     constant_of,
@@ -79,13 +78,6 @@ class RegionExpression:
 
 
 _PARALLEL = IteratorTypeAttr(IteratorType.PARALLEL)
-
-
-def fail(op: Operation, reason: str) -> PassFailedException:
-    """The exception that refuses `op`, with the line of the model it came from."""
-    source = op.attributes.get("headrace.source")
-    where = f" ({source.data})" if isinstance(source, StringAttr) else ""
-    return PassFailedException(f"not lowered: '{op.name}'{where}: {reason}")
 
 
 def read_region(region: sam.RegionOp) -> RegionExpression:

@@ -19,7 +19,8 @@ from headrace.dialects import sam
 from headrace.dialects.sparse_tensor import format_of
 from headrace.passes.sam.expression import Expression, Input, walk
 from headrace.passes.sam.order import Order, StoredUse, choose, literal
-from headrace.passes.sam.region_expression import RegionExpression, fail
+from headrace.passes.sam.refusal import fail
+from headrace.passes.sam.region_expression import RegionExpression
 from headrace.storage.levels import Format, Level
 
 ASSUMED_DENSITY = 0.1

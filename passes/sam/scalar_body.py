@@ -12,7 +12,6 @@ from xdsl.dialects import arith
 from xdsl.dialects import math as math_dialect
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Operation
-from xdsl.utils.exceptions import PassFailedException
 
 from headrace.passes.sam.expression import (
     Constant,
@@ -21,6 +20,7 @@ from headrace.passes.sam.expression import (
     Scalar,
     evaluate_scalar,
 )
+from headrace.passes.sam.refusal import fail
 
 _ALU_OF: dict[type[Operation], str] = {
     arith.AddfOp: "add",
@@ -142,10 +142,7 @@ def _predicate(op: arith.CmpfOp | arith.CmpiOp, names: Sequence[str]) -> str:
     for key, alu in _PREDICATES.items():
         if name.endswith(key):
             return alu
-    raise PassFailedException(
-        f"not lowered: comparison '{name}' has no counterpart in sam.alu; "
-        "use eq, ne, gt, ge, lt or le"
-    )
+    raise fail(op, f"the comparison '{name}' has no counterpart in sam.alu; use eq, ne, gt, ..")
 
 
 def read_scalar_op(
@@ -181,7 +178,5 @@ def read_scalar_op(
     alu = _ALU_OF.get(type(op))
     if alu is None:
         known = ", ".join(sorted(kind.name for kind in _ALU_OF))
-        raise PassFailedException(
-            f"not lowered: '{op.name}' has no counterpart in sam.alu; supported are {known}"
-        )
+        raise fail(op, f"it has no counterpart in sam.alu; supported are {known}")
     return apply(expressions, alu, [read(k) for k in range(count)])

@@ -21,7 +21,7 @@ from headrace.passes.sam.expression import (
     Reduce,
     walk,
 )
-from headrace.passes.sam.region_expression import fail
+from headrace.passes.sam.refusal import fail
 from headrace.storage.levels import Format
 
 

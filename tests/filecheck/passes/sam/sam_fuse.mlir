@@ -1,0 +1,100 @@
+// RUN: headrace-opt %s -p 'sam-fuse{regions=none}' | filecheck %s --check-prefix=NONE
+// RUN: headrace-opt %s -p 'sam-fuse{regions=layer}' | filecheck %s --check-prefix=LAYER
+// RUN: headrace-opt %s -p 'sam-fuse{regions=all}' | filecheck %s --check-prefix=ALL
+// RUN: headrace-opt %s -p 'sam-fuse{regions=all cuts=1}' | filecheck %s --check-prefix=CUT
+
+// Each operation alone; the parts of one softmax stay together.
+// NONE-LABEL: @layers
+// NONE: sam.region(%x)
+// NONE: math.exp
+// NONE: sam.region
+// NONE: arith.addf
+// NONE: arith.subf
+// NONE: sam.region
+// NONE: arith.mulf
+// NONE-NOT: sam.region
+// NONE: func.return
+
+// What the root module computes goes with the layer before it.
+// LAYER-LABEL: @layers
+// LAYER: sam.region(%x)
+// LAYER: math.exp
+// LAYER-NOT: sam.region
+// LAYER: arith.subf
+// LAYER: sam.region
+// LAYER: arith.mulf
+
+// ALL-LABEL: @layers
+// ALL: sam.region(%x)
+// ALL: math.exp
+// ALL-NOT: sam.region
+// ALL: arith.mulf
+
+// A cut starts a region at the operation of that number.
+// CUT-LABEL: @layers
+// CUT: sam.region(%x)
+// CUT: math.exp
+// CUT: sam.region
+// CUT: arith.addf
+// CUT-NOT: sam.region
+// CUT: arith.mulf
+
+#id = affine_map<(d0) -> (d0)>
+
+func.func @layers(%x: tensor<8xf64>) -> tensor<8xf64> {
+  %e = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "first.exp"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %b = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%a, %a : tensor<8xf64>, tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "", headrace.composite = "softmax_1"} {
+  ^bb0(%in: f64, %in2: f64, %out: f64):
+    %r = arith.addf %in, %in2 : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %c = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%a, %b : tensor<8xf64>, tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "", headrace.composite = "softmax_1"} {
+  ^bb0(%in: f64, %in2: f64, %out: f64):
+    %r = arith.subf %in, %in2 : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %d = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%c, %x : tensor<8xf64>, tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "second"} {
+  ^bb0(%in: f64, %in2: f64, %out: f64):
+    %r = arith.mulf %in, %in2 : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %d : tensor<8xf64>
+}
+
+// A reshape between producer and consumer ends a region; other operations move behind it.
+// ALL-LABEL: @reshape
+// ALL: sam.region(%x)
+// ALL: math.exp
+// ALL: arith.negf
+// ALL: tensor.collapse_shape
+// ALL: sam.region
+// ALL: math.sqrt
+
+#id2 = affine_map<(d0, d1) -> (d0, d1)>
+
+func.func @reshape(%x: tensor<2x4xf64>) -> (tensor<8xf64>, tensor<2x4xf64>) {
+  %e = tensor.empty() : tensor<2x4xf64>
+  %f = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %flat = tensor.collapse_shape %a [[0, 1]] : tensor<2x4xf64> into tensor<8xf64>
+  %b = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%flat : tensor<8xf64>) outs(%f : tensor<8xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sqrt %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %c, %b : tensor<8xf64>, tensor<2x4xf64>
+}
