@@ -244,6 +244,10 @@ class EntryBuilder:
         self._uniform[result] = value
         return result
 
+    def uniform(self, view: View) -> float | None:
+        """The number that a tensor from `filled` has everywhere."""
+        return self._uniform.get(view.base)
+
     def number(self, extent: Extent, element: Attribute) -> View:
         """An extent as a tensor of rank 0."""
         scalar = Scalars(self.insert).cast(self.size(extent), element)
@@ -311,7 +315,7 @@ class EntryBuilder:
         self, inputs: list[tuple[View, Sequence[Label]]], out: Sequence[Label], body: Body
     ) -> tuple[list[tuple[View, Sequence[Label]]], Body]:
         """Move inputs that are one number everywhere into the body, if nothing is reduced."""
-        numbers = [self._uniform.get(view.base) for view, _ in inputs]
+        numbers = [self.uniform(view) for view, _ in inputs]
         kept = [entry for entry, number in zip(inputs, numbers, strict=True) if number is None]
         reduced = {label for _, labels in inputs for label in labels} - set(out)
         if not kept or len(kept) == len(inputs) or reduced:

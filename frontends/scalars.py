@@ -42,9 +42,6 @@ _INTEGER_BINARY: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {
     "mul": arith.MuliOp,
     "max": arith.MaxSIOp,
     "min": arith.MinSIOp,
-    "and": arith.AndIOp,
-    "or": arith.OrIOp,
-    "xor": arith.XOrIOp,
 }
 _FLOAT_UNARY: dict[str, Callable[[SSAValue], Operation]] = {
     "neg": arith.NegfOp,
@@ -94,12 +91,12 @@ class Scalars:
         raise InputError(f"'{name}' needs a floating-point operand, not {x.type}")
 
     def binary(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:
-        """Apply one of `BINARY`, or `and`, `or`, `xor` for integers and booleans."""
+        """Apply one of `BINARY`, or `and`, `or`, `xor` for booleans."""
         if x.type == i1 and name in ("and", "or", "xor"):
             return self._logical(name, x, y)
         table = _FLOAT_BINARY if isinstance(x.type, AnyFloat) else _INTEGER_BINARY
         if name not in table or x.type == i1:
-            raise InputError(f"'{name}' is not defined for operands of type {x.type}")
+            raise InputError(f"'{name}' of operands of type {x.type} is not supported")
         return self._insert(table[name](x, y))
 
     def _logical(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:

@@ -264,7 +264,7 @@ class _Importer:
         """One result of a node that has several."""
         source, index = cast("tuple[Node, int]", node.args)
         result = cast(tuple[View | None, ...], self.values[source])[index]
-        if result is None:
+        if result is None and node.users:
             raise InputError(f"{_where(node)}: result {index} of {source.target} is not supported")
         return result
 

@@ -71,6 +71,8 @@ def cast_to_result(c: Call, x: View) -> View:
     """`x` in the element type of the result."""
     if x.element == c.element:
         return x
+    if (number := c.emit.uniform(x)) is not None:
+        return c.emit.view(c.emit.filled(x.shape, number, c.element), x.shape)
     return c.emit.elementwise([x], lambda s, v: v[0], c.element, format=c.format)
 
 
@@ -195,9 +197,9 @@ def clamp(c: Call, x: View, min: Operand | None = None, max: Operand | None = No
 
 @lowers("aten.bitwise_not.default")
 def bitwise_not(c: Call, x: View) -> View:
-    if x.element == i1:
-        return logical_not(c, x)
-    return apply(c, [x, -1], scalars.binary("xor"))
+    if x.element != i1:
+        raise InputError("bits of integers are not supported; use booleans")
+    return logical_not(c, x)
 
 
 @lowers("aten.logical_not.default")

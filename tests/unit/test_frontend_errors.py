@@ -69,6 +69,14 @@ def test_a_norm_of_another_order() -> None:
     assert "the norm of order 3 is not supported; use 1, 2 or infinity" in message
 
 
+def test_bits_of_integers() -> None:
+    integers = torch.arange(4)
+    assert "use booleans" in refusal(Lambda(T.bitwise_not), integers)
+    assert "'and' of operands of type i64 is not supported" in refusal(
+        Lambda(T.bitwise_and), integers, integers
+    )
+
+
 def test_control_flow_that_depends_on_values() -> None:
     message = refusal(Branch(), X)
     assert "data-dependent" in message
