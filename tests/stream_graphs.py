@@ -45,8 +45,9 @@ class Group:
 class RandomGraph:
     """A program under construction, and the arrays of its tensors."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, largest: int) -> None:
         self.random = random
+        self.largest = largest
         self.builder = ProgramBuilder()
         self.arrays: dict[str, Any] = {}
         self.formats: dict[str, Format] = {}
@@ -64,7 +65,7 @@ class RandomGraph:
             tuple(range(rank)),
         )
         numbers = np.random.default_rng(self.random.randrange(10**6))
-        shape = [self.random.randint(1, 4) for _ in range(rank)]
+        shape = [self.random.randint(1, self.largest) for _ in range(rank)]
         stored = numbers.random(shape) < self.random.choice((0.0, 0.2, 0.5, 0.9))
         tensor = Storage.from_dense(np.where(stored, numbers.integers(1, 9, shape), 0.0), format)
         self.arrays.update(slots_of(name, tensor))
@@ -238,10 +239,14 @@ class RandomGraph:
         return self.builder.build()
 
 
-def random_graph(seed: int, steps: int = 14) -> tuple[Program, dict[str, Any]]:
-    """A program of roughly `steps` operators and the arrays of its slots."""
+def random_graph(seed: int, steps: int = 14, largest: int = 4) -> tuple[Program, dict[str, Any]]:
+    """
+    A program of roughly `steps` operators and the arrays of its slots.
+
+    No dimension of a tensor is larger than `largest`.
+    """
     random = Random(seed)
-    graph = RandomGraph(random)
+    graph = RandomGraph(random, largest)
     choices: list[Callable[[], None]] = [
         *[graph.scan] * 6,
         *[graph.join] * 3,

@@ -105,8 +105,8 @@ def test_cycle_runs_on_its_initial_token(depth: int | None) -> None:
     assert_equal(found, expected, f"depth {depth}")
 
 
-def compare_graph(seed: int) -> None:
-    program, arrays = random_graph(seed)
+def compare_graph(seed: int, largest: int) -> None:
+    program, arrays = random_graph(seed, largest=largest)
     random = Random(seed)
     assert not ENGINE.run(program, arrays).deadlock
     for variant in (program, random_depths(program, random), random_depths(program, random)):
@@ -117,11 +117,25 @@ def compare_graph(seed: int) -> None:
 @pytest.mark.parametrize("first", range(0, 200, 20))
 def test_random_graphs_keep_the_same_time(first: int) -> None:
     for seed in range(first, first + 20):
-        compare_graph(seed)
+        compare_graph(seed, largest=4)
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_random_graphs_on_long_streams_keep_the_same_time(first: int) -> None:
+    """Long enough for rings to wrap and for nodes to run many steps at once."""
+    for seed in range(first, first + 10):
+        compare_graph(seed, largest=15)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(200, 5000, 200))
 def test_many_random_graphs_keep_the_same_time(first: int) -> None:
     for seed in range(first, first + 200):
-        compare_graph(seed)
+        compare_graph(seed, largest=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(40, 440, 40))
+def test_many_random_graphs_on_long_streams_keep_the_same_time(first: int) -> None:
+    for seed in range(first, first + 40):
+        compare_graph(seed, largest=15)
