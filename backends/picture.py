@@ -44,11 +44,11 @@ def draw(graph: GraphStep) -> str:
 
 
 def _label(program: StreamProgram, node: int) -> str:
-    """The name of a node, and the tensor that it reads or writes."""
+    """The name of a node, and the tensors that it reads or writes."""
     name = str(program.names[node]).split(" #")[0]
     parameters = program.node_parameters(node)
-    slots = [value.name for value in parameters.values() if isinstance(value, Slot)]
-    places = {slot.rpartition(".")[0] for slot in slots}
+    places = [value.name for value in parameters.values() if isinstance(value, Slot)]
     if "output" in parameters:
-        places = {str(parameters["output"])}
-    return "\n".join([name, *sorted(places)])
+        places = [str(parameters["output"])]
+    tensors = {place.partition(".")[0].replace("/", ".") for place in places}
+    return "\n".join([name, *sorted(tensors)])

@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from headrace.backends.layout import Edge, lay_out
+from headrace.backends.picture import draw
 from headrace.backends.svg import Box, render
+from headrace.cli.driver import einsum
 
 
 def random_graph(seed: int, nodes: int = 40) -> list[Edge]:
@@ -60,6 +62,15 @@ def test_a_cycle_and_a_loop_are_drawn() -> None:
 
 def test_an_empty_graph_has_a_drawing() -> None:
     assert ElementTree.fromstring(render([], [])).tag.endswith("svg")
+
+
+def test_a_stream_graph_is_drawn_without_its_broadcasts() -> None:
+    program = einsum("y(i) = A(i,j) * x(j)", A="csr")
+    root = ElementTree.fromstring(draw(program.graphs[0]))
+    texts = [element.text or "" for element in root.iter() if element.tag.endswith("text")]
+    assert "root" in texts
+    assert texts.count("A") >= 2
+    assert not any("broadcast" in text for text in texts)
 
 
 def test_svg_has_a_box_for_every_node_and_an_arrow_for_every_edge() -> None:
