@@ -14,11 +14,19 @@ from collections.abc import Iterator
 
 from headrace.simulators.stream import layout
 from headrace.simulators.stream.ir import COLD, FLOAT, INT, Function, Value
-from headrace.simulators.stream.kernel import Point, Variant
+from headrace.simulators.stream.kernel import BUSY, MOVES, Point, Variant
 from headrace.simulators.stream.primitive import Argument
 
 BURST = "burst.bytes"
 """The variable that counts a burst down."""
+
+BUSY_GAP = 16
+"""Busy intervals are merged over gaps of at most so many cycles."""
+
+
+def symbol(name: str) -> str:
+    """The name of a parameter in LLVM IR."""
+    return name.replace(" ", ".")
 
 
 class ChannelFunction(Function):
@@ -36,7 +44,7 @@ class ChannelFunction(Function):
         self.port_words = {name: layout.PORTS + k for k, name in enumerate(ports)}
         self.parameter_words: dict[str, int] = {}
         self.words = layout.PORTS + len(ports)
-        for parameter in variant.primitive.parameters:
+        for parameter in variant.parameters:
             self.parameter_words[parameter.name] = self.words
             self.words += 1 if parameter.kind in ("Int", "Float") else 3
 
@@ -122,6 +130,8 @@ class ChannelFunction(Function):
         """Wait for a token; returns the address of its slot. The clock moves to its stamp."""
         if not self.is_ready(port):
             self.check_data(port, line)
+        if self.variant.moves:
+            self.check_space(MOVES + port, 1, line)
         head = self.get(f"{port}.position")
         self.wait_clock(self.load(head), layout.STALL_IN)
         return head
@@ -146,6 +156,8 @@ class ChannelFunction(Function):
         """Wait for a slot; returns its address. The clock moves to the time it became free."""
         if not self.is_ready(port):
             self.check_room(port, line)
+        if self.variant.moves:
+            self.check_space(MOVES + port, 1, line)
         tail = self.get(f"{port}.position")
         self.wait_clock(self.load(tail), layout.STALL_OUT)
         return tail
@@ -191,15 +203,56 @@ class ChannelFunction(Function):
     def remove(self, port: str, head: str) -> None:
         """Take the token in slot `head`: the slot is free again one response later."""
         self.spend(port)
+        if self.variant.moves:
+            self.append_word(MOVES + port, Value(INT, self.get("t")))
         self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
         self.set(f"{port}.position", self.let(f"add i64 {head}, {layout.SLOT}"))
 
     def insert(self, port: str, tail: str, token: str, stamp: str) -> None:
         """Put a token into the slot `tail`."""
         self.spend(port)
+        if self.variant.moves:
+            self.append_word(MOVES + port, Value(INT, stamp))
         self.put(stamp, tail)
         self.put(token, tail, layout.WORD)
         self.set(f"{port}.position", self.let(f"add i64 {tail}, {layout.SLOT}"))
+
+    # Arrays that grow ----------------------------------------------------------------------------
+
+    def check_space(self, array: str, entries: int, line: int) -> None:
+        """Wait until an output has space for some more entries."""
+        name = symbol(array)
+        check, full, ready = self.label("check"), self.label("full"), self.label("ready")
+        self.jump(check)
+        self.open(check)
+        after = self.let(f"add i64 {self.get(f'{name}.cursor')}, {entries * layout.WORD}")
+        too_small = self.let(f"icmp ugt i64 {after}, %{name}.limit")
+        self.branch(too_small, full, ready, COLD)
+        self.open(full)
+        self.node_put(layout.DETAIL, "0")
+        self.pause(Point("growth", array, line), check, layout.GROWING)
+        self.open(ready)
+
+    def append_word(self, array: str, value: Value) -> None:
+        """Append to an output that has space."""
+        cursor = self.get(f"{symbol(array)}.cursor")
+        self.put(value.text, cursor, type=value.type)
+        self.set(f"{symbol(array)}.cursor", self.let(f"add i64 {cursor}, {layout.WORD}"))
+
+    def record_busy(self, line: int) -> None:
+        """Before the clock ticks: begin a new busy interval if the last one is long over."""
+        self.check_space(BUSY, 2, line)
+        close, go = self.label("close"), self.label("go")
+        start, end = self.node_cell(layout.BUSY_START), self.node_cell(layout.BUSY_END)
+        t, last = self.get("t"), self.load(end)
+        soon = self.let(f"add i64 {last}, {BUSY_GAP}")
+        self.branch(self.let(f"icmp sgt i64 {t}, {soon}"), close, go)
+        self.open(close)
+        self.append_word(BUSY, Value(INT, self.load(start)))
+        self.append_word(BUSY, Value(INT, last))
+        self.put(t, start)
+        self.jump(go)
+        self.open(go)
 
     # Entry and exit ------------------------------------------------------------------------------
 
@@ -217,7 +270,7 @@ class ChannelFunction(Function):
         yield "store i64 %traffic.start, ptr %traffic"
         for port in (*self.variant.inputs, *self.variant.outputs):
             yield from self.load_port(port)
-        for parameter in self.variant.primitive.parameters:
+        for parameter in self.variant.parameters:
             yield from self.load_parameter(parameter)
         yield from _word("point", layout.POINT)
         cases = " ".join(f"i64 {k + 1}, label %resume.{k + 1}" for k in range(len(self.points)))
@@ -245,7 +298,7 @@ class ChannelFunction(Function):
             yield f"store i64 %{port}.{start}, ptr %{port}.{name}"
 
     def load_parameter(self, parameter: Argument) -> Iterator[str]:
-        name, first = parameter.name, self.parameter_words[parameter.name]
+        name, first = symbol(parameter.name), self.parameter_words[parameter.name]
         match parameter.kind:
             case "Int":
                 yield from _word(name, first)
@@ -289,9 +342,9 @@ class ChannelFunction(Function):
             yield from _word(f"{port}.pushed", layout.PUSHED, record=f"%{port}.record")
             yield f"%{port}.pushed.now = add i64 %{port}.pushed, %{port}.new"
             yield f"store i64 %{port}.pushed.now, ptr %{port}.pushed.cell"
-        for parameter in self.variant.primitive.parameters:
+        for parameter in self.variant.parameters:
             if parameter.kind.endswith("Output"):
-                name = parameter.name
+                name = symbol(parameter.name)
                 yield f"%{name}.final = load i64, ptr %{name}.cursor"
                 yield f"%{name}.final.bytes = sub i64 %{name}.final, %{name}.base"
                 yield f"%{name}.final.size = ashr i64 %{name}.final.bytes, 3"

@@ -85,6 +85,8 @@ class _StepFunction(ExpressionFunction):
                 orelse=[],
             ):
                 self.unroll(name, range(*(self.integer(bound) for bound in bounds)), body)
+            case ast.Pass():
+                pass
             case ast.Break():
                 self.jump(self.loops[-1][1])
             case ast.Continue():
@@ -270,8 +272,13 @@ class _StepFunction(ExpressionFunction):
             case "room":
                 self.wait_room(self.port(args[0]), line)
             case "tick":
-                cycles = self.value(args[0])
-                self.set("t", self.let(f"add i64 {self.get('t')}, {cycles.text}"))
+                if self.variant.trace:
+                    self.record_busy(line)
+                cycles = self.value(args[0]).text
+                now = self.let(f"add i64 {self.get('t')}, {cycles}")
+                self.set("t", now)
+                if self.variant.trace:
+                    self.node_put(layout.BUSY_END, now)
             case "finish":
                 self.leave(layout.FINISHED)
             case "fail":
@@ -334,19 +341,9 @@ class _StepFunction(ExpressionFunction):
         self.leave(layout.FAILED)
 
     def append(self, args: list[ast.expr], line: int) -> None:
-        name = self.array(args[0])
-        check, full, ready = self.label("check"), self.label("full"), self.label("ready")
-        self.jump(check)
-        self.open(check)
-        cursor = self.get(f"{name}.cursor")
-        self.branch(self.let(f"icmp eq i64 {cursor}, %{name}.limit"), full, ready, COLD)
-        self.open(full)
-        self.node_put(layout.DETAIL, "0")
-        self.pause(Point("growth", name, line), check, layout.GROWING)
-        self.open(ready)
-        stored = self.value(args[1])
-        self.put(stored.text, cursor, type=stored.type)
-        self.set(f"{name}.cursor", self.let(f"add i64 {cursor}, {layout.WORD}"))
+        array = self.array(args[0])
+        self.check_space(array, 1, line)
+        self.append_word(array, self.value(args[1]))
 
     def ensure(self, name: str, size: ast.expr, line: int) -> None:
         """Let an array have room for `size` entries."""

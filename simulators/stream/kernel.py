@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from headrace.simulators.stream.primitive import Constant, Primitive
+from headrace.simulators.stream.primitive import Argument, Constant, Primitive
+
+MOVES = "moves of "
+"""With the name of a port: the stamps of tokens sent, or the times at which they are taken."""
+
+BUSY = "busy"
+"""Starts and ends of busy intervals, by turns."""
 
 
 @dataclass(frozen=True)
@@ -12,6 +18,10 @@ class Variant:
     primitive: Primitive
     n: int
     statics: tuple[tuple[str, Constant], ...] = ()
+    moves: bool = False
+    """Record when each token is sent and taken."""
+    trace: bool = False
+    """Record when the node is busy."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -20,6 +30,14 @@ class Variant:
     @property
     def outputs(self) -> tuple[str, ...]:
         return self.primitive.ports(self.n, inputs=False)
+
+    @property
+    def parameters(self) -> tuple[Argument, ...]:
+        """The parameters of the primitive, then the arrays of records."""
+        names = [MOVES + port for port in (*self.inputs, *self.outputs)] if self.moves else []
+        names += [BUSY] if self.trace else []
+        records = (Argument(name, "IntOutput", None) for name in names)
+        return (*self.primitive.parameters, *records)
 
 
 @dataclass(frozen=True)

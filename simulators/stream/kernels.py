@@ -2,17 +2,32 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
 
 from headrace.simulators.stream.catalogue import variant_of
 from headrace.simulators.stream.codegen import generate
 from headrace.simulators.stream.kernel import Kernel, Variant
 from headrace.simulators.stream.memory import MemoryModel, MemoryState
 from headrace.simulators.stream.primitive import Constant
+from headrace.simulators.stream.primitives import compute
 
 
 @functools.cache
 def compiled(variant: Variant) -> Kernel:
     return generate(variant)
+
+
+@dataclass(frozen=True)
+class Observe:
+    """What a run records, and whether it computes values."""
+
+    moves: bool = False
+    trace: bool = False
+    timing_only: bool = False
+
+
+NOTHING = Observe()
 
 
 def kernel_of(
@@ -21,16 +36,26 @@ def kernel_of(
     parameters: Mapping[str, object],
     memory: MemoryModel | None,
     state: MemoryState | None,
+    observe: Observe,
 ) -> Kernel:
     """The kernel of a node, with the client that the memory model has for its kind."""
     variant = variant_of(kind, inputs, parameters)
-    if memory is None or state is None or kind not in memory.clients:
-        return compiled(variant)
-    client = memory.clients[kind]
-    known = dict(variant.statics)
-    statics: list[tuple[str, Constant]] = []
-    for argument in client.statics:
-        value = known.get(argument.name, state.parameter(argument.name, ""))
-        assert isinstance(value, int | str)
-        statics.append((argument.name, value))
-    return compiled(Variant(client, variant.n, tuple(statics)))
+    statics = dict(variant.statics)
+    primitive = variant.primitive
+    if memory is not None and state is not None and kind in memory.clients:
+        primitive = memory.clients[kind]
+        statics = {
+            argument.name: statics.get(argument.name, state.parameter(argument.name, ""))
+            for argument in primitive.statics
+        }
+    if observe.timing_only and kind == "alu":
+        statics["op"] = compute.NO_OPERATION
+    return compiled(
+        Variant(
+            primitive,
+            variant.n,
+            tuple(cast(dict[str, Constant], statics).items()),
+            moves=observe.moves,
+            trace=observe.trace,
+        )
+    )

@@ -29,7 +29,9 @@ OFFENDER = 9
 """The token that caused a failure."""
 TRAFFIC = 10
 """Words moved to or from memory."""
-PORTS = 11
+BUSY_START, BUSY_END = 11, 12
+"""The busy interval that is not yet recorded, if a trace is."""
+PORTS = 13
 """First port word: addresses of channel records, inputs first."""
 
 RUNNING, FINISHED, FAILED, GROWING, SERVED = 0, 1, 2, 3, 4

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from headrace.simulators.stream import layout, native, tokens
 from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.kernel import Point, Variant
-from headrace.simulators.stream.kernels import compiled, kernel_of
+from headrace.simulators.stream.kernels import NOTHING, Observe, compiled, kernel_of
 from headrace.simulators.stream.memory import MemoryModel
 from headrace.simulators.stream.primitive import ARRAY_KINDS, OUTPUT_KINDS, Argument
 from headrace.simulators.stream.program import Program, Slot
@@ -46,6 +46,7 @@ class Run:
         arrays: Mapping[str, Any],
         depth: int | None,
         memory: MemoryModel | None,
+        observe: Observe = NOTHING,
     ) -> None:
         self.program = program
         self.arrays = arrays
@@ -62,6 +63,7 @@ class Run:
                 self.parameters[node],
                 memory,
                 self.memory_state,
+                observe,
             )
             for node in range(count)
         ]
@@ -123,7 +125,7 @@ class Run:
                 self.readers[channel] = (node, port)
             else:
                 self.writers[channel] = (node, port)
-        for argument in variant.primitive.parameters:
+        for argument in variant.parameters:
             self.bind_parameter(node, argument)
 
     def bind_parameter(self, node: int, argument: Argument) -> None:

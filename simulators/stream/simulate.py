@@ -8,20 +8,25 @@ import numpy.typing as npt
 
 from headrace.simulators.stream import layout
 from headrace.simulators.stream.errors import ProgramError
+from headrace.simulators.stream.kernel import BUSY, MOVES
+from headrace.simulators.stream.kernels import Observe
 from headrace.simulators.stream.memory import MemoryModel
-from headrace.simulators.stream.primitive import OUTPUT_KINDS
 from headrace.simulators.stream.program import Program, Slot
 from headrace.simulators.stream.report import diagnose
 from headrace.simulators.stream.schedule import Run
 from headrace.simulators.stream.statistics import (
     ChannelStatistics,
     Deadlock,
+    Interval,
     NodeStatistics,
     SimulationResult,
     Traffic,
 )
 
 Array = npt.NDArray[Any]
+
+VALUES_STEER = {"value_drop"}
+"""Primitives whose output tokens depend on values."""
 
 WORD_BYTES = 8
 """Bytes of a coordinate, segment or value where no memory model says otherwise."""
@@ -33,24 +38,43 @@ def simulate(
     *,
     depth: int | None = None,
     memory: MemoryModel | None = None,
+    timing_only: bool = False,
+    trace: bool = False,
+    occupancy: bool = False,
 ) -> SimulationResult:
     """
     Run a program on the arrays and numbers of its slots.
 
     `depth` is the capacity of every channel that has none of its own; `None` is unbounded.
-    `memory` is the model of the memory; without one it answers at once. Raises `ProgramError` for
-    a bad argument and `SimulationError` if a primitive meets an illegal token. A deadlock is a
-    result.
+    `memory` is the model of the memory; without one it answers at once. `timing_only` leaves out
+    arithmetic, unless values decide which tokens there are, and gives no values. `trace` asks for
+    the busy intervals of the nodes, `occupancy` for the peak of every channel (this takes memory
+    in proportion to the tokens). Raises `ProgramError` for a bad argument and `SimulationError` if
+    a primitive meets an illegal token. A deadlock is a result.
     """
     if depth is not None and depth < 1:
         raise ProgramError(f"channel depth {depth} is too small; a channel holds at least 1 token")
-    run = Run(program, arrays, depth, memory)
+    skip = timing_only and not VALUES_STEER.intersection(program.kinds.tolist())
+    observe = Observe(moves=occupancy, trace=trace, timing_only=skip)
+    run = Run(program, arrays, depth, memory, observe)
     run.run()
-    deadlock = None
+    deadlock: Deadlock | None = None
     if run.live_nodes():
         smallest = smallest_depth(program, arrays, depth, memory)
         deadlock = diagnose(run, smallest)
-    return _result(run, deadlock)
+    return SimulationResult(
+        cycles=int(max((run.record(node)[layout.TIME] for node in range(run.arbiter)), default=0)),
+        outputs={} if deadlock else _outputs(run, values=not timing_only),
+        nodes=tuple(_node_statistics(run, node) for node in range(run.arbiter)),
+        channels=tuple(
+            _channel_statistics(run, channel, reader, occupancy)
+            for channel, reader in enumerate(run.readers)
+            if reader is not None
+        ),
+        memory=_traffic(run),
+        deadlock=deadlock,
+        intervals=_intervals(run) if trace else (),
+    )
 
 
 def smallest_depth(
@@ -81,28 +105,12 @@ def smallest_depth(
     return high
 
 
-def _result(run: Run, deadlock: Deadlock | None) -> SimulationResult:
-    nodes = tuple(_node_statistics(run, node) for node in range(run.arbiter))
-    return SimulationResult(
-        cycles=max((node.cycles for node in nodes), default=0),
-        outputs={} if deadlock else _outputs(run),
-        nodes=nodes,
-        channels=tuple(
-            _channel_statistics(run, channel, reader)
-            for channel, reader in enumerate(run.readers)
-            if reader is not None
-        ),
-        memory=_traffic(run),
-        deadlock=deadlock,
-    )
-
-
-def _outputs(run: Run) -> dict[str, Array]:
+def _outputs(run: Run, values: bool) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for node in range(run.arbiter):
         kernel = run.kernels[node]
         for argument in kernel.variant.primitive.parameters:
-            if argument.kind in OUTPUT_KINDS:
+            if argument.kind == "IntOutput" or (argument.kind == "FloatOutput" and values):
                 size = int(run.record(node)[kernel.parameters[argument.name] + 1])
                 array = run.bound[node, argument.name][:size]
                 dtype = np.float64 if argument.kind == "FloatOutput" else np.int64
@@ -130,7 +138,9 @@ def _pushed(run: Run, channel: int) -> int:
     return int(run.channel(channel)[layout.PUSHED]) // layout.SLOT
 
 
-def _channel_statistics(run: Run, channel: int, reader: tuple[int, str]) -> ChannelStatistics:
+def _channel_statistics(
+    run: Run, channel: int, reader: tuple[int, str], occupancy: bool
+) -> ChannelStatistics:
     writer = run.writers[channel]
     bounded = run.channel(channel)[layout.RESPONSE] != layout.NEVER_BINDS
     return ChannelStatistics(
@@ -138,7 +148,44 @@ def _channel_statistics(run: Run, channel: int, reader: tuple[int, str]) -> Chan
         target=f"{run.label(reader[0])}.{reader[1]}",
         capacity=len(run.rings[channel]) // 2 if bounded else None,
         tokens=_pushed(run, channel),
+        peak=_peak(run, channel, writer, reader) if occupancy else None,
     )
+
+
+def _recorded(run: Run, node: int, name: str) -> Array:
+    size = int(run.record(node)[run.kernels[node].parameters[name] + 1])
+    return run.bound[node, name][:size]
+
+
+def _peak(run: Run, channel: int, writer: tuple[int, str], reader: tuple[int, str]) -> int:
+    """
+    The most tokens that a channel held.
+
+    A peak lasts until the next token is taken. Before token j is taken at time d, the channel
+    holds the tokens with stamps up to d but for the first j.
+    """
+    start, end = run.program.initial_starts[channel : channel + 2]
+    stamps = _recorded(run, writer[0], MOVES + writer[1])
+    taken = _recorded(run, reader[0], MOVES + reader[1])
+    stamps = np.concatenate([np.zeros(end - start, dtype=np.int64), np.maximum.accumulate(stamps)])
+    held = np.searchsorted(stamps, taken, side="right") - np.arange(len(taken))
+    return int(max(held.max(initial=0), len(stamps) - len(taken)))
+
+
+def _intervals(run: Run) -> tuple[Interval, ...]:
+    found: list[Interval] = []
+    for node in range(run.arbiter):
+        record, name = run.record(node), run.label(node)
+        times = [
+            *_recorded(run, node, BUSY).tolist(),
+            *record[[layout.BUSY_START, layout.BUSY_END]].tolist(),
+        ]
+        found += [
+            Interval(name, start, end)
+            for start, end in zip(times[::2], times[1::2], strict=True)
+            if end > start
+        ]
+    return tuple(found)
 
 
 def _traffic(run: Run) -> dict[str, Traffic]:

@@ -44,6 +44,9 @@ from headrace.simulators.stream.primitive import primitive
 
 UNARY = ("neg", "abs", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf")
 ARITHMETIC = ("add", "sub", "mul", "div", "max", "min", "pow", "rsub", "rdiv")
+NO_OPERATION = "none"
+"""The first operand, for runs that want times only."""
+
 COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
 
 
@@ -103,7 +106,9 @@ def alu(x: Ins, y: Out, op: StaticText, n: StaticInt, scalar: Float = 0.0) -> No
             if n == 1:
                 b = scalar
             result = a
-            if n == 1 and op in UNARY:
+            if op == NO_OPERATION:
+                pass
+            elif n == 1 and op in UNARY:
                 if op == "neg":
                     result = -a
                 elif op == "abs":
