@@ -18,4 +18,9 @@ def get_all_targets() -> dict[str, Callable[[], type[Target]]]:
 
         return NeutralJsonTarget
 
-    return {"dot": get_dot, "neutral-json": get_neutral_json}
+    def get_fusion_table() -> type[Target]:
+        from headrace.backends.fusion_table import FusionTableTarget
+
+        return FusionTableTarget
+
+    return {"dot": get_dot, "fusion-table": get_fusion_table, "neutral-json": get_neutral_json}
