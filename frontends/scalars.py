@@ -102,10 +102,8 @@ class Scalars:
     def _logical(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:
         """Booleans as choices, which machines without bits can follow."""
         if name == "xor":
-            return self.compare("ne", x, y)
-        if name == "and":
-            return self.select(x, y, self.constant(0, i1))
-        return self.select(x, self.constant(1, i1), y)
+            return self.select(x, self.compare("eq", y, self.constant(0, i1)), y)
+        return self.select(x, y, x) if name == "and" else self.select(x, x, y)
 
     def compare(self, predicate: Predicate, x: SSAValue, y: SSAValue) -> SSAValue:
         """

@@ -48,7 +48,7 @@ def common(x: View, y: Operand) -> Attribute:
         types.append(y.element)
     elif isinstance(y, float):
         types.append(x.element if isinstance(x.element, AnyFloat) else f32)
-    elif x.element == i1 and not isinstance(y, bool):
+    elif x.element == i1:
         types.append(i64)
     floats = [type for type in types if isinstance(type, AnyFloat)]
     if floats:

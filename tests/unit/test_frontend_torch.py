@@ -106,6 +106,11 @@ BINARY: dict[str, tuple[Binary, torch.Tensor, torch.Tensor]] = {
         MASK,
         Y > 0,
     ),
+    "booleans as numbers": (
+        lambda x, y: ((x | y).double() - (x & y).double(), (x ^ True).double(), x == True),  # noqa: E712
+        MASK,
+        Y > 0,
+    ),
     "max other": (lambda x, y: (T.max(x, y), T.min(x, y)), X, Y),
     "clamp to tensors": (
         lambda x, y: (ATEN.clamp_min.Tensor(x, y), ATEN.clamp_max.Tensor(x, y)),
