@@ -278,3 +278,10 @@ def test_index_with_two_extents_is_refused() -> None:
     inputs = {"B": np.ones((2, 2, 2)), "C": np.ones((2, 3, 2))}
     with pytest.raises(InputError, match="index j runs over 2 coordinates"):
         dense_case("rowdot3", row_product(3), inputs)
+
+
+def test_example_of_the_documentation_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "neutral_form.md").read_text()
+    graph = parse_graph(page.partition("```json\n")[2].partition("```")[0])
+    case = dense_case("row sums", graph, {"B": [[1, 2], [0, 0], [0, 5]]}, [3, 0, 5])
+    assert case.max_error(simulate(case.program, case.arrays).outputs) == 0
