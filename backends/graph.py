@@ -7,7 +7,12 @@ import numpy as np
 
 from headrace.backends.steps import Environment, Size, resolve
 from headrace.simulators.stream.program import Program as StreamProgram
+from headrace.simulators.stream.simulate import VALUES_STEER
 from headrace.storage.levels import Array, Format, Storage
+
+
+WORD = 63
+"""Coordinates that fit one bit vector."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +29,35 @@ class Assembly:
 
     def storage(self, outputs: Mapping[str, Array], tensors: Mapping[str, Storage]) -> Storage:
         """
-        Return the tensor that the writers wrote.
+        Return the tensor that the writers wrote; zeros where only the time was asked for.
 
         Raises `InputError` if their outputs contradict each other.
         """
+        shape = resolve(self.shape, tensors)
         segments: list[Array | None] = []
         coordinates: list[Array | None] = []
+        count = 1
         for number, level in enumerate(self.levels):
             bounds = None if level is None else outputs[f"{level}.segments"]
             if bounds is not None and number == 0 and len(bounds) == 1:
                 # A writer in drop mode closes no segment for an empty tensor.
                 bounds = np.zeros(2, dtype=np.int64)
             segments.append(bounds)
-            coordinates.append(None if level is None else outputs[f"{level}.coordinates"])
-        values = outputs[f"{self.values}.values"].reshape(-1, *self.format.block)
-        shape = resolve(self.shape, tensors)
-        stored = Storage(shape, self.format, tuple(segments), tuple(coordinates), values)
-        stored.validate(self.result)
-        return stored
+            stored = None if level is None else outputs[f"{level}.coordinates"]
+            coordinates.append(stored)
+            count = count * self._size(number, shape) if stored is None else len(stored)
+        values = outputs.get(f"{self.values}.values")
+        if values is None:
+            values = np.zeros((count, *self.format.block))
+        values = values.reshape(-1, *self.format.block)
+        tensor = Storage(shape, self.format, tuple(segments), tuple(coordinates), values)
+        tensor.validate(self.result)
+        return tensor
+
+    def _size(self, level: int, shape: tuple[int, ...]) -> int:
+        dimension = self.format.order[level]
+        block = self.format.block[dimension] if self.format.block else 1
+        return -(-shape[dimension] // block)
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,11 @@ class GraphStep:
     program: StreamProgram
     operands: tuple[str, ...]
     results: tuple[Assembly, ...]
+
+    @property
+    def steers(self) -> bool:
+        """Whether values decide which tokens there are."""
+        return bool(VALUES_STEER.intersection(self.program.kinds.tolist()))
 
     def bind(self, tensors: Mapping[str, Storage]) -> dict[str, Array | int]:
         """Return what the slots of the graph stand for."""
@@ -76,9 +97,18 @@ def slot_name(tensor: str) -> str:
     return tensor.replace(".", "/")
 
 
+def bit_vectors(segments: Array, coordinates: Array) -> Array:
+    """One word for each fiber of a compressed level: bit c is set where c is stored."""
+    words = np.zeros(len(segments) - 1, dtype=np.int64)
+    fibers = np.repeat(np.arange(len(words)), np.diff(segments))
+    np.add.at(words, fibers, np.left_shift(1, coordinates.astype(np.int64)))
+    return words
+
+
 def slots_of(name: str, tensor: Storage) -> dict[str, Array | int]:
     """
-    Return the slots of a tensor: segments and coordinates by level, values, and extents.
+    Return the slots of a tensor: segments and coordinates by level (and bit vectors of levels
+    narrow enough), values, and extents.
 
     Extents count blocks in a blocked format.
     """
@@ -90,5 +120,7 @@ def slots_of(name: str, tensor: Storage) -> dict[str, Array | int]:
         if segments is not None and coordinates is not None:
             slots[f"{name}.{level}.segments"] = np.ascontiguousarray(segments, dtype=np.int64)
             slots[f"{name}.{level}.coordinates"] = np.ascontiguousarray(coordinates, dtype=np.int64)
+            if tensor.size(level) <= WORD:
+                slots[f"{name}.{level}.words"] = bit_vectors(segments, coordinates)
         slots[f"{name}.{tensor.format.order[level]}.extent"] = tensor.size(level)
     return slots

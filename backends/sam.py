@@ -208,6 +208,8 @@ class _GraphBuilder:
             case sam.StoreOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)
                 parameters["output"] = self.outputs[op.values]
+            case sam.GatherOp():
+                parameters["levels"] = op.levels
             case sam.ConcatOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)
             case sam.WriteCoordinatesOp() | sam.WriteValuesOp():
