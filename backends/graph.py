@@ -10,7 +10,6 @@ from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.simulators.stream.simulate import VALUES_STEER
 from headrace.storage.levels import Array, Format, Storage
 
-
 WORD = 63
 """Coordinates that fit one bit vector."""
 
