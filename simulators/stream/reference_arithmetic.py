@@ -40,6 +40,7 @@ BINARY: dict[str, OfTwo] = {
     "le": lambda a, b: np.where(a <= b, 1.0, 0.0),
     "eq": lambda a, b: np.where(a == b, 1.0, 0.0),
     "ne": lambda a, b: np.where(a != b, 1.0, 0.0),
+    "matmul": np.dot,
 }
 """On two streams, or on one stream and a scalar as second operand."""
 
@@ -104,3 +105,13 @@ def on_arrays(function: Function) -> Function:
         return result if np.ndim(result) else float(result)
 
     return call
+
+
+def stacked(values: list[Any]) -> Array:
+    """
+    Values in an array, entries x tile; a number among tiles is a tile of that number.
+
+    Empty sums and absent operands are numbers whatever the type of the stream.
+    """
+    shape = max((np.shape(value) for value in values), key=len, default=())
+    return np.array([np.broadcast_to(value, shape) for value in values], dtype=np.float64)

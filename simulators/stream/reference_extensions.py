@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from headrace.simulators.stream.reference_arithmetic import stacked
 from headrace.simulators.stream.reference_primitives import (
     Ins,
     Outs,
@@ -23,6 +24,7 @@ from headrace.simulators.stream.reference_process import (
     DONE,
     END_OF_FIBER,
     Channel,
+    Payload,
     Process,
     Steps,
     Stop,
@@ -445,7 +447,7 @@ def select_values(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
 
 def store(p: Process, ins: Ins, outs: Outs, extents: Sequence[int]) -> Steps[Results]:
     size = prod(extents)
-    values = np.zeros(size)
+    stored: dict[int, Payload] = {}
     while True:
         r, v = yield from take_all(p, ins)
         if r is DONE:
@@ -453,7 +455,7 @@ def store(p: Process, ins: Ins, outs: Outs, extents: Sequence[int]) -> Steps[Res
         if isinstance(r, Stop):
             continue
         if r is not ABSENT:
-            values[in_bounds(p, r, size)] = v
+            stored[in_bounds(p, r, size)] = v
         p.time += 1
     p.time += 1
-    return {"values": values}
+    return {"values": stacked([stored.get(n, 0.0) for n in range(size)])}

@@ -12,8 +12,7 @@ Source: the memory model of the published simulators of "The Sparse Abstract Mac
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from headrace.simulators.stream.reference_arithmetic import stacked
 from headrace.simulators.stream.reference_primitives import (
     Array,
     Ins,
@@ -185,4 +184,4 @@ def write_values(p: Process, ins: Ins, outs: Outs, client: Client) -> Steps[Resu
         yield from client.write(p, 1)
         p.time += 1
     p.time += 1
-    return {"values": np.array(values, dtype=np.float64)}
+    return {"values": stacked(values)}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream.errors import SimulationError
-from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic
+from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic, stacked
 from headrace.simulators.stream.reference_process import (
     ABSENT,
     CLOSE,
@@ -485,4 +485,4 @@ def write_values(p: Process, ins: Ins, outs: Outs) -> Steps[Results]:
         values.append(x)
         p.time += 1
     p.time += 1
-    return {"values": np.array(values, dtype=np.float64)}
+    return {"values": stacked(values)}
