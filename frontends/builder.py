@@ -210,9 +210,8 @@ class EntryBuilder:
     def size(self, extent: Extent) -> SSAValue:
         """An extent as an `index` value."""
         if isinstance(extent, int):
-            return self.insert(arith.ConstantOp(IntegerAttr.from_index_int_value(extent))).results[
-                0
-            ]
+            constant = arith.ConstantOp(IntegerAttr.from_index_int_value(extent))
+            return self.insert(constant).results[0]
         if extent not in self._sizes:
             raise InputError(
                 f"the size {extent} is not the size of any argument; make it static, or pass a "

@@ -125,28 +125,10 @@ class _Importer:
         self.constants: dict[str, Storage] = {}
 
     def run(self) -> ImportedModel:
-        specification = self.program.graph_signature
-        changed = [
-            *specification.buffers_to_mutate.values(),
-            *specification.user_inputs_to_mutate.values(),
-        ]
-        if changed:
-            raise InputError(
-                f"the model changes {changed[0]} while it runs, which a compiled program cannot; "
-                "call model.eval() or return the new value"
-            )
-        user = set(cast(Sequence[str], specification.user_inputs))
-        nodes = list(self.program.graph.nodes)
-        placeholders = [node for node in nodes if node.op == "placeholder"]
-        for node in placeholders:
-            if node.name in user and hasattr(node.meta.get("val"), "layout"):
-                self.values[node] = self.input(node, self.signature.examples[len(self.inputs)])
-                self.inputs.append(node.name)
-        for node in placeholders:
-            if node.name not in user and node.users:
-                self.values[node] = self.parameter(node)
+        self.check_nothing_changes()
+        self.add_arguments()
         results: list[View] = []
-        for node in nodes:
+        for node in self.program.graph.nodes:
             if node.op == "output":
                 results = self.outputs(node)
             elif node.op != "placeholder":
@@ -161,7 +143,31 @@ class _Importer:
         module = self.emit.finish(values)
         return ImportedModel(module, tuple(self.inputs), self.constants, self.signature)
 
+    def check_nothing_changes(self) -> None:
+        specification = self.program.graph_signature
+        changed = [
+            *specification.buffers_to_mutate.values(),
+            *specification.user_inputs_to_mutate.values(),
+        ]
+        if changed:
+            raise InputError(
+                f"the model changes {changed[0]} while it runs, which a compiled program cannot; "
+                "call model.eval() or return the new value"
+            )
+
     # --- arguments -----------------------------------------------------------------------
+
+    def add_arguments(self) -> None:
+        """The user's tensors first, then the parameters and buffers that are used."""
+        user = set(cast(Sequence[str], self.program.graph_signature.user_inputs))
+        placeholders = [node for node in self.program.graph.nodes if node.op == "placeholder"]
+        for node in placeholders:
+            if node.name in user and tracing.is_tensor(node.meta.get("val")):
+                self.values[node] = self.input(node, self.signature.examples[len(self.inputs)])
+                self.inputs.append(node.name)
+        for node in placeholders:
+            if node.name not in user and node.users:
+                self.values[node] = self.parameter(node)
 
     def format(self, name: str, tensor: "torch.Tensor") -> Format:
         """The annotation for `name`, else the format of the tensor's layout."""
@@ -240,9 +246,12 @@ class _Importer:
         }
         try:
             inspect.signature(handler).bind(call, *args, **kwargs)
+        except TypeError as error:
+            raise InputError(f"{_where(node)}: {operator} with {error} is not supported") from None
+        try:
             result = handler(call, *args, **kwargs)
-        except (InputError, TypeError) as error:
-            raise InputError(f"{_where(node)}: {operator}: {error}") from error
+        except InputError as error:
+            raise InputError(f"{_where(node)}: {operator}: {error}") from None
         _check_result(node, call, result)
         if isinstance(result, View) and result.base.name_hint is None:
             result.base.name_hint = node.name

@@ -133,6 +133,11 @@ def trace(
         )
     names = [size for sizes in asked.values() for size in sizes.values()]
     if not names or not all(isinstance(name, str) for name in names):
+        if names and not all(is_strided(tensor) for tensor in signature.examples):
+            raise InputError(
+                "torch cannot trace dynamic sizes beside sparse inputs; name the sizes instead, as "
+                "in dynamic_shapes={'x': {0: 'n'}}"
+            )
         own = {name: asked.get(name) for name in bound} if names else None
         return _export(model, signature, signature.leaves, own), Sizes({}), signature
     unique = list(dict.fromkeys(cast(list[str], names)))

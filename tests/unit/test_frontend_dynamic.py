@@ -123,6 +123,8 @@ def test_wrong_descriptions_of_dynamic_sizes() -> None:
     model = Two(T.matmul)
     with pytest.raises(InputError, match=r"names 'b', but the arguments are a, x"):
         import_model(model, args, dynamic_shapes={"b": {0: "n"}})
+    with pytest.raises(InputError, match="beside sparse inputs; name the sizes instead"):
+        import_model(model, args, dynamic_shapes={"x": {0: UNKNOWN}})
     with pytest.raises(InputError, match="x has no dimension 2"):
         import_model(model, args, dynamic_shapes={"x": {2: "n"}})
     with pytest.raises(InputError, match="use CSR"):
