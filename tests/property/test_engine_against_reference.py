@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot
+from headrace.simulators.stream.reference_arithmetic import BINARY, EXACT, MASKED, UNARY
 from headrace.tests.operators import RULES, Rule
 from headrace.tests.simulators import ENGINE, REFERENCE, Outcome, Simulator, run_streams
 from headrace.tests.stream_graphs import random_graph
@@ -79,6 +80,52 @@ def test_operators_keep_the_same_time(rule: Rule) -> None:
 def test_operators_keep_the_same_time_at_length(rule: Rule) -> None:
     for seed in range(TRIALS, TRIALS + TRIALS_SLOW):
         compare_operators(rule, seed)
+
+
+SCALAR = 2.5
+ON_NUMBERS = [op for op in (*EXACT, *BINARY) if op != "matmul"]
+FUNCTIONS = [
+    *((op, 1, 0.0) for op in UNARY),
+    *((op, 2, 0.0) for op in ON_NUMBERS if op not in ("rsub", "rdiv")),
+    *((op, 1, SCALAR) for op in ON_NUMBERS),
+    *((op, 2, SCALAR) for op in MASKED),
+    ("where", 3, 0.0),
+]
+"""Operation, number of streams, scalar."""
+
+
+@pytest.mark.parametrize(("op", "count", "scalar"), FUNCTIONS)
+def test_arithmetic_is_the_same(op: str, count: int, scalar: float) -> None:
+    """Numbers of all signs and sizes, zeros, infinities, and absent operands, which count as 0."""
+    random = Random(f"{op} {count}")
+    choices = [
+        "0.0",
+        "1.0",
+        "-1.0",
+        "0.75",
+        "-2.25",
+        "3.0",
+        "700.5",
+        "1.0e-300",
+        "inf",
+        "-inf",
+        "N",
+    ]
+    streams = [[random.choice(choices) for _ in range(60)] for _ in range(count)]
+
+    def run(simulator: Simulator) -> list[list[str | float]]:
+        found, _ = run_streams(
+            simulator,
+            [" ".join([*stream, "S0", "D"]) for stream in streams],
+            lambda builder, inputs: builder.node("alu", *inputs, op=op, scalar=scalar),
+            ["0.0"],
+        )
+        return found
+
+    (found,), (expected,) = run(ENGINE), run(REFERENCE)
+    assert found[-2:] == expected[-2:] == ["S0", "D"]
+    values = (np.array(stream[:-2], dtype=np.float64) for stream in (found, expected))
+    np.testing.assert_allclose(*values, rtol=1e-12)
 
 
 @pytest.mark.parametrize("depth", [None, 1, 2, 5])
