@@ -250,8 +250,9 @@ class EntryBuilder:
     def number(self, extent: Extent, element: Attribute) -> View:
         """An extent as a tensor of rank 0."""
         scalar = Scalars(self.insert).cast(self.size(extent), element)
-        out = self.empty((), element)
-        return self.view(self.insert(FillOp([scalar], [out])).results[0], ())
+        return self.view(
+            self.insert(tensor.SplatOp(scalar, (), tensor_type((), element))).results[0], ()
+        )
 
     def generic(
         self,
