@@ -132,6 +132,8 @@ class ReferenceResult:
     outputs: dict[str, Any]
     deadlock: Deadlock | None
     requested_words: int
+    peaks: tuple[int, ...]
+    """The most tokens that each channel with a reader held at a time, if asked for."""
 
 
 def reference_simulate(
@@ -141,6 +143,7 @@ def reference_simulate(
     depth: int | None = None,
     memory: bool = False,
     order_seed: int | None = None,
+    occupancy: bool = False,
 ) -> ReferenceResult:
     """
     Run a program as `simulate` does.
@@ -148,13 +151,14 @@ def reference_simulate(
     `depth` is the capacity of every channel that has none of its own; None is unbounded. With
     `memory`, scans, array reads and writers go through the parity memory. `order_seed` shuffles
     the order in which processes run, which must change nothing. The slot of a `source` is bound to
-    a list of tokens, and a `sink` leaves one. Initial tokens with data are integers.
+    a list of tokens, and a `sink` leaves one. Initial tokens with data are integers. `occupancy`
+    asks for the peaks of the channels.
 
     Raises `SimulationError` when operands do not line up or a reference leaves its array.
     """
     shared = ParityMemory()
     used = shared if memory else None
-    channels = connect(program, depth)
+    channels = connect(program, depth, occupancy)
     ready = deque[Process]()
     steps: dict[Process, Steps[Results | None]] = {}
     prefixes: dict[Process, str] = {}
@@ -189,19 +193,21 @@ def reference_simulate(
         outputs={} if deadlock else outputs,
         deadlock=deadlock,
         requested_words=shared.words,
+        peaks=tuple(c.peak() for c in channels if c.reader is not None) if occupancy else (),
     )
 
 
-def connect(program: Program, depth: int | None) -> list[Channel]:
+def connect(program: Program, depth: int | None, watched: bool) -> list[Channel]:
     """The channels with their initial tokens, which are there at time 0."""
     channels = [
-        Channel(f"channel {c}", int(capacity) or depth)
+        Channel(f"channel {c}", int(capacity) or depth, watched=watched)
         for c, capacity in enumerate(program.capacities)
     ]
     for channel, (first, last) in zip(channels, pairwise(program.initial_starts), strict=True):
         words = program.initial[first:last].tolist()
         channel.queue.extend((0, decoded(word)) for word in words)
         channel.sent = len(words)
+        channel.stamps = [0] * len(words)
     return channels
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 Payload: TypeAlias = Any
@@ -74,9 +75,18 @@ class Channel:
     writer: "Process | None" = None
     reader: "Process | None" = None
     queue: deque[tuple[int, Token]] = field(default_factory=deque[tuple[int, Token]])
+    watched: bool = False
+    """Whether stamps and times are kept although nobody waits for room."""
+    stamps: list[int] = field(default_factory=list[int])
+    """Of each element, if watched."""
     taken: list[int] = field(default_factory=list[int])
-    """When each element was taken; kept for bounded channels only."""
+    """When each element was taken, if bounded or watched."""
     sent: int = 0
+
+    def peak(self) -> int:
+        """The most elements held at a time, from their stamps until they are taken."""
+        moves = [(time, 0, 1) for time in self.stamps] + [(time, 1, -1) for time in self.taken]
+        return max(accumulate(change for _, _, change in sorted(moves)), default=0)
 
 
 class Wait(Enum):
@@ -141,7 +151,7 @@ class Process:
             yield from self._wait(Wait.DATA, channel)
         stamp, token = channel.queue.popleft()
         self.arrive(stamp)
-        if channel.capacity is not None:
+        if channel.capacity is not None or channel.watched:
             channel.taken.append(self.time)
             self._wake(channel.writer, Wait.ROOM, channel)
         return token
@@ -164,7 +174,10 @@ class Process:
             return
         at = max(at, self.time + 1)
         yield from self.room(channel)
-        channel.queue.append((max(at, self.time + 1), token))
+        at = max(at, self.time + 1)
+        channel.queue.append((at, token))
+        if channel.watched:
+            channel.stamps.append(at)
         channel.sent += 1
         self.sent += 1
         self._wake(channel.reader, Wait.DATA, channel)

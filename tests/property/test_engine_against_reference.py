@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot
+from headrace.simulators.stream.reference import reference_simulate
 from headrace.simulators.stream.reference_arithmetic import BINARY, EXACT, MASKED, UNARY
+from headrace.simulators.stream.simulate import simulate
 from headrace.tests.operators import RULES, Rule
 from headrace.tests.simulators import ENGINE, REFERENCE, Outcome, Simulator, run_streams
 from headrace.tests.stream_graphs import random_graph
@@ -172,6 +174,22 @@ def test_random_graphs_on_long_streams_keep_the_same_time(first: int) -> None:
     """Long enough for rings to wrap and for nodes to run many steps at once."""
     for seed in range(first, first + 10):
         compare_graph(seed, largest=15)
+
+
+@pytest.mark.parametrize("first", range(0, 100, 20))
+def test_peaks_of_channels_are_the_same_and_enough(first: int) -> None:
+    """Channels as large as they were ever filled do not deadlock."""
+    for seed in range(first, first + 20):
+        program, arrays = random_graph(seed, largest=6)
+        for variant in (program, random_depths(program, Random(seed))):
+            found = simulate(variant, arrays, occupancy=True)
+            expected = reference_simulate(variant, arrays, occupancy=True)
+            assert tuple(channel.peak for channel in found.channels) == expected.peaks
+        read = np.isin(np.arange(len(program.capacities)), program.inputs)
+        peaks = reference_simulate(program, arrays, occupancy=True).peaks
+        capacities = np.zeros(len(program.capacities), dtype=np.int64)
+        capacities[read] = np.maximum(peaks, 1)
+        assert simulate(replace(program, capacities=capacities), arrays).deadlock is None
 
 
 @pytest.mark.slow
