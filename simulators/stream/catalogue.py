@@ -34,6 +34,8 @@ CATALOGUE: dict[str, Primitive] = {
         bitvector.bitvector_intersect,
         compute.alu,
         compute.array,
+        compute.tile_alu,
+        compute.tile_array,
         drop.coordinate_drop,
         drop.coordinate_hold,
         drop.mask,
@@ -45,6 +47,7 @@ CATALOGUE: dict[str, Primitive] = {
         lanes.fork,
         lanes.gather,
         reduce.reduce,
+        reduce.tile_reduce,
         repeat.repeat,
         repeat.repeat_signal,
         scan.locate,
@@ -62,10 +65,28 @@ CATALOGUE: dict[str, Primitive] = {
         sources.sink,
         sources.source,
         write.store,
+        write.tile_write_values,
         write.write_coordinates,
         write.write_values,
     )
 }
+
+
+TILED = {
+    "array": "tile_array",
+    "alu": "tile_alu",
+    "reduce": "tile_reduce",
+    "write_values": "tile_write_values",
+}
+"""The primitives of nodes with the parameters `rows` and `columns`: their values are tiles."""
+
+
+def tile_size(kind: str, parameters: Mapping[str, object]) -> int:
+    """Entries of the tiles of a node."""
+    rows, columns = parameters.get("rows"), parameters.get("columns")
+    if not isinstance(rows, int) or not isinstance(columns, int) or rows < 1 or columns < 1:
+        raise ProgramError(f"{kind} needs tiles of rows x columns, not {rows!r} x {columns!r}")
+    return rows * columns
 
 
 def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Variant:
@@ -77,6 +98,9 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
     """
     if kind == "accumulate":
         kind = "accumulate_vector" if inputs == 3 else "accumulate_tree"
+    if "rows" in parameters or "columns" in parameters:
+        parameters = {**parameters, "tile": tile_size(kind, parameters)}
+        kind = TILED.get(kind, kind)
     if kind not in CATALOGUE:
         raise ProgramError(
             f"there is no primitive '{kind}'; there are {', '.join(sorted(CATALOGUE))}"
@@ -94,10 +118,11 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
                 f"{kind} needs a constant '{argument.name}', but was given {value!r}"
             )
         statics.append((argument.name, value))
-    if kind.startswith("accumulate") and parameters.get("order", n) != n:
-        raise ProgramError(f"an accumulator of order {n} has {n + 2} inputs, not {inputs}")
+    order = parameters.get("order", n)
+    if kind.startswith("accumulate") and order != n:
+        raise ProgramError(f"an accumulator of order {order} does not have {inputs} inputs")
     known = {a.name for a in primitive.parameters} | {a.name for a in primitive.statics}
-    if unknown := set(parameters) - known - {"lanes", "order", "output"}:
+    if unknown := set(parameters) - known - {"lanes", "order", "output", "rows", "columns"}:
         raise ProgramError(
             f"{kind} has no parameter '{min(unknown)}'; it has {', '.join(sorted(known)) or 'none'}"
         )

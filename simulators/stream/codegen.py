@@ -20,7 +20,7 @@ from headrace.simulators.stream.channels import BURST
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.expressions import ExpressionFunction, NotConstant
 from headrace.simulators.stream.ir import COLD, DECLARATIONS, FLOAT, INT, Value
-from headrace.simulators.stream.kernel import Kernel, Point, Variant
+from headrace.simulators.stream.kernel import ARENA, Kernel, Point, Variant
 from headrace.simulators.stream.primitive import LOCAL_KINDS, Procedure
 
 
@@ -300,6 +300,11 @@ class _StepFunction(ExpressionFunction):
                 words = self.value(args[0]).text
                 self.count_traffic(words)
                 self.ask(words, line)
+            case "collect":
+                self.node_put(layout.DETAIL, "0")
+                collected = self.label("collected")
+                self.pause(Point("growth", ARENA, line), collected, layout.GROWING)
+                self.open(collected)
             case "wait":
                 self.wait_clock(self.value(args[0]).text, layout.STALL_IN)
             case "write":

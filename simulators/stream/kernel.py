@@ -7,6 +7,12 @@ from headrace.simulators.stream.primitive import Argument, Constant, Primitive
 MOVES = "moves of "
 """With the name of a port: the stamps of tokens sent, or the times at which they are taken."""
 
+ARENA = "arena"
+"""The parameter through which primitives see all tiles: one array of one run."""
+
+FREE_TILES = "free_tiles"
+"""The parameter that lists free tiles: their number, then the addresses in the arena."""
+
 BUSY = "busy"
 """Starts and ends of busy intervals, by turns."""
 

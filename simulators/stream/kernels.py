@@ -42,13 +42,13 @@ def kernel_of(
     variant = variant_of(kind, inputs, parameters)
     statics = dict(variant.statics)
     primitive = variant.primitive
-    if memory is not None and state is not None and kind in memory.clients:
-        primitive = memory.clients[kind]
+    if memory is not None and state is not None and primitive.name in memory.clients:
+        primitive = memory.clients[primitive.name]
         statics = {
             argument.name: statics.get(argument.name, state.parameter(argument.name, ""))
             for argument in primitive.statics
         }
-    if observe.timing_only and kind == "alu":
+    if observe.timing_only and "op" in statics and kind == "alu":
         statics["op"] = compute.NO_OPERATION
     return compiled(
         Variant(

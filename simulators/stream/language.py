@@ -234,6 +234,10 @@ def ask(line: int) -> int:
     ...
 
 
+def collect() -> None:
+    """Wait until tiles that nobody refers to have been found, or made."""
+
+
 def registers(n: int) -> list[int]:
     """n integer variables, addressed by constants."""
     ...

@@ -17,11 +17,11 @@ def write_trace(result: SimulationResult, path: str | Path) -> None:
     """
     rows = {node.name: row for row, node in enumerate(result.nodes)}
     kinds = {node.name: node.kind for node in result.nodes}
-    events: list[dict[str, object]] = [
+    labels = [
         {"name": "thread_name", "ph": "M", "pid": 0, "tid": row, "args": {"name": name}}
         for name, row in rows.items()
     ]
-    events += [
+    events = [
         {
             "name": kinds[interval.node],
             "ph": "X",
@@ -32,7 +32,7 @@ def write_trace(result: SimulationResult, path: str | Path) -> None:
         }
         for interval in result.intervals
     ]
-    write_atomically(Path(path), json.dumps({"traceEvents": events}).encode())
+    write_atomically(Path(path), json.dumps({"traceEvents": [*labels, *events]}).encode())
 
 
 def diagnose(run: Run, smallest_depth: int | None) -> Deadlock:

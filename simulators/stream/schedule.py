@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream import layout, native, tokens
+from headrace.simulators.stream.arena import Arena
 from headrace.simulators.stream.errors import ProgramError, SimulationError
-from headrace.simulators.stream.kernel import Point, Variant
+from headrace.simulators.stream.kernel import ARENA, FREE_TILES, Point, Variant
 from headrace.simulators.stream.kernels import NOTHING, Observe, compiled, kernel_of
 from headrace.simulators.stream.memory import MemoryModel
 from headrace.simulators.stream.primitive import ARRAY_KINDS, OUTPUT_KINDS, Argument
@@ -83,9 +84,11 @@ class Run:
         self.writers: list[tuple[int, str]] = [(0, "")] * channels
         self.rings: list[Array] = [self.heap] * channels
         self.bound: dict[tuple[int, str], Array] = {}
+        self.arena = self.lay_out_arena()
         machine = native.machine()
         for node, kernel in enumerate(self.kernels):
             self.bind_node(node, machine.load(kernel.symbol, kernel.text))
+        self.bind_tiles()
         for channel in range(channels):
             self.bind_channel(channel, int(program.capacities[channel]) or depth)
         self.scheduler = machine.scheduler()
@@ -128,6 +131,41 @@ class Run:
         for argument in variant.parameters:
             self.bind_parameter(node, argument)
 
+    def lay_out_arena(self) -> Arena | None:
+        """Place the tiles that the program reads; `None` if it has no tiles."""
+        sizes = [dict(kernel.variant.statics).get("tile", 0) for kernel in self.kernels]
+        unit = max(int(size) for size in sizes if isinstance(size, int)) if sizes else 0
+        if not unit:
+            return None
+        arena = Arena(unit)
+        for node, kernel in enumerate(self.kernels):
+            for argument in kernel.variant.primitive.parameters:
+                if argument.name == "arena_at":
+                    where = f"'values' of node '{self.label(node)}'"
+                    values = self.array(self.parameters[node]["values"], "Floats", where)
+                    self.parameters[node]["arena_at"] = arena.add_input(values)
+        arena.freeze()
+        return arena
+
+    def bind_tiles(self) -> None:
+        """Let every node see the arena where it is now."""
+        if self.arena is None:
+            return
+        for name, array in ((ARENA, self.arena.data), (FREE_TILES, self.arena.free)):
+            for node, kernel in enumerate(self.kernels):
+                if name in kernel.parameters:
+                    self.record(node)[kernel.parameters[name]] = array.ctypes.data
+
+    def collect_tiles(self) -> None:
+        """Free the tiles that no channel and no node refers to."""
+        assert self.arena is not None
+        referrers = [self.heap, *(ring[1::2] for ring in self.rings)]
+        referrers += [
+            array for (_, name), array in self.bound.items() if name == "tiles" and len(array)
+        ]
+        self.arena.collect(referrers)
+        self.bind_tiles()
+
     def bind_parameter(self, node: int, argument: Argument) -> None:
         record, word = self.record(node), self.kernels[node].parameters[argument.name]
         where = f"'{argument.name}' of node '{self.label(node)}'"
@@ -168,7 +206,10 @@ class Run:
     def clients(self) -> Array:
         """The records of the nodes that touch memory: readers by rank, then writers by rank."""
         assert self.memory is not None
-        clients = [n for n in range(self.arbiter) if self.program.kinds[n] in self.memory.clients]
+        touching = set(self.memory.clients.values())
+        clients = [
+            node for node in range(self.arbiter) if self.kernels[node].variant.primitive in touching
+        ]
         clients.sort(key=lambda node: (self.writes(node), self.program.ranks[node]))
         return self.addresses[clients]
 
@@ -208,14 +249,16 @@ class Run:
             parts = cast(tuple[Any, ...], value)
             return np.array([self.integer(part, where) for part in parts], dtype=np.int64)
         array = np.asarray(self.lookup(value, where))
-        dtype, kinds = (np.float64, "iubf") if kind == "Floats" else (np.int64, "iub")
-        if array.ndim != 1 or array.dtype.kind not in kinds:
+        floats = kind == "Floats"
+        kinds, ranked = ("iubf", True) if floats else ("iub", array.ndim == 1)
+        if array.dtype.kind not in kinds or not ranked:
+            wanted = "float64" if floats else "a vector of int64"
             raise ProgramError(
-                f"{where} must be a vector of {dtype.__name__}, not {array.dtype} of shape "
-                f"{array.shape}"
+                f"{where} must be {wanted}, not {array.dtype} of shape {array.shape}"
             )
-        array = np.ascontiguousarray(array, dtype=dtype)
-        return tokens.canonical(array) if dtype is np.float64 else array
+        if floats:
+            return tokens.canonical(np.ascontiguousarray(array, dtype=np.float64).reshape(-1))
+        return np.ascontiguousarray(array, dtype=np.int64)
 
     def bind_channel(self, channel: int, capacity: int | None) -> None:
         record = self.channel(channel)
@@ -275,11 +318,14 @@ class Run:
     def grow(self) -> bool:
         """Enlarge the arrays and unbounded rings that hold nodes up; False if there are none."""
         grown = False
+        starved: list[int] = []
         for node in self.live_nodes():
             point = self.blocked_at(node)
             if point is None:
                 continue
-            if point.kind == "growth":
+            if point.kind == "growth" and point.subject == ARENA:
+                starved.append(node)
+            elif point.kind == "growth":
                 self.grow_array(node, point.subject)
                 grown = True
             elif point.kind == "room":
@@ -288,7 +334,11 @@ class Run:
                     self.grow_ring(channel)
                     self.release(node)
                     grown = True
-        return grown
+        if starved:
+            self.collect_tiles()
+            for node in starved:
+                self.record(node)[layout.STATUS] = layout.RUNNING
+        return grown or bool(starved)
 
     def release(self, node: int) -> None:
         """Let the scheduler visit a node as long as it has not finished."""

@@ -14,13 +14,12 @@ from headrace.simulators.stream.language import (
     In,
     IntWork,
     Out,
+    StaticInt,
     StaticText,
     fail,
     finish,
     is_data,
     is_stop,
-    maximum,
-    minimum,
     peek,
     pop,
     reserve,
@@ -33,6 +32,7 @@ from headrace.simulators.stream.language import (
     value_of,
 )
 from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitives.tiles import copy_of, fold, fold_tile
 
 
 @primitive
@@ -43,15 +43,20 @@ def accumulate_vector(
     sorted_crd: Out,
     total: Out,
     sums: FloatWork,
+    tiles: IntWork,
     present: IntWork,
     summary: IntWork,
+    arena: FloatWork,
+    free_tiles: IntWork,
     op: StaticText = "add",
+    tile: StaticInt = 0,
 ) -> None:
     """
     outer crd p+r, crd p+r+a, val p+r+a -> crd p+a, val p+a (order 1).
 
-    `sums` is a dense row; `present` has a bit for every entry, `summary` one for every word of
-    `present`, so that writing out costs time in proportion to the entries.
+    `sums` (`tiles` if values are tiles) is a dense row; `present` has a bit for every entry,
+    `summary` one for every word of `present`, so that writing out costs time in proportion to the
+    entries.
     """
     row_empty = 1
     words = 0
@@ -74,7 +79,11 @@ def accumulate_vector(
                     while present[word] != 0:
                         column = word * 64 + trailing_zeros(present[word])
                         send(sorted_crd, column)
-                        send(total, token_of(sums[column]))
+                        if tile == 0:
+                            send(total, token_of(sums[column]))
+                        else:
+                            send(total, tiles[column])
+                            tiles[column] = EMPTY
                         present[word] = present[word] & (present[word] - 1)
                     summary[block] = summary[block] & (summary[block] - 1)
                 block += 1
@@ -90,12 +99,15 @@ def accumulate_vector(
             row_empty = 0
             while not is_stop(token):
                 if token == EMPTY:
-                    token = 0
+                    token = 0  # As a number and as a tile.
                 if not is_data(token) or not is_data(key):
                     fail("{token} against a value on the val port", crd, key)
                 if key >= width:
                     width = 2 * key + 64
-                    reserve(sums, width)
+                    if tile == 0:
+                        reserve(sums, width)
+                    else:
+                        reserve(tiles, width)
                     reserve(present, (width >> 6) + 1)
                     reserve(summary, (width >> 12) + 1)
                 bit = 1 << (key & 63)
@@ -103,15 +115,18 @@ def accumulate_vector(
                 if (word & bit) == 0:
                     present[key >> 6] = word | bit
                     summary[key >> 12] = summary[key >> 12] | (1 << (key >> 6 & 63))
-                    sums[key] = value_of(token)
                     if key >> 12 >= words:
                         words = (key >> 12) + 1
-                elif op == "add":
-                    sums[key] = sums[key] + value_of(token)
-                elif op == "max":
-                    sums[key] = maximum(sums[key], value_of(token))
+                    if tile == 0:
+                        sums[key] = value_of(token)
+                    else:
+                        sum_tile = copy_of(token, arena, free_tiles, tile)
+                        tiles[key] = sum_tile
+                elif tile == 0:
+                    sum = fold(sums[key], value_of(token), op)
+                    sums[key] = sum
                 else:
-                    sums[key] = minimum(sums[key], value_of(token))
+                    fold_tile(tiles[key], token, arena, tile, op)
                 pop(crd)
                 pop(val)
                 tick(1)

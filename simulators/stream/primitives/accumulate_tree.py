@@ -25,8 +25,6 @@ from headrace.simulators.stream.language import (
     is_stop,
     level_of,
     mark_of,
-    maximum,
-    minimum,
     peek,
     pop,
     registers,
@@ -38,6 +36,7 @@ from headrace.simulators.stream.language import (
     value_of,
 )
 from headrace.simulators.stream.primitive import helper, primitive
+from headrace.simulators.stream.primitives.tiles import copy_of, fold, fold_tile
 
 PRIME = 1_000_003
 GOLDEN = -7046029254386353131
@@ -118,8 +117,12 @@ def accumulate_tree(
     table: IntWork,
     path: IntWork,
     sums: FloatWork,
+    tiles: IntWork,
+    arena: FloatWork,
+    free_tiles: IntWork,
     n: StaticInt,
     op: StaticText = "add",
+    tile: StaticInt = 0,
 ) -> None:
     """
     outer crd p+r, crds p+r+a1 .. p+r+a1..an, val -> crds p+a1 .. p+a1..an, val (order n).
@@ -129,7 +132,6 @@ def accumulate_tree(
     head = registers(n)
     empty = registers(n)
     reserve(nodes, 1024)
-    reserve(sums, 256)
     reserve(table, 1024)
     reserve(path, 2 * n + 2)
     slots = 1024
@@ -180,7 +182,11 @@ def accumulate_tree(
                                     send(sorted_crd[k], stop(ended, 0))
                             path[depth] = nodes[5 * path[depth] + 2]
                     elif depth == n - 1:
-                        send(total, token_of(sums[node]))
+                        if tile == 0:
+                            send(total, token_of(sums[node]))
+                        else:
+                            send(total, tiles[node])
+                            tiles[node] = EMPTY
                         send(sorted_crd[n - 1], nodes[5 * node + 1])
                         path[depth] = nodes[5 * node + 2]
                     else:
@@ -229,11 +235,13 @@ def accumulate_tree(
                 else:
                     if not is_data(head[n - 1]) or token == DONE:
                         fail("{token} against a value on the val port", crd[n - 1], head[n - 1])
-                    amount = 0.0
-                    if token != EMPTY:
-                        amount = value_of(token)
+                    if token == EMPTY:
+                        token = 0  # As a number and as a tile.
                     reserve(nodes, 5 * (count + n) + 5)
-                    reserve(sums, count + n + 1)
+                    if tile == 0:
+                        reserve(sums, count + n + 1)
+                    else:
+                        reserve(tiles, count + n + 1)
                     if 2 * (count + n) > slots:
                         slots = 2 * slots
                         reserve(table, slots)
@@ -266,14 +274,17 @@ def accumulate_tree(
                             nodes[5 * node + 4] = place
                             nodes[5 * parent + 3] = node
                             if depth == n - 1:
-                                sums[node] = amount
+                                if tile == 0:
+                                    sums[node] = value_of(token)
+                                else:
+                                    sum_tile = copy_of(token, arena, free_tiles, tile)
+                                    tiles[node] = sum_tile
                         elif depth == n - 1:
-                            if op == "add":
-                                sums[node] = sums[node] + amount
-                            elif op == "max":
-                                sums[node] = maximum(sums[node], amount)
+                            if tile == 0:
+                                sum = fold(sums[node], value_of(token), op)
+                                sums[node] = sum
                             else:
-                                sums[node] = minimum(sums[node], amount)
+                                fold_tile(tiles[node], token, arena, tile, op)
                         parent = node
                         depth += 1
         tick(1)

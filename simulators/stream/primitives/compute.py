@@ -9,45 +9,35 @@ from headrace.simulators.stream.language import (
     EMPTY,
     Float,
     Floats,
+    FloatWork,
     In,
     Ins,
+    Int,
+    IntWork,
     Out,
     StaticInt,
     StaticText,
-    absolute,
     below,
-    cos,
-    erf,
-    exp,
     fail,
     finish,
     is_data,
     is_stop,
-    log,
-    maximum,
-    minimum,
+    now,
     numbers,
-    power,
     registers,
     reject,
     send,
-    sin,
-    sqrt,
     take,
-    tanh,
     tick,
     token_of,
     transfer,
     value_of,
 )
 from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitives.tiles import combine, new_tile
 
-UNARY = ("neg", "abs", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf")
-ARITHMETIC = ("add", "sub", "mul", "div", "max", "min", "pow", "rsub", "rdiv")
 NO_OPERATION = "none"
 """The first operand, for runs that want times only."""
-
-COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
 
 
 @primitive
@@ -62,6 +52,25 @@ def array(ref: In, val: Out, values: Floats) -> None:
             fail("reference {token} is outside the values", ref, token)
         elif token == EMPTY:
             send(val, 0)
+        else:
+            send(val, token)
+            if token == DONE:
+                finish()
+        tick(1)
+
+
+@primitive
+def tile_array(
+    ref: In, val: Out, values: Floats, tile: StaticInt, arena_at: Int = 0, latency: Int = 1
+) -> None:
+    """ref -> val: the tile at each position of `values` (entries x rows x columns)."""
+    while True:
+        token = take(ref)
+        if is_data(token):
+            if not below(token, len(values) // tile):
+                fail("reference {token} is outside the values", ref, token)
+            transfer(tile)
+            send(val, arena_at + token * tile, at=now() + latency)
         else:
             send(val, token)
             if token == DONE:
@@ -99,76 +108,89 @@ def alu(x: Ins, y: Out, op: StaticText, n: StaticInt, scalar: Float = 0.0) -> No
             send(y, token[0])
             if token[0] == DONE:
                 finish()
+        elif op == NO_OPERATION:
+            send(y, token_of(operand[0]))
         else:
-            a = operand[0]
-            b = operand[1]
-            c = operand[2]
-            if n == 1:
-                b = scalar
-            result = a
-            if op == NO_OPERATION:
-                pass
-            elif n == 1 and op in UNARY:
-                if op == "neg":
-                    result = -a
-                elif op == "abs":
-                    result = absolute(a)
-                elif op == "exp":
-                    result = exp(a)
-                elif op == "log":
-                    result = log(a)
-                elif op == "sqrt":
-                    result = sqrt(a)
-                elif op == "rsqrt":
-                    result = 1.0 / sqrt(a)
-                elif op == "sin":
-                    result = sin(a)
-                elif op == "cos":
-                    result = cos(a)
-                elif op == "tanh":
-                    result = tanh(a)
-                elif op == "sigmoid":
-                    result = 1.0 / (1.0 + exp(-a))
-                else:
-                    result = erf(a)
-            elif n <= 2 and op in ARITHMETIC + COMPARISONS:
-                if op == "add":
-                    result = a + b
-                elif op == "sub":
-                    result = a - b
-                elif op == "mul":
-                    result = a * b
-                elif op == "div":
-                    result = a / b
-                elif op == "max":
-                    result = maximum(a, b)
-                elif op == "min":
-                    result = minimum(a, b)
-                elif op == "pow":
-                    result = power(a, b)
-                elif op == "rsub":
-                    result = b - a
-                elif op == "rdiv":
-                    result = b / a
-                elif op == "gt":
-                    result = 1.0 if a > b else 0.0
-                elif op == "ge":
-                    result = 1.0 if a >= b else 0.0
-                elif op == "lt":
-                    result = 1.0 if a < b else 0.0
-                elif op == "le":
-                    result = 1.0 if a <= b else 0.0
-                elif op == "eq":
-                    result = 1.0 if a == b else 0.0
-                else:
-                    result = 1.0 if a != b else 0.0
-            elif n == 2 and op == "mask":
-                result = a if b != 0.0 else scalar
-            elif n == 2 and op == "fill":
-                result = scalar if b != 0.0 else a
-            elif n == 3 and op == "where":
-                result = b if a != 0.0 else c
-            else:
-                reject("no such operation for this number of operands")
+            result = combine(operand[0], operand[1], operand[2], scalar, op, n)
             send(y, token_of(result))
         tick(1)
+
+
+@primitive
+def tile_alu(
+    x: Ins,
+    y: Out,
+    arena: FloatWork,
+    free_tiles: IntWork,
+    op: StaticText,
+    n: StaticInt,
+    tile: StaticInt,
+    rows: StaticInt,
+    columns: StaticInt,
+    inner: StaticInt = 0,
+    scalar: Float = 0.0,
+    latency: Int = 1,
+    interval: Int = 1,
+) -> None:
+    """
+    As `alu`, entry by entry of tiles; `matmul` is the product (rows x inner) (inner x columns).
+
+    A tile is sent `latency` cycles after its operands are there, one every `interval` cycles.
+    """
+    token = registers(n)
+    source = registers(3)
+    while True:
+        for k in range(n):
+            token[k] = take(x[k])
+        if is_stop(token[0]) or token[0] == DONE:
+            for k in range(1, n):
+                if token[k] != token[0]:
+                    fail("{token} against a stop on the first port", x[k], token[k])
+            send(y, token[0])
+            if token[0] == DONE:
+                finish()
+        else:
+            for k in range(n):
+                source[k] = token[k]
+                if token[k] == EMPTY:
+                    source[k] = 0
+                elif not is_data(token[k]):
+                    fail("{token} against a tile on the first port", x[k], token[k])
+            stamp = now() + latency
+            target = source[0]
+            if op != NO_OPERATION:
+                target = new_tile(free_tiles)
+                entry = 0
+                if op == "matmul":
+                    if n != 2 or inner < 1:
+                        reject("matmul takes two operands and their common size, inner")
+                    while entry < rows * columns:
+                        arena[target + entry] = 0.0
+                        entry += 1
+                    row = 0
+                    while row < rows:
+                        middle = 0
+                        while middle < inner:
+                            factor = arena[source[0] + row * inner + middle]
+                            column = 0
+                            while column < columns:
+                                place = target + row * columns + column
+                                term = factor * arena[source[1] + middle * columns + column]
+                                arena[place] = arena[place] + term
+                                column += 1
+                            middle += 1
+                        row += 1
+                else:
+                    while entry < tile:
+                        result = combine(
+                            arena[source[0] + entry],
+                            arena[source[1] + entry],
+                            arena[source[2] + entry],
+                            scalar,
+                            op,
+                            n,
+                        )
+                        arena[target + entry] = result
+                        entry += 1
+            send(y, target, at=stamp)
+        tick(interval)

@@ -9,9 +9,11 @@ from headrace.simulators.stream.language import (
     DONE,
     EMPTY,
     FloatOutput,
+    FloatWork,
     In,
     IntOutput,
     Ints,
+    StaticInt,
     StaticText,
     append,
     below,
@@ -115,3 +117,22 @@ def store(ref: In, val: In, values: FloatOutput, extents: Ints) -> None:
         elif position == DONE:
             tick(1)
             finish()
+
+
+@primitive
+def tile_write_values(val: In, values: FloatOutput, arena: FloatWork, tile: StaticInt) -> None:
+    """val ->: the entries of the tiles, one tile after the other; stops are ignored."""
+    while True:
+        token = take(val)
+        if is_data(token):
+            entry = 0
+            while entry < tile:
+                append(values, arena[token + entry])
+                entry += 1
+            transfer(tile)
+            tick(1)
+        elif token == DONE:
+            tick(1)
+            finish()
+        elif token == EMPTY:
+            fail("N reached a value writer", val, token)
