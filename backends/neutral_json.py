@@ -8,6 +8,7 @@ operations; the order of nodes comes from `headrace.rank` where a graph was read
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
+from math import isfinite
 from typing import IO, Any
 
 from xdsl.context import Context
@@ -172,7 +173,7 @@ class _Printer:
             case sam.WriteValuesOp():
                 return {"type": "fiberwrite", "tensor": self.output, "mode": "vals"}
             case sam.AluOp():
-                scalar = {} if op.scalar is None else {"scalar": op.scalar.value.data}
+                scalar = {} if op.scalar is None else {"scalar": _number(op.scalar.value.data)}
                 kind = str(op.op.data)
                 if kind in BINARY or kind in UNARY:
                     return {"type": kind, **scalar}
@@ -259,6 +260,11 @@ def _plain(attribute: Attribute) -> int | str:
             return str(attribute.data)
         case _:
             raise InputError(f"attribute {attribute} has no neutral form")
+
+
+def _number(value: float) -> float | str:
+    """JSON has no infinities; they are written as text."""
+    return value if isfinite(value) else str(value)
 
 
 def _depth(value: SSAValue) -> int:

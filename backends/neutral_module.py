@@ -170,10 +170,10 @@ class _GraphBuilder:
             case "fiberwrite":
                 level = self.graph.formats[self.graph.output].order.index(attributes["mode"])
                 return sam.WriteCoordinatesOp(inputs[0], writer_mode(self.graph, node, level))
-            case kind if kind in BINARY or kind in UNARY:
-                return sam.AluOp(kind, inputs, attributes.get("scalar"))
-            case "alu":
-                return sam.AluOp(attributes["op"], inputs, attributes.get("scalar"))
+            case kind if kind in BINARY or kind in UNARY or kind == "alu":
+                scalar = attributes.get("scalar")
+                op = attributes.get("op", kind)
+                return sam.AluOp(op, inputs, None if scalar is None else float(scalar))
             case _:
                 return self._own(node, inputs)
 

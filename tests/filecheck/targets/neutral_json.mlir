@@ -3,7 +3,7 @@
 #S = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : compressed, d0 : compressed) }>
 #V = #sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>
 
-// Column sums of B, doubled. Roots have no node; modes are logical; `drop` and `keep` are said.
+// Column sums of B, doubled where they are not 0. Roots have no node; modes are logical; `drop` and `keep` are said.
 
 // CHECK:      {
 // CHECK-NEXT:  "kernel": "",
@@ -16,8 +16,9 @@
 // CHECK-NEXT:   {"id": 2, "type": "arrayvals", "tensor": "B", "in": {"ref": [1, "ref"]}},
 // CHECK-NEXT:   {"id": 3, "type": "reduce", "in": {"val": [2, "val"]}},
 // CHECK-NEXT:   {"id": 4, "type": "mul", "scalar": 2.0, "in": {"in0": [3, "val"]}},
-// CHECK-NEXT:   {"id": 5, "type": "fiberwrite", "tensor": "X", "index": "j", "format": "compressed", "mode": 0, "empty": "keep", "in": {"in": [0, "crd"]}},
-// CHECK-NEXT:   {"id": 6, "type": "fiberwrite", "tensor": "X", "mode": "vals", "in": {"in": [4, "val"]}}
+// CHECK-NEXT:   {"id": 5, "type": "alu", "op": "mask", "scalar": "-inf", "in": {"in0": [4, "val"], "in1": [3, "val"]}},
+// CHECK-NEXT:   {"id": 6, "type": "fiberwrite", "tensor": "X", "index": "j", "format": "compressed", "mode": 0, "empty": "keep", "in": {"in": [0, "crd"]}},
+// CHECK-NEXT:   {"id": 7, "type": "fiberwrite", "tensor": "X", "mode": "vals", "in": {"in": [5, "val"]}}
 // CHECK-NEXT:  ]
 // CHECK-NEXT: }
 
@@ -30,8 +31,9 @@ func.func @main(%B: tensor<3x4xf64, #S>) -> tensor<4xf64, #V> {
     %v = sam.array %ri, %b : !sam.stream<ref, index, [j, i]>, tensor<3x4xf64, #S>
     %s = sam.reduce %v op add : !sam.stream<val, f64, [j, i]>
     %t = sam.alu %s op mul scalar 2.0 : f64 : !sam.stream<val, f64, [j]>
+    %u = sam.alu %t, %s op mask scalar 0xfff0000000000000 : f64 : !sam.stream<val, f64, [j]>, !sam.stream<val, f64, [j]>
     %l = sam.write_coordinates %cj mode keep : !sam.stream<crd, index, [j]>
-    %w = sam.write_values %t : !sam.stream<val, f64, [j]>
+    %w = sam.write_values %u : !sam.stream<val, f64, [j]>
     %n = sam.extent %b dimension 1 : tensor<3x4xf64, #S>
     %y = sam.assemble levels(%l) values %w extents(%n) : !sam.values<f64> -> tensor<4xf64, #V>
     sam.yield %y : tensor<4xf64, #V>
