@@ -8,6 +8,7 @@ so that a saved program runs where neither xDSL nor torch is installed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from headrace.backends.steps import (
 from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.memory import BankedMemory, MemoryModel, ParityMemory
 from headrace.simulators.stream.program import Program as StreamProgram
+from headrace.simulators.stream.simulate import simulate
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Level, Storage
 from headrace.storage.values import in_format, is_torch, storage_of, to_torch
@@ -103,29 +105,30 @@ class Program:
         model = memory_model(memory, machine)
         args = tuple(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
+        with_values = graphs_with_values(self.steps)
         runs: list[GraphRun] = []
         for step in self.steps:
             if not isinstance(step, GraphStep):
                 step.run(tensors)
                 continue
-            run = GraphRun.of(step, tensors, depth, model)
+            again = partial(simulate, step.program, step.bind(tensors), depth=depth, memory=model)
+            run = GraphRun.of(
+                step.name, again, timing_only=timing_only and step.name not in with_values
+            )
             runs.append(run)
             if run.result.deadlock is not None:
                 return Result((), (), tuple(runs))
             step.assemble(run.result.outputs, tensors)
-        storages = tuple(tensors[result.name] for result in self.results)
         if timing_only:
             return Result((), (), tuple(runs))
+        storages = tuple(tensors[result.name] for result in self.results)
         outputs = [
             np.asarray(stored.to_dense(), dtype=result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
-        as_torch = any(is_torch(argument) for argument in args)
-        return Result(
-            tuple(to_torch(output) for output in outputs) if as_torch else tuple(outputs),
-            storages,
-            tuple(runs),
-        )
+        if any(is_torch(argument) for argument in args):
+            outputs = [to_torch(output) for output in outputs]
+        return Result(tuple(outputs), storages, tuple(runs))
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
@@ -172,6 +175,25 @@ class Program:
         for spec, value in zip(self.arguments, args, strict=True):
             bound[spec.name] = _bind(spec, value, sizes)
         return bound
+
+
+def graphs_with_values(steps: Sequence[GraphStep | HostStep]) -> set[str]:
+    """
+    The graphs whose values must be known even if only the time of the program is asked for.
+
+    A step between graphs that makes a compressed tensor leaves out zeros, so that the streams
+    behind it depend on values; a graph that drops values depends on them by itself.
+    """
+    needed: set[str] = set()
+    found: set[str] = set()
+    for step in reversed(steps):
+        if not isinstance(step, GraphStep):
+            if step.result in needed or not step.format.is_dense:
+                needed.update(step.reads)
+        elif step.steers or any(one.result in needed for one in step.results):
+            found.add(step.name)
+            needed.update(step.operands)
+    return found
 
 
 def memory_model(

@@ -1,20 +1,23 @@
 """What running a program gives: outputs, cycles, statistics, and traces."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from headrace.backends.graph import GraphStep
-from headrace.simulators.stream.memory import MemoryModel
-from headrace.simulators.stream.simulate import simulate
+from headrace.simulators.stream.report import write_trace
 from headrace.simulators.stream.statistics import (
     Deadlock,
+    Interval,
     NodeStatistics,
     SimulationResult,
     Traffic,
 )
+from headrace.storage.errors import InputError
 from headrace.storage.levels import Storage
+
+Simulate = Callable[..., SimulationResult]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class GraphRun:
     result: SimulationResult
     seconds: float
     """Wall time of the simulation."""
+    again: Simulate
+    """Simulates the graph on the same tensors, with other things observed."""
 
     @property
     def bytes(self) -> int:
@@ -32,17 +37,11 @@ class GraphRun:
         return sum(traffic.read + traffic.written for traffic in self.result.memory.values())
 
     @staticmethod
-    def of(
-        step: GraphStep,
-        tensors: Mapping[str, Storage],
-        depth: int | None,
-        memory: MemoryModel | None,
-    ) -> "GraphRun":
-        """Simulate the graph on the tensors that its slots name."""
-        bound = step.bind(tensors)
+    def of(name: str, simulate: Simulate, timing_only: bool) -> "GraphRun":
+        """Simulate, and take the time."""
         start = time.perf_counter()
-        result = simulate(step.program, bound, depth=depth, memory=memory)
-        return GraphRun(step.name, result, time.perf_counter() - start)
+        result = simulate(timing_only=timing_only)
+        return GraphRun(name, result, time.perf_counter() - start, simulate)
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,29 @@ class Result:
     @property
     def simulate_seconds(self) -> float:
         return sum(graph.seconds for graph in self.graphs)
+
+    def trace(self, path: str | Path) -> None:
+        """
+        Write when each node was busy, for Perfetto: a row for each node, 1 us for each cycle.
+
+        The program is simulated once more for it; two runs are equal.
+        """
+        nodes: list[NodeStatistics] = []
+        intervals: list[Interval] = []
+        start = 0
+        for graph in self.graphs:
+            result = graph.again(timing_only=True, trace=True)
+            nodes += [replace(n, name=f"{graph.name}: {n.name}") for n in result.nodes]
+            intervals += [
+                Interval(f"{graph.name}: {one.node}", start + one.start, start + one.end)
+                for one in result.intervals
+            ]
+            start += result.cycles
+        whole = SimulationResult(start, {}, tuple(nodes), (), {}, None, tuple(intervals))
+        try:
+            write_trace(whole, path)
+        except OSError as error:
+            raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
 
     def summary(self) -> dict[str, Any]:
         """The result as JSON values: shapes of the outputs, statistics, and the diagnosis."""

@@ -34,8 +34,19 @@ def resolve(sizes: Sequence[Size], tensors: Mapping[str, Storage]) -> tuple[int,
     )
 
 
+class _OneSource:
+    """A step that reads one tensor."""
+
+    source: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that the step reads."""
+        return (self.source,)
+
+
 @dataclass(frozen=True)
-class ConvertStep:
+class ConvertStep(_OneSource):
     """The same tensor in another format."""
 
     source: str
@@ -47,7 +58,7 @@ class ConvertStep:
 
 
 @dataclass(frozen=True)
-class ReshapeStep:
+class ReshapeStep(_OneSource):
     """The same elements in row-major order under another shape; one size may be -1."""
 
     source: str
@@ -62,7 +73,7 @@ class ReshapeStep:
 
 
 @dataclass(frozen=True)
-class SliceStep:
+class SliceStep(_OneSource):
     """Every `strides`-th element from `offsets` on, `sizes` of them."""
 
     source: str
@@ -92,6 +103,11 @@ class InsertStep:
     sizes: tuple[Size, ...]
     strides: tuple[Size, ...]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that the step reads."""
+        return (self.source, self.destination)
+
     def run(self, tensors: Environment) -> None:
         dense = tensors[self.destination].to_dense().copy()
         window = _window(self.offsets, self.sizes, self.strides, tensors)
@@ -108,6 +124,11 @@ class ConcatenateStep:
     format: Format
     dimension: int
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that the step reads."""
+        return self.sources
+
     def run(self, tensors: Environment) -> None:
         dense = [tensors[source].to_dense() for source in self.sources]
         joined: Array = np.concatenate(dense, axis=self.dimension)
@@ -122,6 +143,11 @@ class FillStep:
     format: Format
     shape: tuple[Size, ...]
     value: float | Extent
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that the step reads."""
+        return ()
 
     def run(self, tensors: Environment) -> None:
         value = self.value

@@ -144,6 +144,25 @@ def test_a_graph_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("graph.dot").read_text().startswith("digraph")
 
 
+def test_a_trace_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--trace", "trace.json")
+    assert json.loads(Path("trace.json").read_text())["traceEvents"]
+
+
+def test_the_time_alone_has_no_outputs(capsys: pytest.CaptureFixture[str]) -> None:
+    full = report(capsys, "spmv.mlir", "--inputs", "inputs.npz")
+    timing = report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--timing-only")
+    assert timing["cycles"] == full["cycles"]
+    assert timing["outputs"] == []
+
+
+def test_a_machine_slows_the_memory_down(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("machine.toml").write_text("[memory]\nlatency = 500")
+    arguments = ("spmv.mlir", "--inputs", "inputs.npz")
+    free, slow = report(capsys, *arguments), report(capsys, *arguments, "--machine", "machine.toml")
+    assert slow["cycles"] > free["cycles"] + 500
+
+
 def test_a_deadlock_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "spmv.mlir", "--inputs", "inputs.npz", "--depth", "1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -171,6 +190,8 @@ def test_a_deadlock_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "spmv.mlir", "--pipeline", "nowhere.toml"], "'nowhere.toml' does not exist"),
         (["run", "spmv.mlir", "--depth", "0"], "a channel of depth 0 can hold no token"),
         (["run", "spmv.mlir", "--depth", "deep"], "'deep' is not a whole number"),
+        (["run", "spmv.mlir", "--inputs", "inputs.npz", "--memory", "fast"], "no memory 'fast'"),
+        (["run", "spmv.mlir", "--inputs", "inputs.npz", "--machine", "no.toml"], "'no.toml'"),
         (["run", "spmv.mlir", "--colour"], "unrecognized arguments: --colour"),
         (["walk"], "invalid choice: 'walk'"),
         ([], "the following arguments are required"),

@@ -1,5 +1,6 @@
 """Programs: built from `sam` IR, run on tensors of every kind, saved and loaded."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
 import headrace
-from headrace.backends.compiled import Program
+from headrace.backends.compiled import Program, graphs_with_values
+from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.sam import build, histogram, main_function
+from headrace.backends.steps import ConvertStep
 from headrace.cli.driver import make_context
 from headrace.dialects import sam
 from headrace.storage.errors import InputError
@@ -240,6 +243,69 @@ def test_a_shallow_channel_costs_cycles_or_deadlocks_but_never_changes_values(
         assert result.deadlock is not None or result.cycles >= unbounded.cycles
         for output in result.outputs:
             np.testing.assert_array_equal(output, unbounded.outputs[0])
+
+
+def test_the_time_alone_has_the_same_cycles_and_no_outputs(row_sums: Program) -> None:
+    full, timing = row_sums.run(MATRIX), row_sums.run(MATRIX, timing_only=True)
+    assert timing.nodes == full.nodes
+    assert timing.outputs == ()
+
+
+def test_values_are_known_where_a_step_between_graphs_leaves_out_zeros() -> None:
+    dense, sparse = Format.dense(1), Format.parse("s", 1)
+    program = build(parse(ROW_SUMS)).graphs[0].program
+
+    def graph(name: str, operand: str, result: str) -> GraphStep:
+        return GraphStep(name, program, (operand,), (Assembly(result, dense, (), (), ""),))
+
+    steps = (
+        graph("first", "a", "b"),
+        ConvertStep("b", "c", dense),
+        graph("second", "c", "d"),
+        ConvertStep("d", "e", sparse),
+        graph("third", "e", "f"),
+        ConvertStep("f", "g", dense),
+    )
+    assert graphs_with_values(steps) == {"first", "second"}
+
+
+def test_traffic_is_counted_by_tensor(row_sums: Program) -> None:
+    memory = row_sums.run(MATRIX).memory
+    assert memory["y"].written == 8 * len(MATRIX)
+    assert memory["y"].read == 0
+    assert memory["A"].read >= 8 * np.count_nonzero(MATRIX)
+    assert row_sums.run(MATRIX).bytes == sum(t.read + t.written for t in memory.values())
+
+
+@pytest.mark.parametrize("memory", ["ledger", "exact", "parity"])
+def test_a_memory_costs_cycles_but_never_changes_values(row_sums: Program, memory: str) -> None:
+    free, slow = row_sums.run(MATRIX), row_sums.run(MATRIX, memory=memory)
+    assert slow.cycles > free.cycles
+    np.testing.assert_array_equal(slow.outputs[0], free.outputs[0])
+
+
+def test_a_machine_gives_the_numbers_of_the_memory(row_sums: Program, tmp_path: Path) -> None:
+    cycles: list[int] = []
+    for latency in (0, 500):
+        path = tmp_path / "machine.toml"
+        path.write_text(f"[memory]\nlatency = {latency}")
+        cycles.append(row_sums.run(MATRIX, machine=path).cycles)
+    assert cycles[1] >= cycles[0] + 500
+    with pytest.raises(InputError, match="no memory 'fast'; choose from ledger, exact, parity"):
+        row_sums.run(MATRIX, memory="fast")
+
+
+def test_a_trace_has_every_node_of_every_graph(row_sums: Program, tmp_path: Path) -> None:
+    result = row_sums.run(MATRIX)
+    result.trace(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    names = {event["args"]["name"] for event in events if event["ph"] == "M"}
+    assert names == {f"graph 0: {node.name}" for node in result.nodes}
+    assert (
+        max(event["ts"] + event["dur"] for event in events if event["ph"] == "X") <= result.cycles
+    )
+    with pytest.raises(InputError, match="cannot be written"):
+        result.trace(tmp_path / "nowhere" / "trace.json")
 
 
 # Bad arguments
