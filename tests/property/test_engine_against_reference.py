@@ -159,8 +159,13 @@ def compare_graph(seed: int, largest: int) -> None:
     random = Random(seed)
     assert not ENGINE.run(program, arrays).deadlock
     for variant in (program, random_depths(program, random), random_depths(program, random)):
-        found, expected = (s.run(variant, arrays) for s in (ENGINE, REFERENCE))
-        assert_equal(found, expected, f"graph {seed}, depths {variant.capacities.tolist()}")
+        for memory in (False, True):
+            what = f"graph {seed}, memory {memory}, depths {variant.capacities.tolist()}"
+            found, expected = (s.run(variant, arrays, memory=memory) for s in (ENGINE, REFERENCE))
+            assert_equal(found, expected, what)
+            assert found.deadlock or found.requested_words == expected.requested_words, what
+        timed = simulate(variant, arrays, timing_only=True)
+        assert timed.nodes == simulate(variant, arrays).nodes, f"graph {seed}, timing only"
 
 
 @pytest.mark.parametrize("first", range(0, 200, 20))
