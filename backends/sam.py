@@ -207,13 +207,13 @@ class _GraphBuilder:
                 parameters["extent"] = self._extent(op.extent)
             case sam.StoreOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)
-                parameters["output"] = self.outputs[op.values]
+                parameters["output"] = self.outputs.get(op.values, "unused")
             case sam.GatherOp():
                 parameters["levels"] = op.levels
             case sam.ConcatOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)
             case sam.WriteCoordinatesOp() | sam.WriteValuesOp():
-                parameters["output"] = self.outputs[op.results[0]]
+                parameters["output"] = self.outputs.get(op.results[0], "unused")
             case _:
                 pass
         return parameters
