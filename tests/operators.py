@@ -4,6 +4,7 @@ Random inputs for every operator, and what must come out.
 The expectation is ordinary processing of nested lists; no stream rule appears in it.
 """
 
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
@@ -209,7 +210,9 @@ def reduction(op: str, combine: Callable[[Iterable[float]], float]) -> "Rule":
     return trial
 
 
-def accumulator(order: int) -> "Rule":
+def accumulator(
+    order: int, op: str = "add", combine: Callable[[float, float], float] = operator.add
+) -> "Rule":
     def tree(random: Random, levels: int) -> Any:
         if levels == 0:
             return value(random)
@@ -217,7 +220,7 @@ def accumulator(order: int) -> "Rule":
 
     def merge(a: Any, b: Any, levels: int) -> Any:
         if levels == 0:
-            return a + b
+            return combine(a, b)
         merged = {**a, **b}
         return {
             k: merge(a[k], b[k], levels - 1) if k in a and k in b else merged[k] for k in merged
@@ -257,10 +260,10 @@ def accumulator(order: int) -> "Rule":
                 *(stream(sums, n) for n in range(order)),
                 encode(at_depth(sums, depth, lambda a: leaves(a, order)), depth + order),
             ),
-            node("accumulate"),
+            node("accumulate", op=op),
         )
 
-    trial.__name__ = f"accumulate_order_{order}"
+    trial.__name__ = f"accumulate_order_{order}_{op}"
     return trial
 
 
@@ -301,25 +304,37 @@ def coordinate_hold(random: Random) -> Trial:
     )
 
 
+PREDICATES: dict[str, Callable[[int, int], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
 def mask(random: Random) -> Trial:
     depth = around(random)
     rows = grow(random, depth, lambda: fibers(random))
     outer, inner = outer_inner(rows, depth)
     refs = numbered(inner, depth + 2)
-    pairs = at_depth(rows, depth, lambda row: row)
     count = iter(range(10**9))
 
+    predicate, drops = random.choice(list(PREDICATES.items()))
+
     def masked(row: list[tuple[int, list[int]]]) -> list[tuple[int, list[tuple[int, int]]]]:
-        kept = [(o, [(c, n) for c in i if (n := next(count)) >= 0 and not o > c]) for o, i in row]
+        numbered_row = [(o, [(c, next(count)) for c in i]) for o, i in row]
+        kept = [(o, [(c, n) for c, n in i if not drops(o, c)]) for o, i in numbered_row]
         return [(o, i) for o, i in kept if i]
 
-    result = at_depth(pairs, depth, masked)
+    result = at_depth(rows, depth, masked)
     out_outer, out_pairs = outer_inner(result, depth)
     out_inner, out_refs = halves(out_pairs, depth + 2)
     return Trial(
         (encode(outer, depth + 1), encode(inner, depth + 2), encode(refs, depth + 2)),
         (encode(out_outer, depth + 1), encode(out_inner, depth + 2), encode(out_refs, depth + 2)),
-        node("mask", predicate="gt"),
+        node("mask", predicate=predicate),
     )
 
 
@@ -365,6 +380,14 @@ def stop_drop_empty(random: Random) -> Trial:
     return Trial(
         (encode(rows, depth + 1),), (fibers_only(rows, depth + 1),), node("stop_drop", mode="empty")
     )
+
+
+def stop_drop_all(random: Random) -> Trial:
+    depth = around(random) + 1
+    rows = grow(random, depth, lambda: random.randrange(9))
+    points: list[str] = []
+    at_depth(rows, depth, lambda leaf: points.append(str(leaf)))
+    return Trial((encode(rows, depth),), (" ".join([*points, "D"]),), node("stop_drop", mode="all"))
 
 
 def split(random: Random) -> Trial:
@@ -416,6 +439,27 @@ def bitvector_build(random: Random) -> Trial:
     rows = grow(random, depth, lambda: coordinates(random))
     words = at_depth(rows, depth, lambda row: [word(row)] if row else [])
     return Trial((encode(rows, depth + 1),), (encode(words, depth + 1),), node("bitvector_build"))
+
+
+def bitvector_chunk(random: Random) -> Trial:
+    """Coordinates 0..5 in chunks of four; a reference counts the bits before in the fiber."""
+    depth = around(random)
+    rows = grow(
+        random, depth, lambda: [word(coordinates(random)) for _ in range(2)][: around(random)]
+    )
+
+    def chunks(row: list[int]) -> list[int]:
+        return [chunk for bits in row for chunk in (bits & 15, bits >> 4)]
+
+    def before(row: list[int]) -> list[int]:
+        counts = [chunk.bit_count() for chunk in chunks(row)]
+        return [sum(counts[:n]) for n in range(len(counts))]
+
+    return Trial(
+        (encode(rows, depth + 1),),
+        tuple(encode(at_depth(rows, depth, f), depth + 1) for f in (chunks, before)),
+        node("bitvector_chunk", width=4, size=6),
+    )
 
 
 def bitvector_intersect(random: Random) -> Trial:
@@ -569,16 +613,20 @@ RULES: list[Rule] = [
     accumulator(1),
     accumulator(2),
     accumulator(3),
+    accumulator(1, "max", max),
+    accumulator(2, "min", min),
     coordinate_drop,
     coordinate_hold,
     mask,
     value_drop_keep,
     value_drop_drop,
+    stop_drop_all,
     stop_drop_empty,
     split,
     flatten,
     points_to_fibers,
     bitvector_build,
+    bitvector_chunk,
     bitvector_intersect,
     bitvector_drop,
     gather_after_fork,

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.simulators.stream.program import ProgramBuilder, Slot, Stream
 from headrace.tests.reference import reference_path
-from headrace.tests.simulators import SIMULATORS, Simulator, run_streams, tokens
+from headrace.tests.simulators import ENGINE, SIMULATORS, Simulator, run_streams, tokens
 
 STREAMS: dict[str, dict[str, Any]] = {
     entry["name"]: entry
@@ -179,6 +179,17 @@ def test_accumulation_of_points(simulator: Simulator) -> None:
     expected = [tokens(text) for text in entry["outputs"].values()]
     without_stops = [token for token in found[2] if token == "D" or isinstance(token, float)]
     assert [found[0], found[1], without_stops] == expected
+
+
+def test_accumulation_of_points_by_its_own_primitive() -> None:
+    """The engine has the published form as one node; no clock rule is published for it."""
+
+    def build(builder: ProgramBuilder, streams: Sequence[Stream]) -> Sequence[Stream]:
+        return builder.node("accumulate_points", *streams)
+
+    entry = STREAMS["spacc_order1_points"]
+    found, expected, _ = run(ENGINE, entry, ("crd_outer", "crd_inner", "val"), build)
+    assert found == expected
 
 
 @pytest.mark.parametrize(
