@@ -121,8 +121,8 @@ def trace(
     """
     Export `model`.
 
-    Operators that the importer does not know, or that change a tensor in place, are decomposed
-    by `run_decompositions({})`, which still keeps the operators of layers whole.
+    If an operator is not known, or changes a tensor in place, all operators that are not known
+    are decomposed; the others, such as those of layers, stay whole.
     """
     signature = signature_of(args, kwargs)
     bound = _bind(model, args, kwargs)
@@ -209,11 +209,22 @@ def _export(
     try:
         with _quiet(), torch.no_grad():
             program: Any = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
-            return program if _is_ready(program) else program.run_decompositions({})
+            return program if _is_ready(program) else program.run_decompositions(_unknown())
     except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"torch.export cannot trace {type(model).__name__}: {_summary(error)}"
         ) from error
+
+
+def _unknown() -> Any:
+    """Torch's decompositions of the operators that have no handler."""
+    import torch
+
+    table: Any = torch.export.default_decompositions()
+    for operator in list(table):
+        if str(operator) in HANDLERS:
+            del table[operator]
+    return table
 
 
 def _is_ready(program: "ExportedProgram") -> bool:

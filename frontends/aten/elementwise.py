@@ -195,6 +195,22 @@ def clamp(c: Call, x: View, min: Operand | None = None, max: Operand | None = No
     return x
 
 
+@lowers("aten.hardtanh.default")
+def hardtanh(c: Call, x: View, low: float = -1, high: float = 1) -> View:
+    return clamp(c, x, low, high)
+
+
+@lowers("aten.leaky_relu.default")
+def leaky_relu(c: Call, x: View, slope: float = 0.01) -> View:
+    """`x` where it is positive, else `slope * x`."""
+
+    def body(s: Scalars, v: Sequence[SSAValue]) -> SSAValue:
+        positive = s.compare("gt", v[0], s.constant(0, v[0].type))
+        return s.select(positive, v[0], v[1])
+
+    return apply(c, [x, scaled(c, x, slope)], body)
+
+
 @lowers("aten.bitwise_not.default")
 def bitwise_not(c: Call, x: View) -> View:
     if x.element != i1:

@@ -1,5 +1,6 @@
 """ATen operators that reduce, normalise, or take a softmax along dimensions."""
 
+import math
 from typing import Any
 
 from headrace.frontends import composed
@@ -24,6 +25,32 @@ def mean(
 ) -> View:
     reduced = dimensions(dim, x.rank)
     result = composed.mean(c.emit, cast_to_result(c, x), reduced)
+    return composed.keep(result, reduced) if keepdim else result
+
+
+@lowers("aten.var.correction")
+def variance(
+    c: Call,
+    x: View,
+    dim: list[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> View:
+    """The mean square deviation; the number of elements is reduced by `correction`, 1 if absent."""
+    reduced = dimensions(dim, x.rank)
+    sizes = [x.shape[d] for d in reduced]
+    static = [size for size in sizes if isinstance(size, int)]
+    if len(static) != len(sizes):
+        raise InputError("the variance along a dimension needs its size to be static")
+    less = math.prod(static) - (1 if correction is None else correction)
+    if less <= 0:
+        raise InputError(f"the variance of {math.prod(static)} elements is not defined")
+    with c.emit.composite("variance"):
+        center = composed.keep(composed.mean(c.emit, x, reduced), reduced)
+        deviation = composed.binary(c.emit, "sub", x, center)
+        squares = composed.binary(c.emit, "mul", deviation, deviation)
+        result = composed.binary(c.emit, "div", c.emit.reduce(squares, reduced, "add"), less)
     return composed.keep(result, reduced) if keepdim else result
 
 

@@ -69,6 +69,12 @@ def test_a_norm_of_another_order() -> None:
     assert "the norm of order 3 is not supported; use 1, 2 or infinity" in message
 
 
+def test_variance_of_one_element() -> None:
+    assert "the variance of 1 elements is not defined" in refusal(
+        model(lambda x: x[0].var()), X[:, :1]
+    )
+
+
 def test_bits_of_integers() -> None:
     integers = torch.arange(4)
     assert "use booleans" in refusal(Lambda(T.bitwise_not), integers)

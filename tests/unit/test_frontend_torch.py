@@ -54,6 +54,8 @@ UNARY: dict[str, tuple[Unary, torch.Tensor]] = {
     "clamp above": (lambda x: T.clamp(x, max=0.5), X),
     "clamp min": (lambda x: T.clamp_min(x, 0.1), X),
     "clamp max": (lambda x: T.clamp_max(x, 0.1), X),
+    "hardtanh": (lambda x: F.hardtanh(x, -1, 2), X * 2),
+    "leaky relu": (lambda x: F.leaky_relu(x, 0.2), X),
     "bitwise not": (T.bitwise_not, MASK),
     "logical not": (T.logical_not, X),
     "to float": (lambda x: x.to(T.float64), MASK),
@@ -172,6 +174,7 @@ WITH_CONSTANTS: dict[str, Unary] = {
     "sum of two": lambda x: x[None].sum((0, 2)),
     "mean": lambda x: x.mean(),
     "mean keeps": lambda x: x - x.mean(1, keepdim=True),
+    "variance": lambda x: (x.var(), x.var(1), x.std(0, correction=0, keepdim=True)),
     "amax": lambda x: (x.amax(), x.amax(1), x.amax((0, 1), keepdim=True)),
     "amin": lambda x: (x.amin(0), x.min()),
     "max": lambda x: (x.max(), x.max(dim=1).values, x.min(dim=0, keepdim=True).values),
@@ -250,6 +253,21 @@ def test_functions_of(name: str, decomposed: bool) -> None:
         return {**function(*args), "in place": (args[0] * 1.0).add_(1).relu_()}
 
     check(in_place if decomposed else function, *args)
+
+
+def test_operators_that_torch_decomposes() -> None:
+    def function(x: Any) -> Any:
+        return {
+            "relu6": F.relu6(x * 5),
+            "rms_norm": F.rms_norm(x, (4,)),
+            "einsum": T.einsum("ij,kj->ik", x, x),
+            "logsumexp": T.logsumexp(x, 1),
+            "glu": F.glu(x),
+            "outer": T.outer(x[0], x[1]),
+            "cosine": F.cosine_similarity(x, x + 1),
+        }
+
+    check(function, X)
 
 
 WEIGHT, BIAS = draw(5, 4), draw(5)
