@@ -45,9 +45,10 @@ class Group:
 class RandomGraph:
     """A program under construction, and the arrays of its tensors."""
 
-    def __init__(self, random: Random, largest: int) -> None:
+    def __init__(self, random: Random, largest: int, tile: int) -> None:
         self.random = random
         self.largest = largest
+        self.tile: dict[str, Any] = {"rows": tile, "columns": tile} if tile else {}
         self.builder = ProgramBuilder()
         self.arrays: dict[str, Any] = {}
         self.formats: dict[str, Format] = {}
@@ -69,6 +70,9 @@ class RandomGraph:
         stored = numbers.random(shape) < self.random.choice((0.0, 0.2, 0.5, 0.9))
         tensor = Storage.from_dense(np.where(stored, numbers.integers(1, 9, shape), 0.0), format)
         self.arrays.update(slots_of(name, tensor))
+        if self.tile:
+            entries = (len(tensor.values), self.tile["rows"], self.tile["columns"])
+            self.arrays[f"{name}.values"] = numbers.integers(-4, 5, entries).astype(np.float64)
         self.formats[name] = format
         (root,) = self.builder.node("root")
         self.groups[0].refs.append(Reference(root, name, 0))
@@ -146,7 +150,7 @@ class RandomGraph:
         if places:
             group, ref = self.pick(places)
             values = Slot(f"{ref.tensor}.values")
-            group.vals += self.builder.node("array", ref.stream, values=values)
+            group.vals += self.builder.node("array", ref.stream, values=values, **self.timing())
 
     def alu(self) -> None:
         group = self.pick([g for g in self.groups if g.vals])
@@ -155,16 +159,18 @@ class RandomGraph:
         if self.random.random() < 0.5:
             op = self.random.choice(("add", "mul", "sub", "max"))
             pair = (self.pick(group.vals), self.pick(group.vals))
-            group.vals += self.builder.node("alu", *pair, op=op)
         else:
             op = self.random.choice(("neg", "abs", "tanh"))
-            group.vals += self.builder.node("alu", self.pick(group.vals), op=op)
+            pair = (self.pick(group.vals),)
+        interval = {"interval": self.random.randint(1, 3)} if self.tile else {}
+        group.vals += self.builder.node("alu", *pair, op=op, **interval, **self.timing())
 
     def reduce(self) -> None:
         group = self.pick([g for g in self.groups if g.parent and g.vals])
         if group:
             op = self.random.choice(("add", "max", "min"))
-            group.parent.vals += self.builder.node("reduce", self.pick(group.vals), op=op)
+            val = self.pick(group.vals)
+            group.parent.vals += self.builder.node("reduce", val, op=op, **self.timing())
 
     def accumulate(self) -> None:
         group = self.pick([g for g in self.children() if g.vals])
@@ -177,7 +183,7 @@ class RandomGraph:
         if levels[0].parent is None:
             return
         *crds, total = self.builder.node(
-            "accumulate", *(level.crd for level in levels), self.pick(group.vals)
+            "accumulate", *(level.crd for level in levels), self.pick(group.vals), **self.tile
         )
         parent = levels[0].parent
         for crd in crds:
@@ -200,7 +206,7 @@ class RandomGraph:
 
     def value_drop(self) -> None:
         group = self.pick([g for g in self.children() if g.vals])
-        if group:
+        if group and not self.tile:
             val, crd = self.builder.node(
                 "value_drop", self.pick(group.vals), group.crd, empty="keep"
             )
@@ -225,6 +231,10 @@ class RandomGraph:
             *outs, order = self.builder.node("fork", self.pick(group.vals), lanes=2)
             group.vals += self.builder.node("gather", *outs, order)
 
+    def timing(self) -> dict[str, Any]:
+        """The shape of tiles and how long they take."""
+        return {**self.tile, "latency": self.random.randint(1, 5)} if self.tile else {}
+
     def write(self, crd: Stream, mode: str) -> None:
         self.builder.node("write_coordinates", crd, mode=mode, output=f"crd {crd.node} {crd.port}")
 
@@ -235,18 +245,21 @@ class RandomGraph:
                 self.write(group.crd, "keep")
             for val in group.vals:
                 if self.random.random() < 0.8:
-                    self.builder.node("write_values", val, output=f"val {val.node}")
+                    output = f"val {val.node}"
+                    self.builder.node("write_values", val, output=output, **self.tile)
         return self.builder.build()
 
 
-def random_graph(seed: int, steps: int = 14, largest: int = 4) -> tuple[Program, dict[str, Any]]:
+def random_graph(
+    seed: int, steps: int = 14, largest: int = 4, tile: int = 0
+) -> tuple[Program, dict[str, Any]]:
     """
     A program of roughly `steps` operators and the arrays of its slots.
 
-    No dimension of a tensor is larger than `largest`.
+    No dimension of a tensor is larger than `largest`; values are numbers, or tiles of tile x tile.
     """
     random = Random(seed)
-    graph = RandomGraph(random, largest)
+    graph = RandomGraph(random, largest, tile)
     choices: list[Callable[[], None]] = [
         *[graph.scan] * 6,
         *[graph.join] * 3,

@@ -78,8 +78,11 @@ CATALOGUE: dict[str, Operator] = {
     )
 }
 
-NOT_TIMED = ("lanes", "order")
-"""Parameters that say how a node is connected, not what it does."""
+NOT_TIMED = ("lanes", "order", "inner")
+"""Parameters that say how a node is connected, or follow from its operands."""
+
+TILED = ("array", "write_values")
+"""The primitives for which the shape of a tile does not follow from their operands."""
 
 MEMORY_CLIENTS: dict[str, Operator] = {
     operator.__name__: operator
@@ -256,6 +259,8 @@ def start(
             channel.writer = process
             channel.name = f"{process.name}[{port}]"
     kind = str(program.kinds[number])
+    if kind not in TILED:
+        parameters = {k: v for k, v in parameters.items() if k not in ("rows", "columns")}
     if memory is not None and kind in MEMORY_CLIENTS:
         client = Client(memory, int(program.ranks[number]))
         return MEMORY_CLIENTS[kind](process, ins, outs, client=client, **parameters)

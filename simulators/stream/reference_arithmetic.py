@@ -107,11 +107,11 @@ def on_arrays(function: Function) -> Function:
     return call
 
 
-def stacked(values: list[Any]) -> Array:
+def flattened(values: list[Any], tile: tuple[int, int]) -> Array:
     """
-    Values in an array, entries x tile; a number among tiles is a tile of that number.
+    The entries of all values, tile after tile; a number among tiles is a tile of that number.
 
-    Empty sums and absent operands are numbers whatever the type of the stream.
+    Empty sums are numbers whatever the type of the stream.
     """
-    shape = max((np.shape(value) for value in values), key=len, default=())
-    return np.array([np.broadcast_to(value, shape) for value in values], dtype=np.float64)
+    tiles = [np.broadcast_to(value, tile).reshape(-1) for value in values]
+    return np.concatenate(tiles) if tiles else np.zeros(0)

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from headrace.simulators.stream.reference_arithmetic import stacked
+from headrace.simulators.stream.reference_arithmetic import flattened
 from headrace.simulators.stream.reference_primitives import (
     Ins,
     Outs,
@@ -458,4 +458,4 @@ def store(p: Process, ins: Ins, outs: Outs, extents: Sequence[int]) -> Steps[Res
             stored[in_bounds(p, r, size)] = v
         p.time += 1
     p.time += 1
-    return {"values": stacked([stored.get(n, 0.0) for n in range(size)])}
+    return {"values": flattened([stored.get(n, 0.0) for n in range(size)], (1, 1))}

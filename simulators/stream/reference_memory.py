@@ -12,7 +12,7 @@ Source: the memory model of the published simulators of "The Sparse Abstract Mac
 
 from dataclasses import dataclass, field
 
-from headrace.simulators.stream.reference_arithmetic import stacked
+from headrace.simulators.stream.reference_arithmetic import flattened
 from headrace.simulators.stream.reference_primitives import (
     Array,
     Ins,
@@ -184,4 +184,4 @@ def write_values(p: Process, ins: Ins, outs: Outs, client: Client) -> Steps[Resu
         yield from client.write(p, 1)
         p.time += 1
     p.time += 1
-    return {"values": stacked(values)}
+    return {"values": flattened(values, (1, 1))}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream.errors import SimulationError
-from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic, stacked
+from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic, flattened
 from headrace.simulators.stream.reference_process import (
     ABSENT,
     CLOSE,
@@ -268,11 +268,20 @@ def union(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
 # Values
 
 
-def array(p: Process, ins: Ins, outs: Outs, values: Array) -> Steps[None]:
-    lookup = array_lookup(p, values)
+def array(
+    p: Process,
+    ins: Ins,
+    outs: Outs,
+    values: Array,
+    rows: int = 0,
+    columns: int = 0,
+    latency: int = 1,
+) -> Steps[None]:
+    lookup = array_lookup(p, values.reshape(-1, rows, columns) if rows else values)
     while True:
         x = yield from p.take(ins[0])
-        yield from p.send(outs[0], lookup(x))
+        at = p.time + (latency if is_value(x) or x is ABSENT else 1)
+        yield from p.send(outs[0], lookup(x), at)
         if x is DONE:
             return
         p.time += 1
@@ -290,21 +299,31 @@ def array_lookup(p: Process, values: Array) -> Callable[[Token], Token]:
     return lookup
 
 
-def alu(p: Process, ins: Ins, outs: Outs, op: str, scalar: float = 0.0) -> Steps[None]:
+def alu(
+    p: Process,
+    ins: Ins,
+    outs: Outs,
+    op: str,
+    scalar: float = 0.0,
+    latency: int = 1,
+    interval: int = 1,
+) -> Steps[None]:
+    """A value takes `latency` cycles; the next token is taken `interval` cycles later."""
     function = arithmetic(op, len(ins), scalar)
     while True:
         operands = yield from take_all(p, ins)
         x = operands[0]
         if isinstance(x, Stop) or x is DONE:
             yield from p.send(outs[0], x)
+            if x is DONE:
+                return
         else:
-            yield from p.send(outs[0], function(*(0.0 if x is ABSENT else x for x in operands)))
-        if x is DONE:
-            return
-        p.time += 1
+            result = function(*(0.0 if x is ABSENT else x for x in operands))
+            yield from p.send(outs[0], result, p.time + latency)
+        p.time += interval
 
 
-def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]:
+def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add", latency: int = 1) -> Steps[None]:
     start, combine = REDUCTIONS[op]
     total: Payload = start
     while True:
@@ -317,7 +336,7 @@ def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]:
             total = combine(total, x)
         else:
             if not x.hollow:
-                yield from p.send(outs[0], total)
+                yield from p.send(outs[0], total, p.time + latency)
                 total = start
             if x.level > 0:
                 yield from p.send(outs[0], x.down())
@@ -474,7 +493,9 @@ def level_arrays(segments: list[int], coordinates: list[int]) -> Results:
     }
 
 
-def write_values(p: Process, ins: Ins, outs: Outs) -> Steps[Results]:
+def write_values(
+    p: Process, ins: Ins, outs: Outs, rows: int = 1, columns: int = 1
+) -> Steps[Results]:
     values: list[Payload] = []
     while True:
         x = yield from p.take(ins[0])
@@ -485,4 +506,4 @@ def write_values(p: Process, ins: Ins, outs: Outs) -> Steps[Results]:
         values.append(x)
         p.time += 1
     p.time += 1
-    return {"values": stacked(values)}
+    return {"values": flattened(values, (rows, columns))}

@@ -182,6 +182,15 @@ def test_random_graphs_on_long_streams_keep_the_same_time(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, 100, 20))
+def test_random_graphs_of_tiles_keep_the_same_time(first: int) -> None:
+    for seed in range(first, first + 20):
+        program, arrays = random_graph(seed, tile=2)
+        for variant in (program, random_depths(program, Random(seed))):
+            found, expected = (s.run(variant, arrays) for s in (ENGINE, REFERENCE))
+            assert_equal(found, expected, f"graph {seed}, depths {variant.capacities.tolist()}")
+
+
+@pytest.mark.parametrize("first", range(0, 100, 20))
 def test_peaks_of_channels_are_the_same_and_enough(first: int) -> None:
     """Channels as large as they were ever filled do not deadlock."""
     for seed in range(first, first + 20):
