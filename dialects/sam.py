@@ -111,7 +111,14 @@ from headrace.dialects.sam_structure import (
     StopsAttr,
     ValueDropOp,
 )
-from headrace.dialects.sam_types import Kind, KindAttr, LevelType, StreamType, ValuesType
+from headrace.dialects.sam_types import (
+    Kind,
+    KindAttr,
+    LevelType,
+    StreamType,
+    ValuesType,
+    tile_shape,
+)
 from headrace.dialects.sam_write import AssembleOp, StoreOp, WriteCoordinatesOp, WriteValuesOp
 
 __all__ = [
@@ -172,6 +179,7 @@ __all__ = [
     "WriteCoordinatesOp",
     "WriteValuesOp",
     "YieldOp",
+    "tile_shape",
 ]
 
 

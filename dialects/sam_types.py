@@ -136,6 +136,11 @@ def is_value_type(type: Attribute) -> bool:
     return isinstance(type, AnyFloat | IntegerType)
 
 
+def tile_shape(type: Attribute) -> tuple[int, ...]:
+    """The shape of one value of a `val` stream: `()` for a number."""
+    return cast(AnyTensorType, type).get_shape() if isinstance(type, TensorType) else ()
+
+
 @irdl_attr_definition
 class LevelType(ParametrizedAttribute, TypeAttribute):
     """`!sam.level`: segments and coordinates of one compressed level, as written."""

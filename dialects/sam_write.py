@@ -7,9 +7,8 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.6.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
-from xdsl.dialects.builtin import AnyTensorType, AnyTensorTypeConstr, IndexType, TensorType
+from xdsl.dialects.builtin import AnyTensorTypeConstr, IndexType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -35,7 +34,7 @@ from headrace.dialects.sam_operation import (
     expect_stream,
 )
 from headrace.dialects.sam_structure import Empty, EmptyAttr
-from headrace.dialects.sam_types import Kind, LevelType, StreamType, ValuesType
+from headrace.dialects.sam_types import Kind, LevelType, StreamType, ValuesType, tile_shape
 from headrace.storage.levels import Level
 
 
@@ -164,13 +163,8 @@ class AssembleOp(IRDLOperation):
                 f"of {tensor}, but got {len(self.extents)}"
             )
         values = self.values.type
-        if isinstance(values, ValuesType) and _tile(values.element_type) != format.block:
+        if isinstance(values, ValuesType) and tile_shape(values.element_type) != format.block:
             raise VerifyException(
                 f"'{self.name}' needs values of type {value_type(tensor)}, "
                 f"but got {self.values.type}"
             )
-
-
-def _tile(type: Attribute) -> tuple[int, ...]:
-    """The shape of one value: `()` for a number."""
-    return cast(AnyTensorType, type).get_shape() if isinstance(type, TensorType) else ()

@@ -153,7 +153,8 @@ class RegionLowering:
         position = {axis: p for p, axis in enumerate(self.order.axes)}
         order = tuple(sorted(range(len(axes)), key=lambda d: position[axes[d]]))
         levels = wanted.levels
-        if self.is_reference or (order != wanted.order and not wanted.is_dense):
+        permuted = order != wanted.order and not wanted.is_dense
+        if self.is_reference or self.blocks or permuted:
             levels = (Level.COMPRESSED,) * len(order)
         format = Format(levels, order, self.block(axes))
         visited = [axes[d] for d, level in zip(order, levels, strict=True) if level is Level.DENSE]

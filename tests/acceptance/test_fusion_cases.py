@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from xdsl.parser import Parser
 
+from headrace.backends.sam import build
 from headrace.cli.driver import make_context
+from headrace.frontends.einsum import import_einsum
+from headrace.storage.levels import Format, Level
 from headrace.tests.fusion import (
     Array,
     all_orders,
@@ -251,6 +254,22 @@ def test_f18_one_compiled_layer_serves_every_number_of_rows():
         }
         result, _ = run(module, inputs)
         np.testing.assert_allclose(result, gcn_layer(inputs), atol=1e-9)
+
+
+@pytest.mark.parametrize("block", [4, 8, 16, 24])
+def test_f19_blocks_divide_the_tokens_by_their_size(block: int):
+    grid = -(-64 // block)
+    kept = np.random.default_rng(0).random((grid, grid)) < 0.3
+    a = sparse(1, (64, 64), 1.0) * np.kron(kept, np.ones((block, block)))[:64, :64]
+    inputs = {"A": a, "X": sparse(2, (64, 6), 1.0)}
+    tokens: list[int] = []
+    for stored in (Format((Level.COMPRESSED,) * 2, (0, 1), (block, block)), "ss"):
+        formats = {"A": (stored, (64, 64)), "X": ("dd", (64, 6)), "Y": ("dd", (64, 6))}
+        program = build(lowered(import_einsum("Y(i,f) = A(i,j) * X(j,f)", formats)))
+        result = program.run(a, inputs["X"])
+        np.testing.assert_allclose(result.outputs[0], a @ inputs["X"], atol=1e-9)
+        tokens.append(result.tokens)
+    assert tokens[0] * block**2 < 1.5 * tokens[1]
 
 
 def test_f21_a_chain_in_all_24_orders():
