@@ -221,7 +221,7 @@ class _Importer:
         value = cast(Any, node.meta.get("val"))
         if operator in _WITHOUT_VALUE or tracing.is_condition(value):
             return None
-        if getattr(node.target, "__name__", "") == "getitem":
+        if tracing.is_item(node):
             return self.item(node)
         if tracing.is_size(value):
             return self.sizes.extent(value)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import Node
 
+_TORCH_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError)
+"""What torch raises where it cannot trace or decompose a model."""
+
 DynamicShapes = Mapping[str, Mapping[int, Any]]
 
 _PRIMES = ((1009, 1013, 1019, 1021, 1031, 1033), (2003, 2011, 2017, 2027, 2029, 2039))
@@ -208,12 +211,25 @@ def _export(
     args, kwargs = _pytree.tree_unflatten(_distinct(leaves, model), signature.specification)
     try:
         with _quiet(), torch.no_grad():
-            program: Any = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
-            return program if _is_ready(program) else program.run_decompositions(_unknown())
-    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+            program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
+            return _decomposed(program)
+    except _TORCH_ERRORS as error:
         raise InputError(
             f"torch.export cannot trace {type(model).__name__}: {_summary(error)}"
         ) from error
+
+
+def _decomposed(program: "ExportedProgram") -> "ExportedProgram":
+    """The program without operators that work in place, and with few unknown ones."""
+    in_place = _works_in_place(program)
+    if not in_place and not _has_unknown(program):
+        return program
+    try:
+        return cast(Any, program).run_decompositions(_unknown())
+    except _TORCH_ERRORS:
+        if in_place:
+            raise
+        return program
 
 
 def _unknown() -> Any:
@@ -227,22 +243,21 @@ def _unknown() -> Any:
     return table
 
 
-def _is_ready(program: "ExportedProgram") -> bool:
-    """Whether no operator changes a tensor in place, and all that are not constant are known."""
-    from torch._ops import OpOverload
+def _works_in_place(program: "ExportedProgram") -> bool:
+    schemas: list[Any] = [getattr(node.target, "_schema", None) for node in program.graph.nodes]
+    return any(schema is not None and schema.is_mutable for schema in schemas)
 
+
+def _has_unknown(program: "ExportedProgram") -> bool:
+    """Whether an operator that depends on an argument has no handler."""
     variable: set[Node] = set()
     for node in program.graph.nodes:
         if node.op == "placeholder" or variable & set(node.all_input_nodes):
             variable.add(node)
-        operator: Any = node.target
-        if not isinstance(operator, OpOverload):
-            continue
-        mutable: bool = cast(Any, operator)._schema.is_mutable
-        unknown = node in variable and str(cast(Any, operator)) not in HANDLERS
-        if mutable or (unknown and is_tensor(first(node.meta.get("val")))):
-            return False
-    return True
+            known = node.op != "call_function" or str(node.target) in HANDLERS
+            if not known and is_tensor(first(node.meta.get("val"))) and not is_item(node):
+                return True
+    return False
 
 
 def _distinct(leaves: Sequence[Any], model: "torch.nn.Module") -> list[Any]:
@@ -364,6 +379,11 @@ def _is_torch(file: str) -> bool:
     import torch
 
     return file.startswith(os.path.dirname(torch.__file__))
+
+
+def is_item(node: "Node") -> bool:
+    """Whether `node` only takes one of several results."""
+    return getattr(node.target, "__name__", "") == "getitem"
 
 
 def is_random(node: "Node") -> bool:

@@ -53,6 +53,17 @@ def test_unknown_operator_names_node_operator_line_and_neighbours() -> None:
     assert "supported nearby: aten.sum.default" in message
 
 
+class SparseRunningSum(torch.nn.Module):
+    def forward(self, a: torch.Tensor) -> torch.Tensor:
+        return torch.cumsum(torch.relu(a).to_dense(), 0)
+
+
+def test_unknown_operator_beside_sparse_operators_that_torch_cannot_decompose() -> None:
+    message = refusal(SparseRunningSum(), X.to_sparse_csr())
+    assert "node cumsum" in message
+    assert "aten.cumsum.default is not supported" in message
+
+
 def test_unknown_overload_names_the_known_ones() -> None:
     message = refusal(model(lambda x: T.div(x, 2, rounding_mode="floor")), X)
     assert "aten.div.Tensor_mode is not supported" in message or "div.Scalar_mode" in message
