@@ -9,8 +9,8 @@ is used up, so that no operation multiplies more than two tensors (parentheses c
 association). The terms of a sum and the argument of a function are products of their own:
 `y(i) = exp(A(i,j))` is exp of the sum over j, `sum(j, exp(A(i,j)))` the sum of exp.
 
-Softmax of a product with a sparse factor, `softmax(S(i,j) * M(i,j), j)`, is structural: only
-positions where M is not zero take part, and a row without any is 0. Everything else has dense
+Softmax of a product of tensors with a sparse one, `softmax(S(i,j) * M(i,j) / 8, j)`, is structural:
+only positions where M is not zero take part, and a row without any is 0. Everything else has dense
 semantics.
 
 A result is compressed on an index where it is certainly sparse: a product where one factor is, a
@@ -386,11 +386,12 @@ class _Translation:
         self, expression: Expression, indices: Sequence[str], index: str
     ) -> list[Term]:
         """The sparse factors of a product that say which positions of `index` exist."""
-        if not (isinstance(expression, Binary) and expression.op == "*"):
+        factors = _factors(expression)
+        if len(factors) < 2:
             return []
         return [
             term
-            for use in _factors(expression)
+            for use in factors
             if index in use.indices and set(use.indices) <= set(indices)
             for term in [self.access(use, frozenset(indices), None)]
             if isinstance(term, Term) and term.compressed
@@ -480,10 +481,14 @@ def _compressed(name: str, left: Value, right: Value) -> frozenset[str]:
 
 
 def _factors(expression: Expression) -> list[Access]:
-    """The tensors among the factors of a product."""
+    """The tensors among the factors of a product, which may be negated and divided."""
     match expression:
         case Binary(op="*"):
             return [*_factors(expression.lhs), *_factors(expression.rhs)]
+        case Binary(op="/"):
+            return _factors(expression.lhs)
+        case Call(function="neg"):
+            return _factors(expression.arguments[0])
         case Access():
             return [expression]
         case _:

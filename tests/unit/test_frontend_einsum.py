@@ -122,6 +122,13 @@ def test_softmax_of_a_product_with_a_sparse_factor_is_structural() -> None:
     np.testing.assert_allclose(evaluate(ATTENTION, {"M": "csr"}), masked(Q @ K.T) @ V, atol=1e-12)
 
 
+def test_a_scaled_product_is_a_product() -> None:
+    found = evaluate("Y(i,j) = softmax(-Q(i,k) * K(j,k) * M(i,j) / 8, j)", {"M": "csr"})
+    np.testing.assert_allclose(found, masked(-Q @ K.T / 8), atol=1e-12)
+    scaled = evaluate("Y(i,j) = softmax(2 * A(i,j) / 8, j)", {"A": "csr"})
+    np.testing.assert_allclose(scaled, softmax(A / 4), atol=1e-12)
+
+
 def test_a_row_without_any_position_is_zero() -> None:
     mask = M.copy()
     mask[2] = False
