@@ -6,11 +6,14 @@ The neutral form of a stream graph: JSON that any simulator of the operators can
                 "format": "compressed", "in": {"ref": [3, "ref0"]}}, ..]}
 
 `fmt` names one letter per level and the storage order of the logical modes; `none` is a scalar.
-`mode` of a node is a logical mode. An absent `ref` input is the root. A binary operation with a
-`scalar` has one input. A fiberwrite may say `empty`: `keep` (an empty fiber closes a segment) or
-`drop`; see `neutral_program.writer_mode` for what holds otherwise. Several nodes may read one
+`mode` of a node is a logical mode. An absent `ref` input is the root. Several nodes may read one
 port: fan-out is implicit here and becomes one broadcast per stream in a program. The order of the
 nodes carries meaning only for the memory, whose ports are numbered in it.
+
+A binary operation with a `scalar` has one input. A fiberwrite may say `empty`: `keep` (an empty
+fiber closes a segment) or `drop`; see `neutral_program.writer_mode` for what holds otherwise.
+`depth` is the capacity of channels: of all of them at the top, of those that carry an output of
+a node as `"depth": {"crd": 4}`.
 """
 
 import json
@@ -70,6 +73,8 @@ class NeutralGraph:
     nodes: tuple[NeutralNode, ...]
     shape: tuple[Extent, ...] | None = None
     """Of the output, where it does not follow from the written indices."""
+    depth: int | None = None
+    """The capacity of channels that have none of their own; None leaves it to the run."""
 
     def topological(self) -> list[NeutralNode]:
         """
@@ -99,7 +104,8 @@ class NeutralGraph:
         fmt = {name: _format_text(format) for name, format in self.formats.items()}
         head = {"kernel": self.kernel, "expression": self.expression, "output": self.output}
         shape = {} if self.shape is None else {"shape": self.shape}
-        fields = {**head, "fmt": fmt, **shape}
+        depth = {} if self.depth is None else {"depth": self.depth}
+        fields = {**head, "fmt": fmt, **shape, **depth}
         lines = [f' "{key}": {json.dumps(value)},' for key, value in fields.items()]
         nodes = ",\n".join(
             "  "
@@ -166,6 +172,7 @@ def graph_from_data(data: Any, where: str = "graph") -> NeutralGraph:
         formats,
         nodes,
         None if "shape" not in top else extents_of(top["shape"], formats, f"{where}: shape"),
+        None if "depth" not in top else _depth(top["depth"], where),
     )
     _check(graph, where)
     return graph
@@ -189,6 +196,12 @@ def _format(text: Any, where: str) -> Format:
         return Format.parse(letters, sum(letter in "dsc" for letter in letters))
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _depth(data: Any, where: str) -> int:
+    if not isinstance(data, int) or data < 1:
+        raise InputError(f"{where}: a channel of depth {data} can hold no token; give 1 or more")
+    return data
 
 
 def extents_of(data: Any, formats: Mapping[str, Format], where: str) -> tuple[Extent, ...]:
@@ -269,6 +282,10 @@ def _check_attributes(graph: NeutralGraph, node: NeutralNode, here: str) -> None
         extents_of([node.attributes["extent"]], graph.formats, f"{here}, extent")
     if "extents" in node.attributes:
         extents_of(node.attributes["extents"], graph.formats, f"{here}, extents")
+    for port, depth in _object(node.attributes.get("depth", {}), f"{here}: 'depth'").items():
+        _depth(depth, f"{here}, output '{port}'")
+        if port not in node.output_ports:
+            raise InputError(f"{here}: 'depth' names the output '{port}', which it does not have")
     if "tensor" not in node.attributes:
         return
     tensor = node.attributes["tensor"]

@@ -62,8 +62,14 @@ def neutral_module(
     """
     A module whose `main` takes the input tensors in the order of `fmt` and runs one `sam.graph`.
 
-    Tensors hold f64; dimensions are dynamic where `shapes` does not name the tensor.
+    Tensors hold f64; dimensions are dynamic where `shapes` does not name the tensor. Raises
+    `InputError` for a graph that IR cannot say: depths of channels belong to a run there.
     """
+    if graph.depth or any("depth" in node.attributes for node in graph.nodes):
+        raise InputError(
+            f"{graph.kernel}: IR has no depths of channels; take them out of the graph and give "
+            "the depth when it runs"
+        )
     given = shapes or {}
     names = [name for name in graph.formats if name != graph.output]
     types = [_tensor_type(graph.formats[name], given.get(name)) for name in names]

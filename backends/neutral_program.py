@@ -35,26 +35,32 @@ def build_program(graph: NeutralGraph) -> Program:
     streams: dict[Port, Stream] = {}
     ranks = {node.id: rank for rank, node in enumerate(graph.nodes)}
     by_id = {node.id: node for node in graph.nodes}
+
+    def process(kind: str, *inputs: Stream, name: str, **parameters: Parameter) -> list[Stream]:
+        outputs = list(builder.node(kind, *inputs, name=name, **parameters))
+        for stream in outputs if graph.depth else ():
+            builder.set_capacity(stream, graph.depth or 0)
+        return outputs
+
     for node in graph.topological():
         if node.type == "repsiggen":
             continue
         inputs: list[Stream] = []
         for port in node.input_ports:
             if port not in node.inputs:
-                if not has_root(node.type, port):
-                    continue
-                inputs += builder.node("root", name=f"root of {node}")
+                if has_root(node.type, port):
+                    inputs += process("root", name=f"root of {node}")
             elif node.type == "repeat" and port == "sig":
                 source = _reference_beside(by_id, by_id[node.inputs["sig"][0]].inputs["crd"])
-                inputs += builder.node("repeat_signal", streams[source], name=f"signal of {node}")
+                inputs += process("repeat_signal", streams[source], name=f"signal of {node}")
             else:
                 inputs.append(streams[node.inputs[port]])
-        primitive, parameters = _primitive(graph, node)
-        outputs = builder.node(
-            primitive, *inputs, name=str(node), rank=ranks[node.id], **parameters
-        )
+        kind, parameters = _primitive(graph, node)
+        outputs = process(kind, *inputs, name=str(node), rank=ranks[node.id], **parameters)
         for port, stream in zip(node.output_ports, outputs, strict=True):
             streams[node.id, port] = stream
+            if port in node.attributes.get("depth", {}):
+                builder.set_capacity(stream, node.attributes["depth"][port])
     return builder.build()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from headrace.backends.neutral import NeutralGraph, graph_from_data, parse_graph, read_graph
 from headrace.backends.neutral_case import dense_case, read_case
+from headrace.backends.neutral_module import neutral_module
 from headrace.backends.neutral_program import build_program
 from headrace.backends.replay import replay
 from headrace.simulators.stream.simulate import simulate
@@ -196,6 +197,22 @@ def _write(id: int, mode: int | str, index: str | None, source: list[Any]) -> di
     }
 
 
+def test_depth_of_the_graph_is_that_of_every_channel() -> None:
+    program = build_program(graph_from_data({**SUM, "depth": 3}))
+    assert set(program.capacities.tolist()) == {3}
+
+
+def test_depth_of_an_output_is_that_of_the_channels_that_carry_it() -> None:
+    data = changed(1, depth={"val": 7})
+    graph = parse_graph(graph_from_data({**data, "depth": 3}).to_json())
+    program = build_program(graph)
+    (carried,) = program.node_outputs(program.kinds.tolist().index("array"))
+    assert program.capacities[carried] == 7
+    assert sorted(program.capacities.tolist())[-2:] == [3, 7]
+    with pytest.raises(InputError, match="IR has no depths of channels"):
+        neutral_module(graph)
+
+
 # Refusals
 
 
@@ -218,6 +235,9 @@ def _write(id: int, mode: int | str, index: str | None, source: list[Any]) -> di
         (changed(2, **{"in": {"val": [2, "val"]}}), "lie on or behind a cycle"),
         (changed(3, type="locate", **{"in": {}}), "node 3: 'extent' is missing"),
         (changed(3, type="locate", extent=["C", 0], **{"in": {}}), "['C', 0] is neither a size"),
+        ({**SUM, "depth": 0}, "a channel of depth 0 can hold no token"),
+        (changed(1, depth={"val": 0}), "output 'val': a channel of depth 0 can hold no token"),
+        (changed(1, depth={"crd": 1}), "'depth' names the output 'crd', which it does not have"),
         ({**SUM, "shape": [-1]}, "shape: -1 is neither a size nor a [tensor, mode]"),
     ],
 )
