@@ -145,13 +145,24 @@ class EntryBuilder:
     # --- the function --------------------------------------------------------------------
 
     def argument(
-        self, name: str, shape: Sequence[Extent], element: Attribute, format: Format | None = None
+        self,
+        name: str,
+        shape: Sequence[Extent],
+        element: Attribute,
+        format: Format | None = None,
+        **hints: Attribute,
     ) -> View:
-        """A new argument of `@main`, called `name` in its attribute `headrace.name`."""
+        """
+        A new argument of `@main`, called `name` in its attribute `headrace.name`.
+
+        Of the `hints`, attributes `headrace.<hint>`, passes know `nonzeros` (how many entries the
+        example has) and `constant` (a weight, which can be converted ahead of time).
+        """
         type = tensor_type(shape, element, format)
         value = self.block.insert_arg(type, len(self.block.args))
         value.name_hint = name if name.isidentifier() else None
-        self._arguments.append(DictionaryAttr({"headrace.name": StringAttr(name)}))
+        given = {"name": StringAttr(name), **hints}
+        self._arguments.append(DictionaryAttr({f"headrace.{k}": v for k, v in given.items()}))
         return self.view(value, shape)
 
     def view(self, value: SSAValue, shape: Sequence[Extent]) -> View:

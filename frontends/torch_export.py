@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from xdsl.dialects.builtin import AnyTensorType, ModuleOp, f16, f32, f64, i1, i8, i16, i32, i64
+from xdsl.dialects.builtin import (
+    AnyTensorType,
+    IntegerAttr,
+    ModuleOp,
+    UnitAttr,
+    f16,
+    f32,
+    f64,
+    i1,
+    i8,
+    i16,
+    i32,
+    i64,
+)
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
@@ -184,9 +197,12 @@ class _Importer:
 
     def input(self, node: "Node", tensor: "torch.Tensor") -> View:
         shape = self.sizes.shape(node.meta["val"].shape)
-        return self.emit.argument(
-            node.name, shape, element_type(tensor.dtype, node.name), self.format(node.name, tensor)
-        )
+        element, format = element_type(tensor.dtype, node.name), self.format(node.name, tensor)
+        hints: dict[str, Attribute] = {}
+        if not format.is_dense:
+            stored = storage_of(tensor, format, node.name).stored
+            hints["nonzeros"] = IntegerAttr(stored, i64)
+        return self.emit.argument(node.name, shape, element, format, **hints)
 
     def parameter(self, node: "Node") -> "View | torch.Tensor":
         """A parameter or buffer as an argument; a constant of the trace as it is."""
@@ -209,7 +225,9 @@ class _Importer:
         storage = storage_of(tensor, self.format(unique, tensor), unique)
         self.constants[unique] = storage
         element = element_type(tensor.dtype, unique)
-        return self.emit.argument(unique, tuple(tensor.shape), element, storage.format)
+        return self.emit.argument(
+            unique, tuple(tensor.shape), element, storage.format, constant=UnitAttr()
+        )
 
     # --- nodes ---------------------------------------------------------------------------
 
