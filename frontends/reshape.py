@@ -47,6 +47,8 @@ def as_tensor(emit: EntryBuilder, view: View) -> SSAValue:
 
     Dimensions of size 1 cost a reshape; a permuted or repeated view costs a copy.
     """
+    if 0 in view.shape:
+        return emit.filled(view.shape, 0, view.element)
     walked = [axis for axis in view.axes if axis is not None]
     repeated = any(
         axis is None and extent != 1 for axis, extent in zip(view.axes, view.shape, strict=True)
