@@ -40,6 +40,8 @@ class ChannelFunction(Function):
         """Ports that the code emitted so far uses."""
         self.credit: set[str] | None = None
         """In a burst: the ports that are known to have a token or slot ready."""
+        self.slots_are_free = False
+        """In a burst: whether every slot is known to be free by now, so that no send stalls."""
         ports = (*variant.inputs, *variant.outputs)
         self.port_words = {name: layout.PORTS + k for k, name in enumerate(ports)}
         self.parameter_words: dict[str, int] = {}
@@ -58,6 +60,19 @@ class ChannelFunction(Function):
             run = self.let(f"sub i64 {limit}, {position}")
             bytes = self.let(f"call i64 @llvm.umin.i64(i64 {bytes}, i64 {run})")
         return bytes
+
+    def all_free(self, ports: set[str], bytes: str) -> str:
+        """
+        Whether the next `bytes` of the rings of some outputs are free by now.
+
+        Tokens are taken in order, so the last of these slots tells for all of them.
+        """
+        latest = "0"
+        for port in sorted(ports):
+            end = self.let(f"add i64 {self.get(f'{port}.position')}, {bytes}")
+            freed = self.load(end, -layout.SLOT)
+            latest = self.let(f"call i64 @llvm.smax.i64(i64 {latest}, i64 {freed})")
+        return self.let(f"icmp sle i64 {latest}, {self.get('t')}")
 
     def is_ready(self, port: str) -> bool:
         """Whether a port needs no check; if it does in a burst, that ends the burst."""
@@ -154,12 +169,14 @@ class ChannelFunction(Function):
 
     def wait_room(self, port: str, line: int) -> str:
         """Wait for a slot; returns its address. The clock moves to the time it became free."""
-        if not self.is_ready(port):
+        ready = self.is_ready(port)
+        if not ready:
             self.check_room(port, line)
         if self.variant.moves:
             self.check_space(MOVES + port, 1, line)
         tail = self.get(f"{port}.position")
-        self.wait_clock(self.load(tail), layout.STALL_OUT)
+        if not self.variant.unbounded and not (ready and self.slots_are_free):
+            self.wait_clock(self.load(tail), layout.STALL_OUT)
         return tail
 
     def check_room(self, port: str, line: int) -> None:
@@ -205,7 +222,8 @@ class ChannelFunction(Function):
         self.spend(port)
         if self.variant.moves:
             self.append_word(MOVES + port, Value(INT, self.get("t")))
-        self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
+        if not self.variant.unbounded:
+            self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
         self.set(f"{port}.position", self.let(f"add i64 {head}, {layout.SLOT}"))
 
     def insert(self, port: str, tail: str, token: str, stamp: str) -> None:

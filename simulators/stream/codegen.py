@@ -161,15 +161,36 @@ class _StepFunction(ExpressionFunction):
         step: str,
         after: str,
     ) -> None:
-        again, latch = self.label("again"), self.label("latch")
+        outputs = ports.intersection(self.variant.outputs)
+        again, choose, free = self.label("again"), self.label("choose"), self.label("free")
         self.open(top)
         count = self.available(ports)
         self.write(BURST, Value(INT, count))
-        self.branch(self.let(f"icmp eq i64 {count}, 0"), step, again)
+        self.branch(self.let(f"icmp eq i64 {count}, 0"), step, choose)
+        self.open(choose)
+        if outputs and not self.variant.unbounded:
+            self.branch(self.all_free(outputs, count), free, again)
+            self.slots_are_free = True
+            self.burst_loop(test, body, ports, free, top, after)
+            self.slots_are_free = False
+        else:
+            self.jump(again)
+        self.burst_loop(test, body, ports, again, top, after)
+
+    def burst_loop(
+        self,
+        test: ast.expr,
+        body: list[ast.stmt],
+        ports: set[str],
+        again: str,
+        top: str,
+        after: str,
+    ) -> None:
+        latch = self.label("latch")
         self.open(again)
-        outside, self.credit = self.credit, set(ports)
+        self.credit = set(ports)
         self.loop_body(test, body, latch, after)
-        self.credit = outside
+        self.credit = None
         self.open(latch)
         count = self.let(f"sub i64 {self.read(BURST).text}, {layout.SLOT}")
         self.write(BURST, Value(INT, count))

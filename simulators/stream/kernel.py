@@ -24,6 +24,8 @@ class Variant:
     primitive: Primitive
     n: int
     statics: tuple[tuple[str, Constant], ...] = ()
+    unbounded: bool = False
+    """No channel of the program has a capacity: the times at which slots are free do not matter."""
     moves: bool = False
     """Record when each token is sent and taken."""
     trace: bool = False

@@ -25,6 +25,7 @@ class Observe:
     moves: bool = False
     trace: bool = False
     timing_only: bool = False
+    unbounded: bool = False
 
 
 NOTHING = Observe()
@@ -55,6 +56,7 @@ def kernel_of(
             primitive,
             variant.n,
             tuple(cast(dict[str, Constant], statics).items()),
+            unbounded=observe.unbounded,
             moves=observe.moves,
             trace=observe.trace,
         )

@@ -12,6 +12,7 @@ T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -55,6 +56,8 @@ class Run:
         self.memory_state = memory.start() if memory else None
         count, channels = len(program.kinds), len(program.capacities)
         self.parameters = [program.node_parameters(node) for node in range(count)]
+        if depth is None and not program.capacities.any():
+            observe = replace(observe, unbounded=True)
         self.inputs = [program.node_inputs(node) for node in range(count)]
         self.outputs = [program.node_outputs(node) for node in range(count)]
         self.kernels = [

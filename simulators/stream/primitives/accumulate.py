@@ -81,6 +81,7 @@ def accumulate_vector(
                         send(sorted_crd, column)
                         if tile == 0:
                             send(total, token_of(sums[column]))
+                            sums[column] = 0.0
                         else:
                             send(total, tiles[column])
                             tiles[column] = EMPTY
@@ -112,21 +113,24 @@ def accumulate_vector(
                     reserve(summary, (width >> 12) + 1)
                 bit = 1 << (key & 63)
                 word = present[key >> 6]
-                if (word & bit) == 0:
-                    present[key >> 6] = word | bit
+                if word == 0:
                     summary[key >> 12] = summary[key >> 12] | (1 << (key >> 6 & 63))
                     if key >> 12 >= words:
                         words = (key >> 12) + 1
-                    if tile == 0:
-                        sums[key] = value_of(token)
-                    else:
-                        sum_tile = copy_of(token, arena, free_tiles, tile)
-                        tiles[key] = sum_tile
+                present[key >> 6] = word | bit
+                if tile == 0 and op == "add":
+                    # Absent entries are 0, so that nothing depends on a branch.
+                    sums[key] = sums[key] + value_of(token)
                 elif tile == 0:
-                    sum = fold(sums[key], value_of(token), op)
+                    sum = value_of(token)
+                    if (word & bit) != 0:
+                        sum = fold(sums[key], sum, op)
                     sums[key] = sum
-                else:
+                elif (word & bit) != 0:
                     fold_tile(tiles[key], token, arena, tile, op)
+                else:
+                    sum_tile = copy_of(token, arena, free_tiles, tile)
+                    tiles[key] = sum_tile
                 pop(crd)
                 pop(val)
                 tick(1)
