@@ -127,6 +127,11 @@ def trace(
     If an operator is not known, or changes a tensor in place, all operators that are not known
     are decomposed; the others, such as those of layers, stay whole.
     """
+    import torch
+
+    if not isinstance(cast(Any, model), torch.nn.Module):
+        kind = type(cast(Any, model)).__name__
+        raise InputError(f"the model is a {kind}; wrap it into a torch.nn.Module with a forward")
     signature = signature_of(args, kwargs)
     bound = _bind(model, args, kwargs)
     asked = dict(dynamic_shapes or {})

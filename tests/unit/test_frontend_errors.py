@@ -113,6 +113,12 @@ def test_arguments_of_wrong_shape_and_number() -> None:
     assert "cannot be called with these arguments: too many" in refusal(linear, X, X)
 
 
+def test_things_that_are_neither_models_nor_tensors() -> None:
+    function: Any = T.relu
+    assert "wrap it into a torch.nn.Module" in refusal(function, X)
+    assert "Unsupported input type <class 'numpy.ndarray'>" in refusal(Lambda(T.neg), X.numpy())
+
+
 def test_dropout_in_training_mode() -> None:
     message = refusal(torch.nn.Dropout(0.5).train(), X)
     assert "dropout" in message
