@@ -35,17 +35,30 @@ class GraphConvolution(nn.Module):
 
 
 class GCN(nn.Module):
-    """Two graph convolutions with relu between them; gives log-probabilities of the classes."""
+    """
+    Two graph convolutions with relu between them.
 
-    def __init__(self, features: int, hidden: int, classes: int, aggregate_first: bool = False):
+    Gives the probabilities of the classes of each node, or their logarithms if `log`.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        classes: int,
+        aggregate_first: bool = False,
+        log: bool = True,
+    ):
         super().__init__()
+        self.log = log
         self.conv1 = GraphConvolution(features, hidden, aggregate_first)
         self.conv2 = GraphConvolution(hidden, classes, aggregate_first)
 
     def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """`adjacency` is nodes x nodes, `x` nodes x features; the result nodes x classes."""
         hidden = torch.relu(self.conv1(adjacency, x))
-        return torch.log_softmax(self.conv2(adjacency, hidden), dim=1)
+        scores = self.conv2(adjacency, hidden)
+        return torch.log_softmax(scores, dim=1) if self.log else torch.softmax(scores, dim=1)
 
 
 def on_graph(
@@ -55,6 +68,7 @@ def on_graph(
     *,
     hidden: int = 16,
     aggregate_first: bool = False,
+    log: bool = True,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
 ) -> Example:
@@ -65,7 +79,7 @@ def on_graph(
     array or a SciPy sparse matrix.
     """
     with seeded(seed):
-        model = GCN(features.shape[1], hidden, classes, aggregate_first).to(dtype).eval()
+        model = GCN(features.shape[1], hidden, classes, aggregate_first, log).to(dtype).eval()
     return model, (as_torch(normalized(adjacency), dtype), as_torch(features, dtype))
 
 

@@ -41,7 +41,7 @@ def test_gcn_in_float32_with_sparse_features_and_either_association() -> None:
     features = torch.relu(torch.from_numpy(graph.features)).numpy()
     for first in (False, True):
         sparse = graphs.as_matrix(features)
-        model, args = gcn.on_graph(graph.adjacency, sparse, 3, aggregate_first=first)
+        model, args = gcn.on_graph(graph.adjacency, sparse, 3, aggregate_first=first, log=first)
         compare(import_model(model, args), model, *args)
 
 
