@@ -179,7 +179,6 @@ def _print(problem: Problem, levels: list[dict[str, Any]], drawings: list[str]) 
     ]
     print_table("", headers, rows)
     print(f"error: largest distance from PyTorch's values, of which {TOLERANCE:g} is allowed")
-    print(
-        "A fused producer is repeated as often as its consumer asks: fusing all is not best here."
-    )
+    if levels[-1]["cycles"] > min(level["cycles"] for level in levels):
+        print("fusing everything is not best here: a fused producer is repeated for each reader")
     print(f"fused stream graph: {', '.join(drawings)}")
