@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith
 from xdsl.dialects import math as math_dialect
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr, i1
 from xdsl.ir import Attribute, Operation
 
 from headrace.passes.sam.expression import (
@@ -50,6 +50,13 @@ _ALU_OF: dict[type[Operation], str] = {
     math_dialect.PowFOp: "pow",
 }
 
+_LOGIC: dict[type[Operation], str] = {
+    arith.AndIOp: "mul",
+    arith.OrIOp: "max",
+    arith.XOrIOp: "ne",
+}
+"""Operations on booleans; those on the bits of wider integers have no counterpart."""
+
 _CASTS = (
     arith.ExtFOp,
     arith.TruncFOp,
@@ -85,11 +92,16 @@ _NEUTRAL = {("add", 0.0), ("sub", 0.0), ("mul", 1.0), ("div", 1.0), ("pow", 1.0)
 def constant_of(attribute: Attribute) -> float | None:
     """The number that an attribute holds, also where a dense attribute repeats one number."""
     match attribute:
+        case IntegerAttr(type=type) if type == i1:
+            # xDSL stores `true` as -1.
+            return float(attribute.value.data != 0)
         case FloatAttr() | IntegerAttr():
             return float(attribute.value.data)
         case DenseIntOrFPElementsAttr() if attribute.is_splat():
             value = attribute.get_values()[0]
-            return float(value) if isinstance(value, int | float) else None
+            if not isinstance(value, int | float):
+                return None
+            return float(value != 0) if attribute.get_element_type() == i1 else float(value)
         case _:
             return None
 
@@ -169,12 +181,8 @@ def read_scalar_op(
         return apply(expressions, _predicate(op, names), (read(0), read(1)))
     if isinstance(op, arith.SelectOp):
         return _where(expressions, read(0), read(1), read(2))
-    if isinstance(op, arith.AndIOp):
-        return apply(expressions, "mul", (read(0), read(1)))
-    if isinstance(op, arith.OrIOp):
-        return apply(expressions, "max", (read(0), read(1)))
-    if isinstance(op, arith.XOrIOp):
-        return apply(expressions, "ne", (read(0), read(1)))
+    if type(op) in _LOGIC and op.results[0].type == i1:
+        return apply(expressions, _LOGIC[type(op)], (read(0), read(1)))
     alu = _ALU_OF.get(type(op))
     if alu is None:
         known = ", ".join(sorted(kind.name for kind in _ALU_OF))
