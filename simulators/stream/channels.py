@@ -130,7 +130,7 @@ class ChannelFunction(Function):
         """t = max(t, later), counting the stall."""
         t = self.get("t")
         stall, go = self.label("stall"), self.label("go")
-        self.branch(self.let(f"icmp sgt i64 {later}, {t}"), stall, go)
+        self.branch(self.let(f"icmp sgt i64 {later}, {t}"), stall, go, COLD)
         self.open(stall)
         cell = self.node_cell(counter)
         lost = self.let(f"sub i64 {later}, {t}")

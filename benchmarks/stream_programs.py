@@ -1,0 +1,126 @@
+"""Stream programs to measure the engine with, built by hand, and their operands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
+
+
+@dataclass(frozen=True)
+class Kernel:
+    name: str
+    program: Program
+    operands: Callable[[int], dict[str, Any]]
+    """The arrays of an instance of a given size."""
+
+
+def matrix(rows: int, columns: int, density: float, seed: int, name: str) -> dict[str, Any]:
+    """A random matrix as two compressed levels, of which the outer stores every row, and values."""
+    random = np.random.default_rng(seed)
+    stored = random.random((rows, columns)) < density
+    return {
+        f"{name}.0.segments": np.array([0, rows]),
+        f"{name}.0.coordinates": np.arange(rows),
+        f"{name}.1.segments": np.concatenate([[0], np.cumsum(stored.sum(axis=1))]),
+        f"{name}.1.coordinates": np.nonzero(stored)[1],
+        f"{name}.values": random.random(int(stored.sum())),
+        f"{name}.1.extent": columns,
+    }
+
+
+class Graph:
+    """Shorthands over a program builder."""
+
+    def __init__(self) -> None:
+        self.builder = ProgramBuilder()
+
+    def root(self) -> Stream:
+        return self.builder.node("root")[0]
+
+    def scan(self, ref: Stream, level: str) -> tuple[Stream, ...]:
+        segments, coordinates = Slot(f"{level}.segments"), Slot(f"{level}.coordinates")
+        return self.builder.node("scan_compressed", ref, segments=segments, coordinates=coordinates)
+
+    def array(self, ref: Stream, tensor: str) -> Stream:
+        return self.builder.node("array", ref, values=Slot(f"{tensor}.values"))[0]
+
+    def repeat(self, x: Stream, like: Stream) -> Stream:
+        return self.builder.node("repeat", x, *self.builder.node("repeat_signal", like))[0]
+
+    def alu(self, op: str, *operands: Stream) -> Stream:
+        return self.builder.node("alu", *operands, op=op)[0]
+
+    def write(self, crds: list[Stream], val: Stream, mode: str = "keep") -> None:
+        for level, crd in enumerate(crds):
+            self.builder.node("write_coordinates", crd, mode=mode, output=f"X.{level}")
+        self.builder.node("write_values", val, output="X")
+
+
+def spmm() -> Kernel:
+    """X = B C row by row (order i k j), both 8 % dense."""
+    g = Graph()
+    b_i, b_ref = g.scan(g.root(), "B.0")
+    b_k, b_value = g.scan(b_ref, "B.1")
+    c_k, c_ref = g.scan(g.repeat(g.root(), b_ref), "C.0")
+    k, b_value, c_ref = g.builder.node("intersect", b_k, c_k, b_value, c_ref)
+    j, c_value = g.scan(c_ref, "C.1")
+    product = g.alu("mul", g.array(g.repeat(b_value, c_value), "B"), g.array(c_value, "C"))
+    i, k = g.builder.node("coordinate_drop", b_i, k)
+    j, total = g.builder.node("accumulate", k, j, product)
+    g.write([i, j], total, mode="drop")
+    return Kernel(
+        "SpMM ikj",
+        g.builder.build(),
+        lambda n: matrix(n, n, 0.08, 1, "B") | matrix(n, n, 0.08, 2, "C"),
+    )
+
+
+def sddmm_into(g: Graph, inner: int) -> tuple[list[Stream], Stream]:
+    """X(i,j) = B(i,j) sum_k C(i,k) D(j,k) with dense factors that B addresses."""
+    i, row = g.scan(g.root(), "B.0")
+    j, b_value = g.scan(row, "B.1")
+    c_rows = g.repeat(row, b_value)
+    c_k, c_ref = g.builder.node("scan_dense", c_rows, extent=inner)
+    d_k, d_ref = g.builder.node("scan_dense", j, extent=inner)
+    _, c_ref, d_ref = g.builder.node("intersect", c_k, d_k, c_ref, d_ref)
+    (dot,) = g.builder.node("reduce", g.alu("mul", g.array(c_ref, "C"), g.array(d_ref, "D")))
+    return [i, j], g.alu("mul", g.array(b_value, "B"), dot)
+
+
+def sddmm(inner: int = 64) -> Kernel:
+    g = Graph()
+    g.write(*sddmm_into(g, inner))
+
+    def operands(n: int) -> dict[str, Any]:
+        random = np.random.default_rng(3)
+        factors = {"C.values": random.random(n * inner), "D.values": random.random(n * inner)}
+        return matrix(n, n, 0.05, 4, "B") | factors
+
+    return Kernel("SDDMM", g.builder.build(), operands)
+
+
+def elementwise_add() -> Kernel:
+    """X = B + C, both 10 % dense."""
+    g = Graph()
+    (b_i, b_ref), (c_i, c_ref) = g.scan(g.root(), "B.0"), g.scan(g.root(), "C.0")
+    i, b_ref, c_ref = g.builder.node("union", b_i, c_i, b_ref, c_ref)
+    (b_j, b_value), (c_j, c_value) = g.scan(b_ref, "B.1"), g.scan(c_ref, "C.1")
+    j, b_value, c_value = g.builder.node("union", b_j, c_j, b_value, c_value)
+    g.write([i, j], g.alu("add", g.array(b_value, "B"), g.array(c_value, "C")))
+    return Kernel(
+        "add", g.builder.build(), lambda n: matrix(n, n, 0.1, 5, "B") | matrix(n, n, 0.1, 6, "C")
+    )
+
+
+def many_sddmm(copies: int, inner: int = 64) -> Program:
+    """Independent copies of SDDMM side by side: a graph of about 20 nodes a copy."""
+    g = Graph()
+    for copy in range(copies):
+        crds, val = sddmm_into(g, inner)
+        for level, crd in enumerate(crds):
+            g.builder.node("write_coordinates", crd, output=f"X{copy}.{level}")
+        g.builder.node("write_values", val, output=f"X{copy}")
+    return g.builder.build()
