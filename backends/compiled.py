@@ -52,11 +52,6 @@ class TensorSpec:
     dtype: str
     """The NumPy name of the element type."""
 
-    @property
-    def known_shape(self) -> tuple[int | None, ...]:
-        """The sizes that do not depend on the arguments."""
-        return tuple(size if isinstance(size, int) else None for size in self.shape)
-
     def __str__(self) -> str:
         sizes = " x ".join(str(size) for size in self.shape) or "scalar"
         return f"{self.name}: {sizes} {self.dtype}, {self.format}"

@@ -57,8 +57,14 @@ def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[objec
             f"the program takes {len(names)} arguments ({', '.join(names)}), but the inputs hold "
             f"{len(tensors)} tensors ({', '.join(tensors)}); give each argument by its name"
         )
+    sizes: dict[int | str, int] = {}
+    for (_, tensor), spec in zip(chosen, specs, strict=True):
+        if not isinstance(tensor, StoredMatrix):
+            sizes |= zip(spec.shape, tensor.shape, strict=False)
     return [
-        tensor.storage(name, spec.known_shape) if isinstance(tensor, StoredMatrix) else tensor
+        tensor.storage(name, tuple(sizes.get(size, size) for size in spec.shape))
+        if isinstance(tensor, StoredMatrix)
+        else tensor
         for (name, tensor), spec in zip(chosen, specs, strict=True)
     ]
 

@@ -36,14 +36,17 @@ class StoredMatrix:
     values: Array
     shape: tuple[int, ...] | None
 
-    def storage(self, name: str, shape: tuple[int | None, ...] | None = None) -> Storage:
-        """Return the matrix in CSR; `shape` tells the columns if the file does not."""
-        rows = len(self.pointers) - 1
-        if self.shape is not None:
-            sizes = self.shape
-        elif shape is not None and len(shape) == 2 and shape[1] is not None:
-            sizes = (rows, shape[1])
-        else:
+    def storage(self, name: str, shape: tuple[int | str, ...] = ()) -> Storage:
+        """
+        Return the matrix in CSR; `shape` tells the columns if the file does not.
+
+        A size that is a name is unknown. Raises `InputError` if the columns are, or if the arrays
+        are no matrix.
+        """
+        sizes: tuple[int, ...] | None = self.shape
+        if sizes is None and len(shape) == 2 and isinstance(shape[1], int):
+            sizes = (len(self.pointers) - 1, shape[1])
+        if sizes is None:
             raise InputError(f"{name} is a CSR matrix of unknown width; add an array {name}_shape")
         return storage_of(
             from_compressed(sizes, CSR, self.pointers, self.indices, self.values), name=name

@@ -109,6 +109,20 @@ def test_inputs_by_order_come_from_several_files(capsys: pytest.CaptureFixture[s
         np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
 
 
+def test_the_width_of_a_triple_follows_from_the_other_inputs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dynamic = SPMV.replace("4x3x", "?x?x").replace("tensor<3x", "tensor<?x")
+    dynamic = dynamic.replace("tensor<4x", "tensor<?x").replace(
+        "tensor.empty()", "tensor.empty(%n)"
+    )
+    sizes = "%zero_index = arith.constant 0 : index\n  "
+    sizes += "%n = tensor.dim %A, %zero_index : tensor<?x?xf64, #CSR>\n  %empty"
+    Path("dynamic.mlir").write_text(dynamic.replace("%empty", sizes, 1))
+    report(capsys, "dynamic.mlir", "--inputs", "inputs.npz", "--outputs", "y.npz")
+    np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
 def test_an_input_file_can_be_given_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("vector.npy", VECTOR)
     np.save("matrix.npy", MATRIX)

@@ -15,7 +15,7 @@ from headrace.storage.levels import Storage
 MATRIX: Any = scipy.sparse.csr_array(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]))
 
 
-def dense(tensor: object, name: str = "A", shape: tuple[int | None, ...] | None = None) -> Any:
+def dense(tensor: object, name: str = "A", shape: tuple[int | str, ...] = ()) -> Any:
     match tensor:
         case StoredMatrix():
             return tensor.storage(name, shape).to_dense()
