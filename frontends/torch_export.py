@@ -172,14 +172,15 @@ class _Importer:
 
     def add_arguments(self) -> None:
         """The user's tensors first, then the parameters and buffers that are used."""
-        user = set(cast(Sequence[str], self.program.graph_signature.user_inputs))
+        signature = self.program.graph_signature
+        user, tokens = set(cast(Sequence[str], signature.user_inputs)), signature.input_tokens
         placeholders = [node for node in self.program.graph.nodes if node.op == "placeholder"]
         for node in placeholders:
             if node.name in user and tracing.is_tensor(node.meta.get("val")):
                 self.values[node] = self.input(node, self.signature.examples[len(self.inputs)])
                 self.inputs.append(node.name)
         for node in placeholders:
-            if node.name not in user and node.users:
+            if node.name not in user and node.users and node.name not in tokens:
                 self.values[node] = self.parameter(node)
 
     def format(self, name: str, tensor: "torch.Tensor") -> Format:
