@@ -1,6 +1,7 @@
 """`headrace run`: compile a source, simulate it, report cycles and results."""
 
 import argparse
+import sys
 import time
 from io import StringIO
 from pathlib import Path
@@ -20,6 +21,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     start = time.perf_counter()
     check_target(options.target)
+    if options.timing_only and options.outputs:
+        raise InputError("with --timing-only there are no values for --outputs; leave one out")
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
@@ -37,12 +40,16 @@ def run(options: argparse.Namespace) -> int:
             timing_only=options.timing_only,
         )
     _write_files(options, program, result, module)
-    report = {**result.summary(), "wall_seconds": time.perf_counter() - start}
+    seconds = time.perf_counter() - start
     if options.json:
-        print_json(report)
+        print_json({**result.summary(), "wall_seconds": seconds})
     else:
         _print(program, result)
-    return 1 if options.outputs and not result.outputs else 0
+        print(f"simulated in {result.simulate_seconds:.3g} s, {seconds:.3g} s in all")
+    if options.outputs and result.deadlock is not None:
+        print(f"error: '{options.outputs}' is not written, see the deadlock", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], ModuleOp | None]:
@@ -79,7 +86,7 @@ def _write_files(
         text = StringIO()
         DotTarget().emit(make_context(), module, text)
         write_text(options.dot, text.getvalue())
-    if options.outputs and result.outputs:
+    if options.outputs and result.deadlock is None:
         dense = [stored.to_dense() for stored in result.storages]
         names = [specification.name for specification in program.results]
         write_arrays(options.outputs, dict(zip(names, dense, strict=True)))

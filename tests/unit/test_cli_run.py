@@ -12,6 +12,7 @@ import scipy.io
 import scipy.sparse
 
 from headrace.cli.main import main
+from headrace.frontends.einsum import import_einsum
 
 SPMV = """\
 #CSR = #sparse_tensor.encoding<{ map = (d0, d1) -> (d0 : dense, d1 : compressed) }>
@@ -177,10 +178,20 @@ def test_a_machine_slows_the_memory_down(capsys: pytest.CaptureFixture[str]) -> 
     assert slow["cycles"] > free["cycles"] + 500
 
 
-def test_a_deadlock_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz", "--depth", "1", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["deadlock"] is None or result["outputs"] == []
+def test_a_deadlock_is_a_result_but_leaves_no_outputs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("gustavson.mlir").write_text(str(import_einsum("Y(i,k) = A(i,j) * X(j,k)", {"A": "csr"})))
+    np.savez("wide.npz", A=MATRIX, X=np.ones((3, 5)))
+    arguments = ("gustavson.mlir", "--inputs", "wide.npz", "--depth", "1")
+    result = report(capsys, *arguments)
+    assert result["outputs"] == []
+    assert "channels of depth 2 are enough" in result["deadlock"]["explanation"]
+    assert main(["run", *arguments, "--outputs", "y.npz"]) == 1
+    captured = capsys.readouterr()
+    assert "deadlock: " in captured.out
+    assert captured.err == "error: 'y.npz' is not written, see the deadlock\n"
+    assert not Path("y.npz").exists()
 
 
 # What is refused
@@ -206,6 +217,7 @@ def test_a_deadlock_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "spmv.mlir", "--depth", "deep"], "'deep' is not a whole number"),
         (["run", "spmv.mlir", "--inputs", "inputs.npz", "--memory", "fast"], "no memory 'fast'"),
         (["run", "spmv.mlir", "--inputs", "inputs.npz", "--machine", "no.toml"], "'no.toml'"),
+        (["run", "spmv.mlir", "--timing-only", "--outputs", "y.npz"], "leave one out"),
         (["run", "spmv.mlir", "--colour"], "unrecognized arguments: --colour"),
         (["walk"], "invalid choice: 'walk'"),
         ([], "the following arguments are required"),
