@@ -53,7 +53,13 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("source", metavar="SOURCE")
     run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, or pass spec")
-    run.add_argument("--inputs", nargs="+", default=[], metavar="X.npz", help="argument tensors")
+    run.add_argument(
+        "--inputs",
+        action="append",
+        default=[],
+        metavar="X.npz",
+        help="argument tensors; repeatable",
+    )
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
     run.add_argument("--machine", metavar="M.toml", help="machine description")
     run.add_argument("--memory", metavar="MODEL", help="ledger, exact or parity")

@@ -106,7 +106,8 @@ def test_inputs_by_order_come_from_several_files(capsys: pytest.CaptureFixture[s
     scipy.sparse.save_npz("matrix.npz", CSR)
     np.save("vector.npy", VECTOR)
     for files in (["matrix.mtx", "vector.npy"], ["matrix.npz", "vector.npy"]):
-        report(capsys, "spmv.mlir", "--inputs", *files, "--outputs", "y.npz")
+        inputs = [word for file in files for word in ("--inputs", file)]
+        report(capsys, *inputs, "spmv.mlir", "--outputs", "y.npz")
         np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
 
 
@@ -127,7 +128,8 @@ def test_the_width_of_a_triple_follows_from_the_other_inputs(
 def test_an_input_file_can_be_given_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("vector.npy", VECTOR)
     np.save("matrix.npy", MATRIX)
-    report(capsys, "spmv.mlir", "--inputs", "x=vector.npy", "A=matrix.npy", "--outputs", "y.npz")
+    inputs = ("--inputs", "x=vector.npy", "--inputs", "A=matrix.npy")
+    report(capsys, "spmv.mlir", *inputs, "--outputs", "y.npz")
     np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
 
 
