@@ -1,10 +1,16 @@
 """The primitives by name, and which of them serves a node."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.kernel import Variant
-from headrace.simulators.stream.primitive import Constant, Primitive
+from headrace.simulators.stream.primitive import (
+    ARRAY_KINDS,
+    NUMBER_KINDS,
+    OUTPUT_KINDS,
+    Constant,
+    Primitive,
+)
 from headrace.simulators.stream.primitives import (
     accumulate,
     accumulate_tree,
@@ -93,8 +99,8 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
     """
     The variant that runs a node of `kind` with `inputs` input streams.
 
-    Raises `ProgramError` for an unknown kind, a wrong number of streams, an unknown or missing
-    parameter, or a combination that the primitive rejects.
+    Raises `ProgramError` for an unknown kind, a wrong number of streams, or an unknown, missing or
+    unsuitable parameter.
     """
     if kind == "accumulate":
         kind = "accumulate_vector" if inputs == 3 else "accumulate_tree"
@@ -107,29 +113,41 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
         )
     primitive = CATALOGUE[kind]
     n = primitive.arity(inputs)
-    lanes = parameters.get("lanes")
     if n is None:
+        lanes = parameters.get("lanes")
         n = lanes if isinstance(lanes, int) else 0
-    statics: list[tuple[str, Constant]] = []
+    order = parameters.get("order", n)
+    if kind.startswith("accumulate") and order != n:
+        raise ProgramError(f"an accumulator of order {order} does not have {inputs} inputs")
+    _check_parameters(primitive, parameters)
+    return Variant(primitive, n, tuple(_statics(primitive, parameters)))
+
+
+def _check_parameters(primitive: Primitive, parameters: Mapping[str, object]) -> None:
+    known = {argument.name for argument in (*primitive.parameters, *primitive.statics)}
+    if unknown := set(parameters) - known - {"lanes", "order", "output", "rows", "columns"}:
+        raise ProgramError(
+            f"{primitive.name} has no parameter '{min(unknown)}'; it has "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+    for argument in primitive.parameters:
+        needed = argument.kind in (*ARRAY_KINDS, *NUMBER_KINDS) and argument.default is None
+        if needed and argument.name not in parameters:
+            raise ProgramError(f"{primitive.name} needs the parameter '{argument.name}'")
+        if argument.kind in OUTPUT_KINDS and "output" not in parameters:
+            raise ProgramError(
+                f"{primitive.name} needs output=, the name of the array that it writes"
+            )
+
+
+def _statics(
+    primitive: Primitive, parameters: Mapping[str, object]
+) -> Iterator[tuple[str, Constant]]:
+    """The constants of a node, defaults included."""
     for argument in primitive.statics:
         value = parameters.get(argument.name, argument.default)
         if not isinstance(value, int if argument.kind == "StaticInt" else str):
             raise ProgramError(
-                f"{kind} needs a constant '{argument.name}', but was given {value!r}"
+                f"{primitive.name} needs a constant '{argument.name}', but was given {value!r}"
             )
-        statics.append((argument.name, value))
-    order = parameters.get("order", n)
-    if kind.startswith("accumulate") and order != n:
-        raise ProgramError(f"an accumulator of order {order} does not have {inputs} inputs")
-    known = {a.name for a in primitive.parameters} | {a.name for a in primitive.statics}
-    if unknown := set(parameters) - known - {"lanes", "order", "output", "rows", "columns"}:
-        raise ProgramError(
-            f"{kind} has no parameter '{min(unknown)}'; it has {', '.join(sorted(known)) or 'none'}"
-        )
-    for argument in primitive.parameters:
-        bound = argument.kind in ("Ints", "Floats", "Int", "Float") and argument.default is None
-        if bound and argument.name not in parameters:
-            raise ProgramError(f"{kind} needs the parameter '{argument.name}'")
-        if argument.kind.endswith("Output") and "output" not in parameters:
-            raise ProgramError(f"{kind} needs output=, the name of the array that it writes")
-    return Variant(primitive, n, tuple(statics))
+        yield argument.name, value

@@ -303,7 +303,7 @@ class ChannelFunction(Function):
             "end": layout.END,
             "filled": layout.FILLED,
             "first": layout.HEAD if reads else layout.TAIL,
-            **({"response": layout.RESPONSE} if reads else {"latency": layout.LATENCY}),
+            **({"response": layout.RESPONSE} if reads else {}),
         }
         for name, index in words.items():
             yield from _word(f"{port}.{name}", index, record=f"%{port}.record")

@@ -51,6 +51,10 @@ def generate(variant: Variant) -> Kernel:
     )
 
 
+LATENCY = 1
+"""Cycles from the clock of the sender to the stamp of a token."""
+
+
 class _StepFunction(ExpressionFunction):
     """Adds statements."""
 
@@ -341,7 +345,7 @@ class _StepFunction(ExpressionFunction):
         if at is not None:
             self.write("send.at", self.value(at))
         tail = self.wait_room(port, call.lineno)
-        stamp = self.let(f"add i64 {self.get('t')}, %{port}.latency")
+        stamp = self.let(f"add i64 {self.get('t')}, {LATENCY}")
         if at is not None:
             stamp = self.let(
                 f"call i64 @llvm.smax.i64(i64 {stamp}, i64 {self.read('send.at').text})"

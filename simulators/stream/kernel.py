@@ -1,5 +1,6 @@
 """What is compiled (a variant of a primitive) and what comes out (a kernel)."""
 
+import functools
 from dataclasses import dataclass
 
 from headrace.simulators.stream.primitive import Argument, Constant, Primitive
@@ -31,15 +32,15 @@ class Variant:
     trace: bool = False
     """Record when the node is busy."""
 
-    @property
+    @functools.cached_property
     def inputs(self) -> tuple[str, ...]:
         return self.primitive.ports(self.n, inputs=True)
 
-    @property
+    @functools.cached_property
     def outputs(self) -> tuple[str, ...]:
         return self.primitive.ports(self.n, inputs=False)
 
-    @property
+    @functools.cached_property
     def parameters(self) -> tuple[Argument, ...]:
         """The parameters of the primitive, then the arrays of records."""
         names = [MOVES + port for port in (*self.inputs, *self.outputs)] if self.moves else []

@@ -5,8 +5,7 @@ A primitive is a Python function over ports and parameters. Its body is sequenti
 tokens, sends tokens, and lets its own clock tick. The functions declared here are its only
 verbs; they have no body because `codegen` compiles them (and `coroutines` interprets them).
 
-The clock of a node starts at 0 and moves only as follows (latency and response 1 unless the
-channel says otherwise):
+The clock of a node starts at 0 and moves only as follows:
 
 * `peek` waits for a token and moves the clock to the token's stamp if that is later;
 * `take` is `peek`, then removes the token, which frees its slot one cycle later;

@@ -42,14 +42,13 @@ BASE, END = 0, 1
 HEAD, TAIL = 2, 3
 FILLED = 4
 """Bytes of the ring that hold tokens."""
-LATENCY = 5
-RESPONSE = 6
+RESPONSE = 5
 """Cycles until a slot is free after its token was taken; hugely negative if unbounded."""
-PUSHED = 7
+PUSHED = 6
 """Bytes pushed so far."""
-DISCARD = 8
+DISCARD = 7
 """1 if nobody reads the channel; its ring has a single slot, overwritten by every send."""
-CHANNEL_WORDS = 10
+CHANNEL_WORDS = 8
 
 NEVER_BINDS = -(1 << 60)
 """RESPONSE of an unbounded channel."""

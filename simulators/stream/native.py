@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -110,14 +111,17 @@ class Machine:
         self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self.target)
         self.folder = cache_folder()
         self.addresses: dict[str, int] = {}
+        self.lock = threading.Lock()
 
     def load(self, symbol: str, text: str) -> int:
         """The address of function `symbol` of a module of LLVM IR."""
-        if symbol not in self.addresses:
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.object_code(text)))
-            self.engine.finalize_object()
-            self.addresses[symbol] = int(self.engine.get_function_address(symbol))
-        return self.addresses[symbol]
+        with self.lock:
+            if symbol not in self.addresses:
+                code = self.object_code(text)
+                self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+                self.engine.finalize_object()
+                self.addresses[symbol] = int(self.engine.get_function_address(symbol))
+            return self.addresses[symbol]
 
     def object_code(self, text: str) -> bytes:
         key = "\n".join((llvmlite.__version__, self.cpu, self.features, text))

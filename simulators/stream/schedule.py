@@ -279,7 +279,6 @@ class Run:
         ring[1 : 2 * len(initial) : 2] = initial
         self.rings[channel] = ring
         self.point_at_ring(channel, len(initial))
-        record[layout.LATENCY] = 1
         record[layout.RESPONSE] = 1 if capacity else layout.NEVER_BINDS
         record[layout.DISCARD] = self.readers[channel] is None
 
