@@ -270,7 +270,7 @@ def _leaves(value: object) -> list[object]:
         return [leaf for one in cast("dict[str, object]", value).values() for leaf in _leaves(one)]
     if isinstance(value, tuple | list):
         items = cast("Sequence[object]", value)
-        if isinstance(value, tuple) or any(hasattr(item, "shape") for item in items):
+        if isinstance(value, tuple) or any(getattr(item, "shape", ()) for item in items):
             return [leaf for item in items for leaf in _leaves(item)]
     return [value]
 

@@ -191,6 +191,7 @@ def test_layout_changes_run_between_graphs() -> None:
         MATRIX.astype(np.float32),
         MATRIX.astype(int),
         MATRIX.tolist(),
+        [[np.float64(value) for value in row] for row in MATRIX],
         scipy.sparse.csr_array(MATRIX),
         scipy.sparse.csc_matrix(MATRIX),
         Storage.from_dense(MATRIX, Format.parse("dcsc", 2)),
