@@ -4,7 +4,9 @@ Functions that are composed of several primitive tensor operations.
 Each primitive becomes one `linalg.generic`, so that a scheduler sees every kernel; all of them
 carry one `headrace.composite` name. Softmax is dense: every element takes part, and a row of
 minus infinities is undefined (NaN). Masked softmax is `mask_out`, then `softmax` with
-`empty=True`: a row of which nothing is left is 0, as in PyTorch's attention.
+`empty=True`: a row of which nothing is left is 0, as in PyTorch's attention. The same goes for a
+softmax of what a sparse mask leaves; PyTorch gives NaN for its empty rows, which would have to be
+visited only to be filled with NaN.
 """
 
 import math
@@ -12,9 +14,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import AnyFloat, i1
-from xdsl.ir import SSAValue
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, i1
+from xdsl.dialects.linalg.ops import GenericOp
+from xdsl.ir import BlockArgument, SSAValue
 
+from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import scalars
 from headrace.frontends.builder import EntryBuilder, View
 from headrace.frontends.scalars import Scalars
@@ -123,6 +128,40 @@ def mask_out(emit: EntryBuilder, x: View, mask: View) -> View:
         return s.select(s.nonzero(allowed), value, s.constant(-math.inf, value.type))
 
     return emit.elementwise([x, mask], body)
+
+
+def is_masked_sparsely(x: View) -> bool:
+    """
+    Whether `x` is minus infinity wherever a sparse tensor stores nothing.
+
+    Seen through at most comparisons of the mask: `x.masked_fill(mask == 0, -inf)`.
+    """
+    op = x.base.owner
+    if not isinstance(op, GenericOp):
+        return False
+    choice = op.body.block.last_op
+    select = choice.operands[0].owner if choice is not None else None
+    if not isinstance(select, arith.SelectOp) or not isinstance(select.cond, BlockArgument):
+        return False
+    return any(map(_is_minus_infinity, (select.lhs, select.rhs))) and _is_sparse(
+        op.inputs[select.cond.index]
+    )
+
+
+def _is_minus_infinity(value: SSAValue) -> bool:
+    op = value.owner
+    return (
+        isinstance(op, arith.ConstantOp)
+        and isinstance(op.value, FloatAttr)
+        and op.value.value.data == -math.inf
+    )
+
+
+def _is_sparse(value: SSAValue) -> bool:
+    if not format_of(value.type).is_dense:
+        return True
+    op = value.owner
+    return isinstance(op, GenericOp) and len(op.inputs) == 1 and _is_sparse(op.inputs[0])
 
 
 def mean(emit: EntryBuilder, x: View, dimensions: Sequence[int]) -> View:

@@ -118,7 +118,8 @@ def vector_norm(
 
 @lowers("aten.softmax.int", "aten._softmax.default")
 def softmax(c: Call, x: View, dim: int, dtype: Any = None) -> View:
-    return composed.softmax(c.emit, cast_to_result(c, x), dimension(dim, x.rank))
+    masked = composed.is_masked_sparsely(x)
+    return composed.softmax(c.emit, cast_to_result(c, x), dimension(dim, x.rank), empty=masked)
 
 
 @lowers("aten.log_softmax.int", "aten._log_softmax.default")

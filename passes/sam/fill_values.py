@@ -118,14 +118,20 @@ class _Filler:
                 return self.full(operand, expression.over), fill
             case Reduce():
                 operand, fill = self.done[expression.operand]
-                if fill != _IDENTITY[expression.op]:
-                    # A maximum of equal fills is that fill, but a sum depends on their number.
+                skips = fill == _IDENTITY[expression.op]
+                if not skips or (fill != 0 and self.accumulates(expression)):
+                    # A maximum of equal fills is that fill, but a sum depends on their number. An
+                    # accumulator gives nothing, which reads as 0, where it got nothing.
                     everywhere = expression.op == "add"
                     operand = self.full(operand, None if everywhere else self.inside(expression))
                     fill = 0.0 if everywhere else fill
                 return self.expressions.reduce(expression.op, expression.over, operand), fill
             case Map():
                 return self.map(expression)
+
+    def accumulates(self, reduce: Reduce) -> bool:
+        """Whether an axis of the result lies inside the reduced axes."""
+        return self.inside(reduce) != reduce.over
 
     def inside(self, reduce: Reduce) -> frozenset[Axis]:
         """The reduced axes and those inside them, along which a fill could be the maximum."""
@@ -159,12 +165,9 @@ class _Filler:
         if op in _ANNIHILATED and len(operands) == 2:
             killed = {k: _ANNIHILATED[op](k, fill) for k, fill in enumerate(fills)}
             killers = tuple(k for k in every if killed[k] is not None)
-            if len({killed[k] for k in killers}) > 1:
-                # Both skip infinity, as a masked row and its maximum do. Follow the one whose
-                # coordinates the other has: what remains is a row without any entry.
-                killers = tuple(k for k in every if self.covers(operands[k], operands[1 - k]))[:1]
-            if killers:
-                value = killed[killers[0]]
+            values = {killed[k] for k in killers}
+            if len(values) == 1:
+                (value,) = values
                 assert value is not None
                 return Support("intersect", killers), value
         return Support("union", every), evaluate_scalar(op, fills, scalar)

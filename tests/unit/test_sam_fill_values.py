@@ -2,7 +2,7 @@
 
 import math
 
-from headrace.passes.sam.expression import Expression, Expressions, Full
+from headrace.passes.sam.expression import Expression, Expressions, Full, Map, Reduce
 from headrace.passes.sam.fill_values import Support, fill_in
 
 ROW, COLUMN = 0, 1
@@ -94,15 +94,35 @@ def test_a_maximum_over_an_outer_axis_visits_every_coordinate_inside_it():
     assert result is sketch.make.reduce("max", {COLUMN}, sketch.make.full(sketch.x, {ROW, COLUMN}))
 
 
-def test_a_softmax_of_minus_infinity_outside_a_mask_stays_on_the_mask():
+def test_a_guarded_softmax_of_minus_infinity_outside_a_mask_stays_on_the_mask():
     sketch = Sketch()
     make = sketch.make
     masked = make.map("mask", (sketch.x, sketch.m), -math.inf)
-    shifted = make.map("sub", (masked, make.reduce("max", {COLUMN}, masked)))
-    weight = make.map("exp", (shifted,))
-    softmax = make.map("div", (weight, make.reduce("add", {COLUMN}, weight)))
+    peak = make.map("max", (make.reduce("max", {COLUMN}, masked),), -1e308)
+    weight = make.map("exp", (make.map("sub", (masked, peak)),))
+    total = make.map("max", (make.reduce("add", {COLUMN}, weight),), 1.0)
+    softmax = make.map("div", (weight, total))
     result, supports = sketch.filled(softmax)
     assert result is softmax
     assert supports[masked] == Support("union", (1,))
-    assert supports[shifted].operands[0] == 0
     assert supports[softmax] == Support("union", (0,))
+
+
+def test_minus_infinity_less_minus_infinity_is_visited_in_full():
+    sketch = Sketch()
+    masked = sketch.make.map("mask", (sketch.x, sketch.m), -math.inf)
+    peak = sketch.make.reduce("max", {COLUMN}, masked)
+    result, _ = sketch.filled(sketch.make.map("sub", (masked, peak)))
+    assert isinstance(result, Full)
+
+
+def test_a_maximum_of_minus_infinities_that_leaves_an_accumulator_is_visited_in_full():
+    sketch = Sketch()
+    masked = sketch.make.map("mask", (sketch.x, sketch.m), -math.inf)
+    sketch.order = (COLUMN, ROW)
+    result, _ = sketch.filled(
+        sketch.make.map("exp", (sketch.make.reduce("max", {COLUMN}, masked),))
+    )
+    (peak,) = result.operands if isinstance(result, Map) else ()
+    assert isinstance(peak, Reduce)
+    assert isinstance(peak.operand, Full)
