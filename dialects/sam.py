@@ -262,8 +262,9 @@ class RegionOp(IRDLOperation):
     """
     Tensor operations that become one stream graph.
 
-    `priority` ranks the axes in the order in which their loops are nested; `copies` says
-    whether operands may be stored once more in another order (any) or not (none).
+    Its body reads only its block arguments, which become the operands of the graph. `priority`
+    ranks the axes in the order in which their loops are nested; `copies` says whether operands
+    may be stored once more in another order (any) or not (none).
     """
 
     name = "sam.region"
@@ -274,7 +275,9 @@ class RegionOp(IRDLOperation):
     outputs = var_result_def(AnyTensorTypeConstr)
     body = region_def("single_block")
 
-    traits = traits_def(RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp))
+    traits = traits_def(
+        IsolatedFromAbove(), RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp)
+    )
     assembly_format = (
         "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? attr-dict-with-keyword "
         "`:` functional-type($inputs, $outputs) $body"

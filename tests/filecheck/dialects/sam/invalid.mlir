@@ -444,3 +444,13 @@ sam.region() copies "some" : () -> () {
   sam.yield
 }
 // CHECK: 'sam.region' has copies 'some'; use 'none' or 'any'
+
+// -----
+
+// A region reads only what it is given
+%0, %1 = "test.op"() : () -> (tensor<4xf64>, tensor<4xf64>)
+%2 = sam.region(%0) : (tensor<4xf64>) -> tensor<4xf64> {
+^bb0(%a: tensor<4xf64>):
+  sam.yield %1 : tensor<4xf64>
+}
+// CHECK: Operation using value defined out of its IsolatedFromAbove parent
