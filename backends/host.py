@@ -40,6 +40,7 @@ from headrace.backends.steps import (
 from headrace.dialects.sparse_tensor import ConvertOp, format_of
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
+from headrace.storage.windows import kept_dimensions
 
 
 class Names:
@@ -171,7 +172,8 @@ def unsupported(op: Operation, where: str) -> InputError:
 
 
 def _convert(op: Any, names: Names) -> HostStep:
-    return ConvertStep(names[op.operands[0]], names.add(op.results[0]), _format(op))
+    source, result = op.operands[0], op.results[0]
+    return ConvertStep(names[source], names.add(result), _format(op), shape_of(result))
 
 
 def _collapse(op: tensor.CollapseShapeOp, names: Names) -> HostStep:
@@ -191,9 +193,8 @@ def _expand(op: tensor.ExpandShapeOp, names: Names) -> HostStep:
 
 def _extract_slice(op: tensor.ExtractSliceOp, names: Names) -> HostStep:
     sizes = names.mixed(op.static_sizes, op.sizes)
-    kept = list(sizes)
-    while len(kept) > len(shape_of(op.result)):
-        kept.remove(1)
+    known = shape_of(op.result)
+    kept = kept_dimensions(op.static_sizes.get_values(), known)
     return SliceStep(
         names[op.source],
         names.add(op.result),
@@ -201,7 +202,7 @@ def _extract_slice(op: tensor.ExtractSliceOp, names: Names) -> HostStep:
         names.mixed(op.static_offsets, op.offsets),
         sizes,
         names.mixed(op.static_strides, op.strides),
-        tuple(kept),
+        tuple(n if n >= 0 else sizes[d] for n, d in zip(known, kept, strict=True)),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headrace.storage.levels import Array, Format, Storage
+from headrace.storage.windows import expect_shape, kept_dimensions, window
 
 Environment = MutableMapping[str, Storage]
 
@@ -52,9 +53,14 @@ class ConvertStep(_OneSource):
     source: str
     result: str
     format: Format
+    shape: tuple[int, ...] | None = None
+    """The sizes that the tensor must have, if the program says so; below 0 where it does not."""
 
     def run(self, tensors: Environment) -> None:
-        tensors[self.result] = tensors[self.source].convert(self.format)
+        source = tensors[self.source]
+        if self.shape is not None:
+            expect_shape(f"'{self.source}'", source.shape, self.shape)
+        tensors[self.result] = source.convert(self.format)
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,11 @@ class SliceStep(_OneSource):
     """The shape of the result; it may leave out dimensions of size 1."""
 
     def run(self, tensors: Environment) -> None:
-        window = _window(self.offsets, self.sizes, self.strides, tensors)
-        dense = tensors[self.source].to_dense()[window].reshape(resolve(self.shape, tensors))
-        tensors[self.result] = Storage.from_dense(dense, self.format)
+        source = tensors[self.source].to_dense()
+        index = _window(self.offsets, self.sizes, self.strides, source.shape, tensors)
+        shape = resolve(self.shape, tensors)
+        kept_dimensions(resolve(self.sizes, tensors), shape)
+        tensors[self.result] = Storage.from_dense(source[index].reshape(shape), self.format)
 
 
 @dataclass(frozen=True)
@@ -110,8 +118,11 @@ class InsertStep:
 
     def run(self, tensors: Environment) -> None:
         dense = tensors[self.destination].to_dense().copy()
-        window = _window(self.offsets, self.sizes, self.strides, tensors)
-        dense[window] = tensors[self.source].to_dense().reshape(dense[window].shape)
+        index = _window(self.offsets, self.sizes, self.strides, dense.shape, tensors)
+        source = tensors[self.source].to_dense()
+        sizes = resolve(self.sizes, tensors)
+        kept_dimensions(sizes, source.shape)
+        dense[index] = source.reshape(sizes)
         tensors[self.result] = Storage.from_dense(dense, self.format)
 
 
@@ -164,12 +175,8 @@ def _window(
     offsets: Sequence[Size],
     sizes: Sequence[Size],
     strides: Sequence[Size],
+    shape: Sequence[int],
     tensors: Mapping[str, Storage],
 ) -> tuple[slice, ...]:
-    numbers = zip(
-        resolve(offsets, tensors), resolve(sizes, tensors), resolve(strides, tensors), strict=True
-    )
-    return tuple(
-        slice(start, start + (size - 1) * stride + 1 if size else start, stride)
-        for start, size, stride in numbers
-    )
+    first, counts, steps = (resolve(part, tensors) for part in (offsets, sizes, strides))
+    return window(first, counts, steps, shape)

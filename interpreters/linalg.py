@@ -26,6 +26,7 @@ from headrace.dialects import sparse_tensor
 from headrace.interpreters.scalars import REDUCTIONS, constant, dtype, evaluate
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Storage
+from headrace.storage.windows import expect_shape, kept_dimensions, window
 
 Array: TypeAlias = npt.NDArray[Any]
 Values: TypeAlias = dict[SSAValue, Array]
@@ -87,6 +88,8 @@ def _run(op: Operation, values: Values) -> Array:
             maps = [AffineMap.identity(rank), AffineMap(rank, 0, kept)]
             return _structured(op.region.block, maps, operands, values)
         case sparse_tensor.ConvertOp() | tensor.CastOp():
+            wanted = cast(AnyTensorType, op.results[0].type).get_shape()
+            expect_shape(f"the operand of {op.name}", operands[0].shape, wanted)
             return operands[0]
         case tensor.EmptyOp():
             shape = _fill_in(op.tensor.type.get_shape(), operands)
@@ -132,17 +135,9 @@ def _extract_slice(op: tensor.ExtractSliceOp, values: Values) -> Array:
         )
     )
     source = values[op.source]
-    windows: list[slice] = []
-    for offset, size, stride, extent in zip(offsets, sizes, strides, source.shape, strict=True):
-        last = offset + (size - 1) * stride
-        if offset < 0 or (size and last >= extent):
-            raise InputError(f"tensor.extract_slice reads element {last} of {extent}")
-        windows.append(slice(offset, offset + size * stride, stride))
-    rank = len(op.result.type.get_shape())
-    taken = source[tuple(windows)]
-    if rank == taken.ndim:
-        return taken
-    return taken.reshape([size for size in taken.shape if size != 1])
+    kept = kept_dimensions(sizes, op.result.type.get_shape())
+    taken = source[window(offsets, sizes, strides, source.shape)]
+    return taken.reshape([sizes[dimension] for dimension in kept])
 
 
 def _structured(

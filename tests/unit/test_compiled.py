@@ -181,6 +181,59 @@ def test_layout_changes_run_between_graphs() -> None:
     assert result.cycles == 0
 
 
+def host_operation(line: str, operand: str, result: str) -> Program:
+    """A program of one operation of the host, `line`, from %x to %y."""
+    text = f"""
+    func.func @main(%x: {operand}) -> {result} {{
+      %zero = arith.constant 0 : index
+      %n = tensor.dim %x, %zero : {operand}
+      {line} : {operand} to {result}
+      func.return %y : {result}
+    }}
+    """
+    return build(parse(text))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (4, 1), (1, 4, 1)])
+def test_a_slice_drops_the_dimensions_that_its_type_lacks(shape: tuple[int, ...]) -> None:
+    x = np.arange(24.0).reshape(2, 4, 3)
+    slice = "%y = tensor.extract_slice %x[1, 0, 2] [1, 4, 1] [1, 1, 1]"
+    result = f"tensor<{'x'.join(map(str, shape))}xf64>"
+    (output,) = host_operation(slice, "tensor<2x4x3xf64>", result).run(x).outputs
+    np.testing.assert_array_equal(output, x[1, :, 2].reshape(shape))
+
+
+@pytest.mark.parametrize(
+    ("line", "result", "message"),
+    [
+        ("%y = tensor.extract_slice %x[2] [3] [1]", "3", "keep it inside the tensor"),
+        ("%y = tensor.extract_slice %x[0] [3] [2]", "3", "keep it inside the tensor"),
+        ("%y = tensor.extract_slice %x[0] [%n] [1]", "7", "a slice of shape 4 cannot have .* 7"),
+        ("%y = tensor.cast %x", "7", "'x' has shape 4, but the program says 7"),
+    ],
+)
+def test_a_size_that_is_wrong_when_the_program_runs_is_refused(
+    line: str, result: str, message: str
+) -> None:
+    program = host_operation(line, "tensor<?xf64>", f"tensor<{result}xf64>")
+    with pytest.raises(InputError, match=message):
+        program.run(np.ones(4))
+
+
+def test_a_window_that_leaves_its_destination_is_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<?xf64>, %s: tensor<2xf64>) -> tensor<?xf64> {
+      %y = tensor.insert_slice %s into %x[3] [2] [1] : tensor<2xf64> into tensor<?xf64>
+      func.return %y : tensor<?xf64>
+    }
+    """
+    program = build(parse(text))
+    (output,) = program.run(np.zeros(5), np.ones(2)).outputs
+    np.testing.assert_array_equal(output, [0, 0, 0, 1, 1])
+    with pytest.raises(InputError, match="keep it inside the tensor"):
+        program.run(np.zeros(4), np.ones(2))
+
+
 # Running
 
 

@@ -337,8 +337,34 @@ func.func @main(%a: tensor<3x4xf64>) -> tensor<4xf64> {
 }
 """
     np.testing.assert_array_equal(run(text, A), A[2])
-    with pytest.raises(InputError, match="reads element 3 of 3"):
+    with pytest.raises(InputError, match=r"reads 1 elements from 3 on .* of size 3"):
         run(text.replace("constant 2", "constant 3"), A)
+
+
+@pytest.mark.parametrize("result", ["4", "1x4", "4x1", "1x4x1"])
+def test_a_slice_drops_the_dimensions_that_its_type_lacks(result: str) -> None:
+    text = f"""
+func.func @main(%a: tensor<2x4x3xf64>) -> tensor<{result}xf64> {{
+  %r = tensor.extract_slice %a[1, 0, 2] [1, 4, 1] [1, 1, 1]
+    : tensor<2x4x3xf64> to tensor<{result}xf64>
+  func.return %r : tensor<{result}xf64>
+}}
+"""
+    a = RNG.standard_normal((2, 4, 3))
+    shape = [int(size) for size in result.split("x")]
+    np.testing.assert_array_equal(run(text, a), a[1, :, 2].reshape(shape))
+
+
+def test_a_cast_to_another_size_is_refused() -> None:
+    text = """
+func.func @main(%a: tensor<?xf64>) -> tensor<7xf64> {
+  %r = tensor.cast %a : tensor<?xf64> to tensor<7xf64>
+  func.return %r : tensor<7xf64>
+}
+"""
+    assert run(text, np.ones(7)).shape == (7,)
+    with pytest.raises(InputError, match="has shape 4, but the program says 7"):
+        run(text, np.ones(4))
 
 
 def test_dynamic_sizes_come_from_the_arguments() -> None:
