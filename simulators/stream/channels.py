@@ -115,14 +115,11 @@ class ChannelFunction(Function):
 
     def leave(self, status: int) -> None:
         """Leave the function for good."""
-        self.pause_cells(status)
-        self.emit("br label %exit")
-        self.block.successors.append("exit")
-
-    def pause_cells(self, status: int) -> None:
         self.node_put(layout.STATUS, str(status))
         self.node_put(layout.WAIT_CELL, self.node_cell(layout.STATUS))
         self.node_put(layout.WAIT_VALUE, str(status))
+        self.emit("br label %exit")
+        self.block.successors.append("exit")
 
     # Clock ---------------------------------------------------------------------------------------
 

@@ -136,8 +136,15 @@ class Run:
 
     def lay_out_arena(self) -> Arena | None:
         """Place the tiles that the program reads; `None` if it has no tiles."""
-        sizes = [dict(kernel.variant.statics).get("tile", 0) for kernel in self.kernels]
-        unit = max(int(size) for size in sizes if isinstance(size, int)) if sizes else 0
+        unit = 0
+        for kernel in self.kernels:
+            statics = dict(kernel.variant.statics)
+            tile, rows, inner, columns = (
+                cast(int, statics.get(name, 0))
+                for name in ("tile", "rows", "inner", "columns")
+            )
+            # A product never reads beyond the arena, whatever the sizes of its operands are.
+            unit = max(unit, tile, rows * inner, inner * columns)
         if not unit:
             return None
         arena = Arena(unit)
@@ -261,7 +268,10 @@ class Run:
             )
         if floats:
             return tokens.canonical(np.ascontiguousarray(array, dtype=np.float64).reshape(-1))
-        return np.ascontiguousarray(array, dtype=np.int64)
+        array = np.ascontiguousarray(array, dtype=np.int64)
+        if where.startswith("'coordinates'") and array.min(initial=0) < 0:
+            raise ProgramError(f"{where} holds {array.min()}; coordinates count from 0")
+        return array
 
     def bind_channel(self, channel: int, capacity: int | None) -> None:
         record = self.channel(channel)

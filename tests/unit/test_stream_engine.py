@@ -179,6 +179,22 @@ def test_reference_outside_the_segments_is_reported() -> None:
         simulate(builder.build(), bound)
 
 
+@pytest.mark.parametrize("segments", [[0, 9], [-1, 1], [2, 1]])
+def test_segments_that_leave_the_coordinates_are_reported(segments: list[int]) -> None:
+    with pytest.raises(SimulationError, match="the segment of reference 0 leaves the coordinates"):
+        simulate(vector_sum(), VECTOR | {"A.0.segments": np.array(segments)})
+
+
+def test_negative_coordinates_are_refused() -> None:
+    with pytest.raises(ProgramError, match=r"'coordinates' of node .* holds -2"):
+        simulate(vector_sum(), VECTOR | {"A.0.coordinates": np.array([1, -2, 3])})
+
+
+def test_empty_program_takes_no_time() -> None:
+    result = simulate(ProgramBuilder().build(), {})
+    assert (result.cycles, result.tokens, result.deadlock) == (0, 0, None)
+
+
 def test_joiner_reports_operands_that_end_differently() -> None:
     builder = ProgramBuilder()
     texts = ("1 S0 S1 D", "1 S1 D")

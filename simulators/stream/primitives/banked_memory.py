@@ -136,6 +136,8 @@ def scan_compressed(
             wait(there)
             position = segments[parent]
             end = segments[parent + 1]
+            if not below(end, len(coordinates) + 1) or not below(position, end + 1):
+                fail("the segment of reference {token} leaves the coordinates", ref, parent)
             while position < end:
                 there = access(coordinates_at + position, coordinate_port, ledger, machine, model)
                 send(crd, coordinates[position], at=there)

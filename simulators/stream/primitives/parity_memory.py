@@ -65,6 +65,8 @@ def scan_compressed(ref: In, crd: Out, child: Out, segments: Ints, coordinates: 
             request(2)
             position = segments[parent]
             end = segments[parent + 1]
+            if not below(end, len(coordinates) + 1) or not below(position, end + 1):
+                fail("the segment of reference {token} leaves the coordinates", ref, parent)
             while position < end:
                 batch_end = position + BATCH
                 if batch_end > end:

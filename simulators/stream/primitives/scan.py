@@ -49,6 +49,8 @@ def scan_compressed(ref: In, crd: Out, child: Out, segments: Ints, coordinates: 
                 fail("reference {token} is outside the segments", ref, parent)
             position = segments[parent]
             end = segments[parent + 1]
+            if not below(end, len(coordinates) + 1) or not below(position, end + 1):
+                fail("the segment of reference {token} leaves the coordinates", ref, parent)
             transfer(2 + end - position)
             while position < end:
                 send(crd, coordinates[position])
