@@ -36,7 +36,7 @@ class RegionLowering:
         self.blocks = block_sizes(region, self.read.results, self.formats)
         results = self.read.results
         if self.blocks:
-            results = tiled(region, self.read.expressions, results)
+            results = tiled(region, self.read.expressions, results, self.read.result_axes)
         self.order: Order = order_of(region, self.read, results, self.formats)
         self.filled: Filled = fill_in(
             self.read.expressions, results, self.order.axes, self.is_dense

@@ -14,7 +14,7 @@ from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects import arith, tensor
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.ops import BroadcastOp, FillOp, ReduceOp
@@ -28,9 +28,9 @@ from headrace.dialects import sam
 
 def is_fusible(op: Operation) -> bool:
     """Whether `op` computes a tensor from tensors element by element or by reduction."""
-    if is_initialiser(op):
+    if is_initialiser(op) or not isinstance(op, LinalgStructuredOperation | ReduceOp | BroadcastOp):
         return False
-    return isinstance(op, LinalgStructuredOperation | ReduceOp | BroadcastOp)
+    return all(isinstance(result.type, TensorType) for result in op.results) and bool(op.results)
 
 
 def is_initialiser(op: Operation) -> bool:
@@ -53,17 +53,25 @@ class Group:
 
     key: str
     ops: list[Operation] = field(default_factory=list)
-    outside: list[Operation] = field(default_factory=list)
-    """Operations that depend on the group but are not fused."""
+    dependent: list[Operation] = field(default_factory=list)
+    """Operations that read the group but are not fused."""
     between: list[Operation] = field(default_factory=list)
-    """Those of `outside` that stand before the last operation of the group."""
+    """Those of `dependent` that stand before the last operation of the group."""
 
     def add(self, op: Operation) -> None:
         self.ops.append(op)
-        self.between = list(self.outside)
+        self.between = list(self.dependent)
+
+    def reaches(self, op: Operation) -> bool:
+        """Whether `op` reads the group or what depends on it."""
+        members = {*self.ops, *self.dependent}
+        return any(owner in members for owner in producers(op))
 
     def accepts(self, op: Operation) -> bool:
-        return not any(owner in self.outside for owner in producers(op))
+        """Whether `op` can join: it needs nothing that has to run between it and the group."""
+        return not any(
+            owner in self.dependent and not is_initialiser(owner) for owner in producers(op)
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class SamFusePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in op.walk():
-            if isinstance(function, FuncOp) and function.body.blocks:
+            if isinstance(function, FuncOp) and len(function.body.blocks) == 1:
                 block = function.body.block
                 erase_unused(block)
                 for group in self.groups(block):
@@ -110,10 +118,8 @@ class SamFusePass(ModulePass):
                     current = Group(keys[op])
                     groups.append(current)
                 current.add(op)
-            elif current is not None and not is_initialiser(op):
-                members = {*current.ops, *current.outside}
-                if any(owner in members for owner in producers(op)):
-                    current.outside.append(op)
+            elif current is not None and current.reaches(op):
+                current.dependent.append(op)
         return groups
 
     def keys(self, fusible: Sequence[Operation]) -> dict[Operation, str]:

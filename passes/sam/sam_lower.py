@@ -4,6 +4,9 @@
 Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 """
 
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -13,6 +16,9 @@ from xdsl.rewriter import Rewriter
 
 from headrace.dialects import sam
 from headrace.passes.sam.lower_region import RegionLowering
+
+FRAMES = 20
+"""More Python frames than reading or evaluating one operation takes."""
 
 
 @dataclass(frozen=True)
@@ -33,4 +39,17 @@ class SamLowerPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
         for region in regions:
-            Rewriter.replace_op(region, *RegionLowering(region, reference=self.reference).run())
+            with _recursion(sum(1 for _ in region.walk())):
+                lowering = RegionLowering(region, reference=self.reference)
+                Rewriter.replace_op(region, *lowering.run())
+
+
+@contextmanager
+def _recursion(operations: int) -> Generator[None]:
+    """Room for walking a chain of `operations`, of which each takes a few Python frames."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + FRAMES * operations)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)

@@ -19,6 +19,7 @@ from headrace.passes.sam.expression import (
     Input,
     Map,
     Reduce,
+    evaluate_scalar,
     walk,
 )
 from headrace.passes.sam.refusal import fail
@@ -47,7 +48,10 @@ def block_sizes(
 
 
 def tiled(
-    region: sam.RegionOp, expressions: Expressions, results: Sequence[Expression]
+    region: sam.RegionOp,
+    expressions: Expressions,
+    results: Sequence[Expression],
+    result_axes: Sequence[tuple[Axis, ...]],
 ) -> list[Expression]:
     """
     The same results computed on tiles.
@@ -61,6 +65,9 @@ def tiled(
             done[expression] = _tiled(region, expressions, expression, visit)
         return done[expression]
 
+    for result, axes in zip(results, result_axes, strict=True):
+        if result.axes != axes:
+            raise _refusal(region, "a result with permuted or added dimensions")
     return [visit(result) for result in results]
 
 
@@ -78,7 +85,9 @@ def _tiled(
         case Reduce(op="add", operand=Map(op="mul", operands=(left, right)) as product):
             for first, second in ((left, right), (right, left)):
                 match first.axes, second.axes:
-                    case (_, inner), (outer, _) if {inner, outer} == set(expression.over):
+                    case (_, inner), (outer, _) if inner == outer and expression.over == frozenset(
+                        {inner}
+                    ):
                         tiles = (visit(first), visit(second))
                         return expressions.reduce(
                             "add", expression.over, expressions.map("matmul", tiles)
@@ -91,6 +100,8 @@ def _tiled(
         case Map():
             if len({operand.axes for operand in expression.operands}) > 1:
                 raise _refusal(region, f"'{expression.op}' of operands with different axes")
+            if evaluate_scalar(expression.op, [0.0] * len(expression.operands), expression.scalar):
+                raise _refusal(region, f"'{expression.op}', which is not 0 at 0,")
             operands = [visit(operand) for operand in expression.operands]
             return expressions.map(expression.op, operands, expression.scalar)
 

@@ -120,9 +120,10 @@ def test_a_maximum_of_minus_infinities_that_leaves_an_accumulator_is_visited_in_
     sketch = Sketch()
     masked = sketch.make.map("mask", (sketch.x, sketch.m), -math.inf)
     sketch.order = (COLUMN, ROW)
-    result, _ = sketch.filled(
-        sketch.make.map("exp", (sketch.make.reduce("max", {COLUMN}, masked),))
-    )
-    (peak,) = result.operands if isinstance(result, Map) else ()
-    assert isinstance(peak, Reduce)
-    assert isinstance(peak.operand, Full)
+    peak = sketch.make.reduce("max", {COLUMN}, masked)
+    result, _ = sketch.filled(sketch.make.map("exp", (peak,)))
+    if isinstance(result, Full):
+        result = result.operand
+    assert isinstance(result, Map)
+    assert isinstance(result.operands[0], Reduce)
+    assert isinstance(result.operands[0].operand, Full)

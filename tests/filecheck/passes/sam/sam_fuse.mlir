@@ -98,3 +98,30 @@ func.func @reshape(%x: tensor<2x4xf64>) -> (tensor<8xf64>, tensor<2x4xf64>) {
   } -> tensor<8xf64>
   func.return %c, %b : tensor<8xf64>, tensor<2x4xf64>
 }
+
+// A size of a fused value, and what is shaped by it, move behind the region.
+// ALL-LABEL: @size_of_a_fused_value
+// ALL: %[[A:.*]] = sam.region(%x)
+// ALL: tensor.dim %[[A]]
+// ALL: tensor.expand_shape %[[A]]
+// ALL: sam.region
+
+func.func @size_of_a_fused_value(%x: tensor<?xf64>) -> tensor<?x1xf64> {
+  %c = arith.constant 0 : index
+  %n = tensor.dim %x, %c : tensor<?xf64>
+  %e = tensor.empty(%n) : tensor<?xf64>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<?xf64>) outs(%e : tensor<?xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<?xf64>
+  %m = tensor.dim %a, %c : tensor<?xf64>
+  %b = tensor.expand_shape %a [[0, 1]] output_shape [%m, 1] : tensor<?xf64> into tensor<?x1xf64>
+  %f = tensor.empty(%n) : tensor<?x1xf64>
+  %d = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%b : tensor<?x1xf64>) outs(%f : tensor<?x1xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<?x1xf64>
+  func.return %d : tensor<?x1xf64>
+}
