@@ -98,8 +98,9 @@ class RandomPrograms:
             "unary": self.unary,
             "reduce": self.reduce,
             "softmax": self.softmax,
+            "masked_softmax": self.masked_softmax,
         }
-        kind = self.rng.choice(list(kinds), p=[0.42, 0.34, 0.12, 0.08, 0.04])
+        kind = self.rng.choice(list(kinds), p=[0.40, 0.32, 0.12, 0.08, 0.04, 0.04])
         return kinds[kind](indices, operands)
 
     def operand(self, indices: str) -> _Term:
@@ -191,3 +192,19 @@ class RandomPrograms:
         value = weights / weights.sum(axis=axis, keepdims=True)
         # Adding 0 keeps dense semantics where the operand is a product with a mask.
         return _Term(f"softmax({inner.text} + 0, {along})", inner.indices, value)
+
+    def masked_softmax(self, indices: str, operands: int) -> _Term:
+        """Softmax over the positions where a mask is not zero; a row without any gives 0."""
+        inner = self.term(indices, operands - 1)
+        if not inner.indices:
+            return inner
+        along = str(self.rng.choice(list(inner.indices)))
+        mask = self.operand(indices)
+        together = "".join(dict.fromkeys(inner.indices + mask.indices))
+        allowed = self.spread(mask, together) != 0
+        scores = np.where(allowed, self.spread(inner, together), -np.inf)
+        axis = together.index(along)
+        peak = scores.max(axis=axis, keepdims=True)
+        weights = np.exp(scores - np.where(np.isfinite(peak), peak, 0))
+        value = weights / np.maximum(weights.sum(axis=axis, keepdims=True), 1)
+        return _Term(f"masked_softmax({inner.text}, {mask.text}, {along})", together, value)
