@@ -1,8 +1,9 @@
 """
 Random programs in index notation give the values of dense float64 arithmetic.
 
-Expressions of 2 to 6 operands, formats, densities (empty rows, empty tensors), cuts, orders of
-axes and depths of channels are drawn from a seed; nothing may be wrong and nothing may crash. The
+Expressions of 2 to 6 operands, formats, densities (empty rows, empty tensors), sizes known at
+compile time or not, cuts, orders of axes and depths of channels are drawn from a seed; nothing may
+be wrong and nothing may crash. The
 time without values is the time with them.
 """
 
@@ -19,7 +20,7 @@ from headrace.frontends.einsum import import_einsum
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.passes.sam.region_expression import read_region
 from headrace.passes.sam.sam_fuse import is_fusible
-from headrace.tests.random_programs import RandomPrograms
+from headrace.tests.random_programs import RandomProgram, RandomPrograms
 
 BATCH = 25
 BATCHES, BATCHES_SLOW = 12, 400
@@ -45,10 +46,18 @@ def passes(spec: str) -> PassPipeline:
     return parse_passes(spec, get_all_passes())
 
 
+def with_shapes(program: RandomProgram) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The formats, with sizes that are then known at compile time."""
+    shapes = {name: value.shape for name, value in program.inputs.items()}
+    shapes["Y"] = program.expected.shape
+    return {name: (format, shapes[name]) for name, format in program.formats.items()}
+
+
 def check(seed: int) -> None:
     draw = Random(seed)
     program = RandomPrograms(seed, most=6).program()
-    module = import_einsum(program.text, program.formats)
+    known = draw.random() < 0.5
+    module = import_einsum(program.text, program.formats if not known else with_shapes(program))
     fuse = schedule(draw, sum(is_fusible(op) for op in main_function(module).body.block.ops))
     passes(fuse).apply(make_context(), module)
     regions = [op for op in module.walk() if isinstance(op, sam.RegionOp)]
