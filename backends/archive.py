@@ -37,13 +37,20 @@ def read_archive(path: str | Path, classes: Classes) -> Any:
     arrays = read_arrays(path)
     if "manifest" not in arrays:
         raise InputError(f"'{path}' is no saved program; write one with Program.save")
-    manifest: Any = json.loads(arrays["manifest"].tobytes())
-    if manifest["version"] != VERSION:
+    try:
+        manifest: Any = json.loads(arrays["manifest"].tobytes())
+        version = manifest["version"]
+        value = _decode(manifest["value"], arrays, classes) if version == VERSION else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
-            f"'{path}' has version {manifest['version']} of the format, but this is version "
-            f"{VERSION}; compile and save the program again"
+            f"'{path}' is damaged: its manifest does not describe a program; save it again"
+        ) from None
+    if version != VERSION:
+        raise InputError(
+            f"'{path}' has version {version} of the format, but this is version {VERSION}; "
+            "compile and save the program again"
         )
-    return _decode(manifest["value"], arrays, classes)
+    return value
 
 
 class _Writer:

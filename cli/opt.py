@@ -9,7 +9,7 @@ from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseE
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from headrace.passes.registry import parse_passes
-from headrace.pipelines.load import read_pipeline
+from headrace.pipelines.load import resolve_pipeline
 from headrace.storage.errors import InputError
 
 
@@ -23,13 +23,14 @@ class HeadraceOptMain(xDSLOptMain):
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
         arg_parser.add_argument(
-            "--pipeline", help="TOML file whose passes run before those of --passes"
+            "--pipeline",
+            help="TOML file, or built-in pipeline, whose passes run before those of --passes",
         )
 
     def setup_pipeline(self) -> None:
         if self.args.pipeline is not None:
             own = [self.args.passes] if self.args.passes else []
-            self.args.passes = ",".join([read_pipeline(self.args.pipeline), *own])
+            self.args.passes = ",".join([resolve_pipeline(self.args.pipeline), *own])
         parse_passes(self.args.passes, self.available_passes)
         super().setup_pipeline()
 

@@ -87,9 +87,11 @@ def _write_files(
         DotTarget().emit(make_context(), module, text)
         write_text(options.dot, text.getvalue())
     if options.outputs and result.deadlock is None:
-        dense = [stored.to_dense() for stored in result.storages]
-        names = [specification.name for specification in program.results]
-        write_arrays(options.outputs, dict(zip(names, dense, strict=True)))
+        dense = {
+            specification.name: stored.to_dense().astype(specification.dtype)
+            for specification, stored in zip(program.results, result.storages, strict=True)
+        }
+        write_arrays(options.outputs, dense)
 
 
 def _print(program: Program, result: Result) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from xdsl.passes import (
     ModulePass,
@@ -62,9 +63,27 @@ def parse_passes(
                 )
         try:
             passes.append(pass_type.from_pass_spec(one))
-        except ValueError as error:
-            raise InputError(f"pass '{one.name}': {error}") from None
+        except ValueError:
+            raise InputError(
+                f"pass '{one.name}': {_option_types(pass_type)}; but it was written {one}"
+            ) from None
     return PassPipeline(tuple(passes), callback)
+
+
+def _option_types(pass_type: type[ModulePass]) -> str:
+    """What the options of a pass take, in words."""
+    kinds: list[str] = []
+    for name, kind in get_type_hints(pass_type).items():
+        if name == "name":
+            continue
+        arguments = get_args(kind)
+        if get_origin(kind) is Literal:
+            kinds.append(f"{name} is one of {', '.join(map(str, arguments))}")
+        elif get_origin(kind) is tuple:
+            kinds.append(f"{name} is a list of {arguments[0].__name__} such as 0,1")
+        else:
+            kinds.append(f"{name} is of type {getattr(kind, '__name__', kind)}")
+    return "; ".join(kinds)
 
 
 def _factory(name: str, class_name: str) -> PassFactory:

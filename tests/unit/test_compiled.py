@@ -443,3 +443,11 @@ def test_another_npz_is_no_program(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", A=np.ones(2))
     with pytest.raises(InputError, match="is no saved program"):
         headrace.load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("manifest", ["not json", "{}", '{"version": 1, "value": {"is": "x"}}'])
+def test_a_damaged_manifest_is_named(manifest: str, tmp_path: Path):
+    path = tmp_path / "program.npz"
+    np.savez(path, manifest=np.frombuffer(manifest.encode(), dtype=np.uint8))
+    with pytest.raises(InputError, match="is damaged"):
+        Program.load(path)
