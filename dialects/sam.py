@@ -73,6 +73,7 @@ from headrace.dialects.sam_access import (
     ScanOp,
     SelectFibersOp,
     SelectValuesOp,
+    known_extent,
 )
 from headrace.dialects.sam_alignment import Alignment
 from headrace.dialects.sam_compute import (
@@ -243,9 +244,14 @@ class GraphOp(IRDLOperation):
         _verify_container(self)
         arguments = set(self.body.block.args)
         for op in self.body.block.ops:
-            if not op.name.startswith("sam.") and not isinstance(op, ConstantOp):
+            if not isinstance(op, _IN_GRAPHS):
                 raise VerifyException(
                     f"'{self.name}' holds stream operations and constants, but not '{op.name}'"
+                )
+            if isinstance(op, ConstantOp) and (known_extent(op.result) or 0) < 0:
+                raise VerifyException(
+                    f"'{self.name}' has a constant {known_extent(op.result)}; extents are not "
+                    "negative"
                 )
             for operand in op.operands:
                 inside = isinstance(op, StreamOperation | ExtentOp)
@@ -254,7 +260,20 @@ class GraphOp(IRDLOperation):
                         f"'{op.name}' reads a tensor that is made in the same graph; "
                         "only block arguments of 'sam.graph' can be read"
                     )
+        self._verify_yield()
         Alignment(self.body.block)
+
+    def _verify_yield(self) -> None:
+        last = self.body.block.last_op
+        for value in last.operands if last is not None else ():
+            if not isinstance(value.owner, AssembleOp):
+                raise VerifyException(
+                    f"'{self.name}' yields {value.type} that no 'sam.assemble' made; what passes "
+                    "through needs no graph"
+                )
+
+
+_IN_GRAPHS = (StreamOperation, ExtentOp, AssembleOp, YieldOp, ConstantOp)
 
 
 @irdl_op_definition

@@ -6,6 +6,7 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 4.1 to 4.3.
 
 from __future__ import annotations
 
+from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     AnyTensorTypeConstr,
     IndexType,
@@ -405,3 +406,20 @@ class ExtentOp(IRDLOperation):
                 f"'{self.name}' needs dimension {dimension} of {tensor}, "
                 f"which has {rank} dimensions"
             )
+
+
+def known_extent(value: SSAValue) -> int | None:
+    """The extent that `value` is, in units of blocks for a blocked format; None if unknown."""
+    match value.owner:
+        case ConstantOp(value=IntegerAttr() as number):
+            return number.value.data
+        case ExtentOp(tensor=tensor, dimension=dimension) as op:
+            return blocks(expect_tensor(op.name, tensor.type), dimension.value.data)
+        case _:
+            return None
+
+
+def blocks(tensor: TensorType[Attribute], dimension: int) -> int | None:
+    """How many blocks lie along a dimension, elements if there are no blocks; None if unknown."""
+    size, block = tensor.get_shape()[dimension], format_of(tensor).block
+    return None if size < 0 else -(-size // (block[dimension] if block else 1))

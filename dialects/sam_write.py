@@ -23,7 +23,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_access import expect_format, value_type
+from headrace.dialects.sam_access import blocks, expect_format, known_extent, value_type
 from headrace.dialects.sam_operation import (
     Properties,
     StreamOperation,
@@ -32,6 +32,7 @@ from headrace.dialects.sam_operation import (
     expect_index,
     expect_same_axes,
     expect_stream,
+    expect_tensor,
 )
 from headrace.dialects.sam_structure import Empty, EmptyAttr
 from headrace.dialects.sam_types import Kind, LevelType, StreamType, ValuesType, tile_shape
@@ -162,6 +163,16 @@ class AssembleOp(IRDLOperation):
                 f"'{self.name}' needs one extent for each of the {format.rank} dimensions "
                 f"of {tensor}, but got {len(self.extents)}"
             )
+        for dimension, extent in enumerate(self.extents):
+            given, stored = (
+                known_extent(extent),
+                blocks(expect_tensor(self.name, tensor), dimension),
+            )
+            if given is not None and stored is not None and given != stored:
+                raise VerifyException(
+                    f"'{self.name}' has extent {given} for dimension {dimension} of {tensor}, "
+                    f"which has {stored} {'blocks' if format.block else 'elements'} there"
+                )
         values = self.values.type
         if isinstance(values, ValuesType) and tile_shape(values.element_type) != format.block:
             raise VerifyException(

@@ -430,3 +430,75 @@
   sam.yield %y : tensor<4xf64, #S>
 }
 // CHECK: 'sam.graph' holds stream operations and constants, but not 'test.op'
+
+// -----
+
+// A graph in a graph would have to run when its inputs are whole
+#S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
+%arg0 = "test.op"() : () -> (tensor<4xf64, #S>)
+sam.graph(%arg0) : (tensor<4xf64, #S>) -> () {
+^bb0(%a: tensor<4xf64, #S>):
+  sam.graph(%a) : (tensor<4xf64, #S>) -> () {
+  ^bb1(%b: tensor<4xf64, #S>):
+    sam.yield
+  }
+  sam.yield
+}
+// CHECK: 'sam.graph' holds stream operations and constants, but not 'sam.graph'
+
+// -----
+
+// A graph yields what it made
+%arg0 = "test.op"() : () -> (tensor<4xf64>)
+%result = sam.graph(%arg0) : (tensor<4xf64>) -> tensor<4xf64> {
+^bb0(%a: tensor<4xf64>):
+  sam.yield %a : tensor<4xf64>
+}
+// CHECK: 'sam.graph' yields tensor<4xf64> that no 'sam.assemble' made; what passes through needs no graph
+
+// -----
+
+// Extents are those of the type
+#S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
+%arg0 = "test.op"() : () -> (tensor<3xf64, #S>)
+%result = sam.graph(%arg0) : (tensor<3xf64, #S>) -> tensor<3xf64, #S> {
+^bb0(%a: tensor<3xf64, #S>):
+  %root = sam.root
+  %ai, %ra = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<3xf64, #S>
+  %va = sam.array %ra, %a : !sam.stream<ref, index, [i]>, tensor<3xf64, #S>
+  %w = sam.write_values %va : !sam.stream<val, f64, [i]>
+  %l = sam.write_coordinates %ai mode keep : !sam.stream<crd, index, [i]>
+  %n = arith.constant 5 : index
+  %y = sam.assemble levels(%l) values %w extents(%n) : !sam.values<f64> -> tensor<3xf64, #S>
+  sam.yield %y : tensor<3xf64, #S>
+}
+// CHECK: 'sam.assemble' has extent 5 for dimension 0 of tensor<3xf64, #sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>>, which has 3 elements there
+
+// -----
+
+// Extents are not negative
+#S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
+%arg0 = "test.op"() : () -> (tensor<3xf64, #S>)
+%result = sam.graph(%arg0) : (tensor<3xf64, #S>) -> tensor<?xf64, #S> {
+^bb0(%a: tensor<3xf64, #S>):
+  %root = sam.root
+  %ai, %ra = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<3xf64, #S>
+  %va = sam.array %ra, %a : !sam.stream<ref, index, [i]>, tensor<3xf64, #S>
+  %w = sam.write_values %va : !sam.stream<val, f64, [i]>
+  %l = sam.write_coordinates %ai mode keep : !sam.stream<crd, index, [i]>
+  %n = arith.constant -1 : index
+  %y = sam.assemble levels(%l) values %w extents(%n) : !sam.values<f64> -> tensor<?xf64, #S>
+  sam.yield %y : tensor<?xf64, #S>
+}
+// CHECK: 'sam.graph' has a constant -1; extents are not negative
+
+// -----
+
+// Extents of blocked tensors count blocks
+#BSR = #sparse_tensor.encoding<{ map = (i) -> (i floordiv 2 : compressed, i mod 2 : dense) }>
+%l, %v, %n = "test.op"() : () -> (!sam.level, !sam.values<tensor<2xf64>>, index)
+%three = arith.constant 3 : index
+%five = arith.constant 5 : index
+%y = sam.assemble levels(%l) values %v extents(%three) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
+%z = sam.assemble levels(%l) values %v extents(%five) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
+// CHECK: 'sam.assemble' has extent 5 for dimension 0 of tensor<5xf64, {{.*}}>, which has 3 blocks there

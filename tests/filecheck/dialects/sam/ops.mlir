@@ -5,7 +5,7 @@
 
 %A, %n, %m = "test.op"() : () -> (tensor<4x5xf64, #CSR>, index, index)
 %val, %bv = "test.op"() : () -> (!sam.stream<val, f64, [i, j]>, !sam.stream<bv, index, [i]>)
-%tile = "test.op"() : () -> !sam.stream<val, tensor<4x4xf64>, [i]>
+%tile, %scalar = "test.op"() : () -> (!sam.stream<val, tensor<4x4xf64>, [i]>, tensor<f64>)
 
 // From tensors to streams
 
@@ -167,16 +167,20 @@
 
 // Containers
 
-%Y = sam.graph(%A) attributes {name = "copy"} : (tensor<4x5xf64, #CSR>) -> tensor<4x5xf64, #CSR> {
-^bb0(%a: tensor<4x5xf64, #CSR>):
-  sam.yield %a : tensor<4x5xf64, #CSR>
+%Y = sam.graph(%scalar) attributes {name = "copy"} : (tensor<f64>) -> tensor<f64> {
+^bb0(%graph_t: tensor<f64>):
+  %graph_u = sam.root
+  %graph_v = sam.array %graph_u, %graph_t : !sam.stream<ref, index, []>, tensor<f64>
+  %graph_w = sam.write_values %graph_v : !sam.stream<val, f64, []>
+  %graph_x = sam.assemble levels() values %graph_w extents() : !sam.values<f64> -> tensor<f64>
+  sam.yield %graph_x : tensor<f64>
 }
-// CHECK-NEXT: %Y = sam.graph(%A) attributes {name = "copy"} : (tensor<4x5xf64, {{.*}}>) -> tensor<4x5xf64, {{.*}}> {
-// CHECK-NEXT: ^bb0(%a: tensor<4x5xf64, {{.*}}>):
-// CHECK-NEXT:   sam.yield %a : tensor<4x5xf64
+// CHECK-NEXT: %Y = sam.graph(%scalar) attributes {name = "copy"} : (tensor<f64>) -> tensor<f64> {
+// CHECK-NEXT: ^bb0(%graph_t: tensor<f64>):
+// CHECK:        sam.yield %{{.*}} : tensor<f64>
 // CHECK-NEXT: }
-// GENERIC: "sam.graph"(%A) ({
-// GENERIC: "sam.yield"(%a)
+// GENERIC: "sam.graph"(%scalar) ({
+// GENERIC: "sam.yield"(%{{.*}})
 
 %Z = sam.region(%A) priority [1, 0] copies "none" : (tensor<4x5xf64, #CSR>) -> tensor<4x5xf64, #CSR> {
 ^bb0(%a: tensor<4x5xf64, #CSR>):
