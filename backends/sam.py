@@ -23,13 +23,15 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from headrace.backends.compiled import Program, TensorSpec
 from headrace.backends.graph import Assembly, GraphStep, slot_name
 from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_op, shape_of
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.dialects import sam
+from headrace.dialects.functions import only_block
+from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sparse_tensor import format_of
 from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
 from headrace.storage.errors import InputError
@@ -65,10 +67,15 @@ def histogram(graph: sam.GraphOp) -> dict[str, int]:
 
 
 def main_function(module: ModuleOp) -> FuncOp:
-    """The function to compile: `main`, or the only one; raises `InputError` if there is none."""
+    """
+    The function to compile: `main`, or the only one.
+
+    Raises `InputError` if there is none, and if it has branches.
+    """
     functions = [op for op in module.body.block.ops if isinstance(op, FuncOp) and op.body.blocks]
     for function in functions:
         if function.sym_name.data == "main" or len(functions) == 1:
+            only_block(function)
             return function
     raise InputError("the module has no function to compile; name one 'main'")
 
@@ -149,7 +156,13 @@ class _GraphBuilder:
         for result in self.graph.outputs:
             self.names.add(result)
         self._name_outputs()
-        for op in flow_order(block):
+        ordered, cycle = producers_first(block)
+        if cycle:
+            raise InputError(
+                f"'{label(cycle[0])}' lies on a cycle that has no initial token, so that its "
+                "operations wait for each other; cut the cycle"
+            )
+        for op in ordered:
             if not isinstance(op, _NOT_NODES):
                 self._node(op)
         last = block.last_op
@@ -262,31 +275,6 @@ class _GraphBuilder:
             op = extent.owner
             return Extent(self.names[op.tensor], op.dimension.value.data)
         return self.names.size(extent)
-
-
-def flow_order(block: Block) -> list[Operation]:
-    """
-    The operations of a graph, producers first; otherwise in the order of the block.
-
-    Raises `InputError` for a cycle: no operation of `sam` puts an initial token on a stream.
-    """
-    order: dict[Operation, None] = {}
-    for start in block.ops:
-        path = {start: iter(start.operands)}
-        while path:
-            op, operands = next(reversed(path.items()))
-            operand = next(operands, None)
-            if operand is None:
-                del path[op]
-                order[op] = None
-            elif isinstance(operand, OpResult) and operand.op not in order:
-                if operand.op in path:
-                    raise InputError(
-                        f"'{label(operand.op)}' lies on a cycle that has no initial token, so that "
-                        "its operations wait for each other; cut the cycle"
-                    )
-                path[operand.op] = iter(operand.op.operands)
-    return list(order)
 
 
 def references_beside(value: SSAValue) -> SSAValue:

@@ -23,6 +23,7 @@ from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineMap
 
 from headrace.dialects import sparse_tensor
+from headrace.dialects.functions import only_block
 from headrace.interpreters.scalars import REDUCTIONS, constant, dtype, evaluate
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Storage
@@ -40,13 +41,13 @@ def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list
     Run the first function of `module`.
 
     `args` are arrays of the shapes of its arguments (or stored tensors); so are the results.
-    Raises `InputError` for another number or other shapes of arguments, and for operations that
-    are not part of the entry IR.
+    Raises `InputError` for another number or other shapes of arguments, for branches, and for
+    operations that are not part of the entry IR.
     """
     main = next((op for op in module.ops if isinstance(op, func.FuncOp)), None)
     if main is None:
         raise InputError("the module has no function to run")
-    name, block = main.sym_name.data, main.body.block
+    name, block = main.sym_name.data, only_block(main)
     if len(args) != len(block.args):
         raise InputError(f"@{name} takes {len(block.args)} arguments, not {len(args)}")
     values: Values = {}

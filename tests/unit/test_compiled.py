@@ -20,6 +20,7 @@ from headrace.backends.sam import build, histogram, main_function
 from headrace.backends.steps import ConvertStep
 from headrace.cli.driver import make_context
 from headrace.dialects import sam
+from headrace.interpreters.linalg import interpret
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
 
@@ -137,6 +138,41 @@ def test_a_cycle_without_an_initial_token_is_refused() -> None:
     text = SCALED.replace("sam.alu %v, %f op mul", "sam.alu %v, %p op mul")
     with pytest.raises(InputError, match="'alu mul %p' lies on a cycle that has no initial token"):
         build(parse(text))
+
+
+def test_what_stands_behind_a_cycle_is_not_blamed_for_it() -> None:
+    text = SCALED.replace("sam.alu %v, %f op mul", "sam.alu %v, %q op mul").replace(
+        "    %l = sam.write",
+        """    %q = sam.alu %p op neg : !sam.stream<val, f32, [i]>
+    %l = sam.write""",
+    )
+    moved = "    %w = sam.write_values %p : !sam.stream<val, f32, [i]>\n"
+    text = text.replace(moved, "").replace("    %p = sam.alu", moved + "    %p = sam.alu")
+    with pytest.raises(InputError, match=r"'alu (mul %p|neg %q)' lies on a cycle"):
+        build(parse(text))
+
+
+def test_the_nodes_of_a_program_stand_as_written(scaled: Program) -> None:
+    names = [str(name) for name in scaled.graphs[0].program.names]
+    written = [name.split()[0] for name in names if not name.startswith("broadcast")]
+    assert written == [
+        *("root", "scan", "array", "repeat_signal", "repeat", "array", "alu"),
+        *("write_coordinates", "write_values"),
+    ]
+
+
+def test_a_function_with_branches_is_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<2xf64>) -> tensor<2xf64> {
+      "test.termop"() [^next] : () -> ()
+    ^next:
+      func.return %x : tensor<2xf64>
+    }
+    """
+    with pytest.raises(InputError, match=r"@main has 2 blocks, .* replace its branches"):
+        build(parse(text))
+    with pytest.raises(InputError, match=r"@main has 2 blocks, .* replace its branches"):
+        interpret(parse(text), [np.ones(2)])
 
 
 def test_a_module_without_a_function_is_refused() -> None:
