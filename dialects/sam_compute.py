@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
 
-from xdsl.dialects.builtin import AnyFloat, AnyTensorType, FloatAttr, IntegerType, TensorType
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    AnyTensorType,
+    FloatAttr,
+    IntegerType,
+    TensorType,
+    f64,
+)
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.interfaces import HasCanonicalizationPatternsInterface
 from xdsl.ir import Attribute, SpacedOpaqueSyntaxAttribute, SSAValue
@@ -154,6 +161,10 @@ COMPARISONS = frozenset(map(AluKind, ("gt", "ge", "lt", "le", "eq", "ne")))
 BINARY = COMPARISONS | frozenset(
     map(AluKind, ("add", "sub", "mul", "div", "max", "min", "pow"))
 )  # the scalar may stand for y
+FLOAT_VALUED = frozenset(
+    map(AluKind, ("div", "rdiv", "pow", "exp", "log", "sqrt", "rsqrt"))
+) | frozenset(map(AluKind, ("sin", "cos", "tanh", "sigmoid", "erf")))
+"""Of integers they give `f64`; the others stay integers unless their scalar is none."""
 SCALAR_FIRST = frozenset({AluKind.RSUB, AluKind.RDIV})
 SCALAR_CHOICE = frozenset({AluKind.MASK, AluKind.FILL})
 
@@ -182,7 +193,9 @@ class AluOp(StreamOperation, HasCanonicalizationPatternsInterface):
     """
     Computes a value of the values at one place of each operand; absent values count as 0.
 
-    Comparisons give 1 or 0. Tiles are combined element by element, except by `matmul`.
+    Comparisons give 1 or 0. Tiles are combined element by element, except by `matmul`. Of
+    integers, quotients, powers and transcendental functions are `f64`, as is anything that a
+    scalar that is no integer takes part in.
 
     `%y = sam.alu %x op max scalar 0.0 : f64 : !sam.stream<val, f64, [i, j]>`
     """
@@ -214,7 +227,10 @@ class AluOp(StreamOperation, HasCanonicalizationPatternsInterface):
         if op.data is AluKind.MATMUL:
             left, right = (input.element_type for input in inputs)
             return (inputs[0].of(Kind.VAL, _product(left, right)),)
-        return (inputs[0].of(Kind.VAL, _common(cls.name, [i.element_type for i in inputs])),)
+        common = _common(cls.name, [i.element_type for i in inputs])
+        if op.data in FLOAT_VALUED or not _is_whole(properties.get("scalar"), op.data):
+            common = _as_float(common)
+        return (inputs[0].of(Kind.VAL, common),)
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
@@ -239,6 +255,21 @@ def _common(operation: str, types: Sequence[Attribute]) -> Attribute:
     if floats:
         return max(floats, key=_float_width)
     return max(types, key=_integer_width)
+
+
+def _is_whole(scalar: Attribute | None, op: AluKind) -> bool:
+    """Whether integers and `scalar` give integers; comparisons do in any case."""
+    if op in COMPARISONS or not isinstance(scalar, FloatAttr):
+        return True
+    return scalar.value.data.is_integer()
+
+
+def _as_float(type: Attribute) -> Attribute:
+    """`f64` for an integer type, element by element of a tile."""
+    if isinstance(type, TensorType):
+        tile = cast(AnyTensorType, type)
+        return TensorType(_as_float(tile.element_type), tile.get_shape())
+    return f64 if isinstance(type, IntegerType) else type
 
 
 def _float_width(type: AnyFloat) -> int:

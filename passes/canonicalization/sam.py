@@ -50,15 +50,17 @@ class RemoveNeutralScalar(RewritePattern):
     """
     x + 0, x - 0, x * 1, x / 1 and x ** 1 are x.
 
-    Not where x may be absent: the ALU turns an absent value into 0.
+    Not where x may be absent: the ALU turns an absent value into 0. Nor where the quotient of
+    integers is a float.
     """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: sam.AluOp, rewriter: PatternRewriter) -> None:
         if op.scalar is None or NEUTRAL.get(op.op.data) != op.scalar.value.data:
             return
-        if not may_be_absent(op.inputs[0]):
-            rewriter.replace(op, (), (op.inputs[0],))
+        x = op.inputs[0]
+        if not may_be_absent(x) and x.type == op.result.type:
+            rewriter.replace(op, (), (x,))
 
 
 def join_patterns() -> tuple[RewritePattern, ...]:

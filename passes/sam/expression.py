@@ -10,9 +10,10 @@ Source: "FuseFlow", ASPLOS 2026, section 4 (index unification).
 """
 
 import math
-import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from headrace.storage.functions import evaluate
 
 Axis = int
 """An index variable of the region; printed `i0`, `i1`, .. in the order of first use."""
@@ -178,58 +179,17 @@ def walk(roots: Iterable[Expression]) -> list[Expression]:
     return order
 
 
-_BINARY: dict[str, Callable[[float, float], float]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "rsub": lambda a, b: b - a,
-    "mul": operator.mul,
-    "max": max,
-    "min": min,
-    "gt": lambda a, b: float(a > b),
-    "ge": lambda a, b: float(a >= b),
-    "lt": lambda a, b: float(a < b),
-    "le": lambda a, b: float(a <= b),
-    "eq": lambda a, b: float(a == b),
-    "ne": lambda a, b: float(a != b),
-    "div": lambda a, b: a / b,
-    "rdiv": lambda a, b: b / a,
-    "pow": math.pow,
-}
-
-_UNARY: dict[str, Callable[[float], float]] = {
-    "neg": operator.neg,
-    "abs": abs,
-    "exp": math.exp,
-    "log": math.log,
-    "sqrt": math.sqrt,
-    "rsqrt": lambda a: 1 / math.sqrt(a),
-    "sin": math.sin,
-    "cos": math.cos,
-    "tanh": math.tanh,
-    "erf": math.erf,
-    "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
-}
-
-
-def evaluate_scalar(op: str, values: Sequence[float], scalar: float | None) -> float:
+def evaluate_scalar(op: str, fills: Sequence[float], scalar: float | None) -> float:
     """
-    `op` of `sam.alu` on plain numbers; NaN where Python's mathematics refuses them.
+    `op` of `sam.alu` on the fill values of its operands; NaN where no fill value is safe.
+
+    Only a skipped minus infinity that was asked for, by a mask, may absorb what it meets. An
+    infinity that arithmetic makes (log 0, 1 / 0) is no fill: another like it may come along, and
+    their difference is NaN. What depends on an unknown fill is unknown, comparisons as well.
     """
-    operands = (*values, *(() if scalar is None else (scalar,)))
-    match op, operands:
-        case "mask", (value, condition, other):
-            return value if condition != 0 else other
-        case "fill", (value, condition, other):
-            return other if condition != 0 else value
-        case "where", (condition, value, other):
-            return value if condition != 0 else other
-        case _ if any(math.isnan(value) for value in operands):
-            return math.nan
-        case _:
-            pass
-    try:
-        if len(operands) == 1:
-            return _UNARY[op](operands[0])
-        return _BINARY[op](*operands) if op in _BINARY else math.nan
-    except (ArithmeticError, ValueError):
+    operands = (*fills, *(() if scalar is None else (scalar,)))
+    if op == "matmul" or any(math.isnan(value) for value in operands):
         return math.nan
+    result = float(evaluate(op, operands))
+    made = math.isinf(result) and all(math.isfinite(value) for value in operands)
+    return math.nan if made else result
