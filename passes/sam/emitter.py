@@ -24,7 +24,7 @@ class Emitter:
 
     def once(self, build: Callable[..., Operation], *arguments: Hashable) -> Operation:
         """`build(*arguments)`, or the operation that the same call made before."""
-        return self._once((build, *arguments), lambda: build(*arguments))
+        return self._once((build, *map(_key, arguments)), lambda: build(*arguments))
 
     def _once(self, key: tuple[Hashable, ...], build: Callable[[], Operation]) -> Operation:
         if key not in self._made:
@@ -60,3 +60,10 @@ class Emitter:
 
 def _constant(number: int) -> Operation:
     return arith.ConstantOp(IntegerAttr(number, IndexType()))
+
+
+def _key(argument: Hashable) -> Hashable:
+    """What makes an argument the same: 0.0 is not -0.0, nor False; NaN is NaN."""
+    if isinstance(argument, int | float):
+        return type(argument), repr(argument)
+    return argument
