@@ -38,6 +38,17 @@ _FLOAT_PREDICATES = "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une u
 _INTEGER_PREDICATES = "eq ne slt sle sgt sge ult ule ugt uge".split()
 
 
+_MODULO_2: Mapping[type[Operation], Scalar] = {
+    arith.AddiOp: np.logical_xor,
+    arith.SubiOp: np.logical_xor,
+    arith.MuliOp: np.logical_and,
+    arith.MaxSIOp: np.logical_and,
+    arith.MinSIOp: np.logical_or,
+    math_dialect.AbsIOp: np.asarray,
+}
+"""Arithmetic on integers of one bit, of which the signed values are 0 and -1."""
+
+
 def _rsqrt(x: Array) -> Array:
     return 1.0 / np.sqrt(x)
 
@@ -95,14 +106,10 @@ REDUCTIONS: Mapping[type[Operation], np.ufunc] = {
 """Associative operations, by which a dimension can be reduced in any order."""
 
 _CASTS = (
-    arith.SIToFPOp,
-    arith.UIToFPOp,
     arith.FPToSIOp,
     arith.FPToUIOp,
     arith.ExtFOp,
     arith.TruncFOp,
-    arith.ExtSIOp,
-    arith.ExtUIOp,
     arith.IndexCastOp,
 )
 
@@ -125,6 +132,8 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array:
 
     Raises `InputError` for an operation that has no meaning here.
     """
+    if type(op) in _MODULO_2 and op.results[0].type == i1:
+        return _MODULO_2[type(op)](*operands)
     if function := FUNCTIONS.get(type(op)):
         return function(*operands)
     match op:
@@ -134,9 +143,14 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array:
             return _compare_floats(_FLOAT_PREDICATES[op.predicate.value.data], *operands)
         case arith.CmpiOp():
             predicate = _INTEGER_PREDICATES[op.predicate.value.data]
-            return _ORDERED[predicate[-2:]](*operands)
-        case arith.ExtSIOp() if op.input.type == i1:
-            return -operands[0].astype(np.int64)
+            read = _unsigned if predicate[0] == "u" else _signed
+            return _ORDERED[predicate[-2:]](*map(read, operands))
+        case arith.ExtSIOp() | arith.SIToFPOp():
+            return _signed(operands[0]).astype(dtype(op.results[0].type))
+        case arith.ExtUIOp() | arith.UIToFPOp():
+            bits = cast(IntegerType, op.operands[0].type).bitwidth
+            value = _unsigned(operands[0]) & np.uint64(2**bits - 1)
+            return value.astype(dtype(op.results[0].type))
         case arith.TruncIOp() if op.result.type == i1:
             return (operands[0] & 1).astype(np.bool_)
         case _ if isinstance(op, _CASTS):
@@ -157,6 +171,16 @@ def constant(op: arith.ConstantOp) -> Array:
             return np.broadcast_to(values, shape) if values.size == 1 else values.reshape(shape)
         case _:
             raise InputError(f"a constant {op.value} cannot be interpreted")
+
+
+def _signed(x: Array) -> Array:
+    """Integers as they are, booleans as integers of one bit: true is -1."""
+    return -x.astype(np.int64) if x.dtype == np.bool_ else x
+
+
+def _unsigned(x: Array) -> Array:
+    """The bits of integers as a number without a sign."""
+    return x.astype(np.int64).view(np.uint64)
 
 
 def _compare_floats(predicate: str, x: Array, y: Array) -> Array:

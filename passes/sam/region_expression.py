@@ -10,13 +10,17 @@ Source: "FuseFlow", ASPLOS 2026, section 4 (index unification).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
+    AnyTensorType,
     TensorType,
+    f32,
+    i1,
 )
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
@@ -37,6 +41,7 @@ from headrace.passes.sam.expression import (
 )
 from headrace.passes.sam.refusal import fail
 from headrace.passes.sam.scalar_body import (
+    ALU_OF,
     apply,
     constant_of,
     read_scalar_op,
@@ -89,6 +94,24 @@ def read_region(region: sam.RegionOp) -> RegionExpression:
     return _Reader(region).read()
 
 
+@dataclass(frozen=True)
+class ConstantResult:
+    """A result that is `value` at every coordinate; `extents[d]` is the size of dimension d."""
+
+    value: float
+    extents: tuple[Extent, ...]
+
+
+def constant_results(region: sam.RegionOp) -> dict[int, ConstantResult]:
+    """The results of a region, by their numbers, that are constants."""
+    reader = _Reader(region)
+    return {
+        position: ConstantResult(read.value, tuple(reader.extents[axis] for axis in axes))
+        for position, (read, axes) in enumerate(reader.results())
+        if isinstance(read, Constant)
+    }
+
+
 class _Reader:
     def __init__(self, region: sam.RegionOp) -> None:
         self.region = region
@@ -99,20 +122,9 @@ class _Reader:
         self.uses: dict[SSAValue, list[tuple[Axis | None, ...]]] = {}
 
     def read(self) -> RegionExpression:
-        block = self.region.body.block
-        terminator = block.last_op
-        assert terminator is not None
         results: list[Expression] = []
         result_axes: list[tuple[Axis, ...]] = []
-        by_shape: dict[tuple[int, ...], tuple[Axis, ...]] = {}
-        for value in terminator.operands:
-            # Results of one static shape are asked for with the same axes, so that they can
-            # share the iteration of what they have in common.
-            shape = _shape(value)
-            axes = tuple(self.axis(size) for size in shape)
-            if DYNAMIC_INDEX not in shape:
-                axes = by_shape.setdefault(shape, axes)
-            read = self.use(value, axes)
+        for read, axes in self.results():
             if isinstance(read, Constant):
                 raise fail(self.region, f"a result is the constant {read.value}; leave it outside")
             results.append(read)
@@ -136,6 +148,20 @@ class _Reader:
             self.extents,
             tuple(dict.fromkeys(order)),
         )
+
+    def results(self) -> Iterator[tuple[Scalar, tuple[Axis, ...]]]:
+        """What each result is, and the axes of its dimensions."""
+        terminator = self.region.body.block.last_op
+        assert terminator is not None
+        by_shape: dict[tuple[int, ...], tuple[Axis, ...]] = {}
+        for value in terminator.operands:
+            # Results of one static shape are asked for with the same axes, so that they can
+            # share the iteration of what they have in common.
+            shape = _shape(value)
+            axes = tuple(self.axis(size) for size in shape)
+            if DYNAMIC_INDEX not in shape:
+                axes = by_shape.setdefault(shape, axes)
+            yield self.use(value, axes), axes
 
     def axis(self, size: int) -> Axis:
         self.fresh += 1
@@ -163,19 +189,21 @@ class _Reader:
 
     def _axis_in_use(self, value: SSAValue, axes: Sequence[Axis | None]) -> Axis | None:
         hole = list(axes).index(None)
-        for known in self.uses.get(value, ()):
-            rest = (*known[:hole], None, *known[hole + 1 :])
-            if rest == tuple(axes) and known[hole] not in axes:
-                return known[hole]
-        op = value.op if isinstance(value, OpResult) else None
-        if isinstance(op, LinalgStructuredOperation) and not _is_reduction(value):
-            maps = [attribute.data for attribute in op.get_indexing_maps()]
-            identity = AffineMap.identity(len(axes))
-            for operand, indexing in zip(op.inputs, maps, strict=False):
-                if indexing == identity and maps[-1] == identity:
-                    found = self._axis_in_use(operand, axes)
-                    if found is not None:
-                        return found
+        identity = AffineMap.identity(len(axes))
+        waiting, seen = [value], {value}
+        while waiting:
+            value = waiting.pop()
+            for known in self.uses.get(value, ()):
+                rest = (*known[:hole], None, *known[hole + 1 :])
+                if rest == tuple(axes) and known[hole] not in axes:
+                    return known[hole]
+            op = value.op if isinstance(value, OpResult) else None
+            if isinstance(op, LinalgStructuredOperation) and not _is_reduction(value):
+                maps = [attribute.data for attribute in op.get_indexing_maps()]
+                if maps[-1] == identity:
+                    same = [o for o, m in zip(op.inputs, maps, strict=False) if m == identity]
+                    waiting += [operand for operand in reversed(same) if operand not in seen]
+                    seen.update(same)
         return None
 
     def _use(self, value: SSAValue, axes: tuple[Axis | None, ...]) -> Scalar:
@@ -225,13 +253,23 @@ class _Reader:
         return self.expressions.reduce("add", new, self.expressions.input(value.index, filled))
 
     def _bind(
-        self, op: Operation, result_map: AffineMap, axes: tuple[Axis | None, ...]
+        self,
+        op: Operation,
+        result: SSAValue,
+        result_map: AffineMap,
+        axes: tuple[Axis | None, ...],
     ) -> tuple[dict[int, Axis], list[Axis]]:
         """The axis of each loop that the result names, and the unit axes made for it."""
         loops: dict[int, Axis] = {}
         units: list[Axis] = []
-        for expr, axis in zip(result_map.results, axes, strict=True):
+        for expr, axis, size in zip(result_map.results, axes, _shape(result), strict=True):
             if isinstance(expr, AffineConstantExpr):
+                if expr.value != 0 or size != 1:
+                    raise fail(
+                        op,
+                        f"the result map {result_map} writes only coordinate {expr.value} of a "
+                        f"dimension {_size(size)}; give that dimension the static size 1",
+                    )
                 continue
             if not isinstance(expr, AffineDimExpr) or expr.position in loops:
                 raise fail(op, f"the result map {result_map} is not a projected permutation")
@@ -245,7 +283,7 @@ class _Reader:
     ) -> Scalar:
         maps = [attribute.data for attribute in op.get_indexing_maps()]
         inputs = len(op.inputs)
-        loops, units = self._bind(op, maps[inputs + index], axes)
+        loops, units = self._bind(op, op.results[index], maps[inputs + index], axes)
         private: list[Axis] = []
         for loop in range(maps[0].num_dims):
             if loop not in loops:
@@ -261,24 +299,32 @@ class _Reader:
             value = op.operands[k]
             if not isinstance(value.type, TensorType):
                 return self._scalar_operand(op, value)
-            return self.use(value, tuple(self._index(op, e, loops) for e in maps[k].results))
+            indices = [self._index(op, e, loops) for e in maps[k].results]
+            for axis, size in zip(indices, _shape(value), strict=True):
+                if axis is None and size != 1:
+                    raise fail(
+                        op,
+                        f"it reads only coordinate 0 of a dimension {_size(size)} of its operand "
+                        f"{k}; take a slice outside",
+                    )
+            return self.use(value, tuple(indices))
 
         for k, value in enumerate(op.inputs):
             # Reductions come last, so that they find the axes of what they share.
             if isinstance(value.type, TensorType) and not _is_reduction(value):
                 operand(k)
         block = op.body.block
-        body = _Body(self.expressions, block.args, operand)
+        body = _Body(op, self.expressions, block.args, operand)
         last = block.last_op
         assert last is not None
         yielded = last.operands[index]
         accumulator = block.args[inputs + index]
         if not private:
             return self._reduced("add", units, body.read(yielded))
-        kind, value = body.reduction(op, yielded, accumulator)
+        kind, value = body.reduction(op, yielded, accumulator, block.args[inputs:])
         reduced = self._reduced(kind, private, body.read(value))
         initial = operand(inputs + index)
-        if not _is_identity(kind, initial):
+        if not _is_identity(kind, initial, op.outputs[index].type):
             reduced = apply(self.expressions, kind, (reduced, initial))
         return self._reduced("add", units, reduced)
 
@@ -307,13 +353,13 @@ class _Reader:
             full[dimension] = private[-1]
         block = op.region.block
         source = self.use(op.input, tuple(full))
-        body = _Body(self.expressions, block.args, lambda _: source)
+        body = _Body(op, self.expressions, block.args, lambda _: source)
         last = block.last_op
         assert last is not None
-        kind, value = body.reduction(op, last.operands[0], block.args[1])
+        kind, value = body.reduction(op, last.operands[0], block.args[1], block.args[1:])
         result = self._reduced(kind, private, body.read(value))
         initial = self.use(op.init, axes)
-        if not _is_identity(kind, initial):
+        if not _is_identity(kind, initial, op.init.type):
             result = apply(self.expressions, kind, (result, initial))
         return result
 
@@ -348,10 +394,12 @@ class _Body:
 
     def __init__(
         self,
+        op: Operation,
         expressions: Expressions,
         arguments: Sequence[BlockArgument],
         operand: Callable[[int], Scalar],
     ) -> None:
+        self.op = op
         self.expressions = expressions
         self.arguments = arguments
         self.operand = operand
@@ -360,6 +408,8 @@ class _Body:
     def read(self, value: SSAValue) -> Scalar:
         if value not in self.memo:
             if isinstance(value, BlockArgument):
+                if value not in self.arguments:
+                    raise fail(self.op, "its body uses an argument from outside; make it an input")
                 self.memo[value] = self.operand(value.index)
             else:
                 assert isinstance(value, OpResult)
@@ -370,32 +420,54 @@ class _Body:
         return self.memo[value]
 
     def reduction(
-        self, op: Operation, yielded: SSAValue, accumulator: BlockArgument
+        self,
+        op: Operation,
+        yielded: SSAValue,
+        accumulator: BlockArgument,
+        accumulators: Sequence[BlockArgument],
     ) -> tuple[str, SSAValue]:
-        """The kind of a reduction and the value that it reduces."""
+        """
+        The kind of a reduction and the value that it reduces.
+
+        That value is the same in every step: it depends on none of the operation's `accumulators`.
+        """
         combine = yielded.op if isinstance(yielded, OpResult) else None
-        kinds: dict[type[Operation], str] = {
-            arith.AddfOp: "add",
-            arith.AddiOp: "add",
-            arith.MaximumfOp: "max",
-            arith.MaxnumfOp: "max",
-            arith.MinimumfOp: "min",
-            arith.MinnumfOp: "min",
-        }
-        if combine is not None and type(combine) in kinds:
-            left, right = combine.operands
-            if right is accumulator:
-                return kinds[type(combine)], left
-            if left is accumulator:
-                return kinds[type(combine)], right
-        raise fail(op, "a reduction must add to, or take the maximum or minimum with, its output")
+        kind = ALU_OF.get(type(combine)) if combine is not None else None
+        if combine is None or kind not in ("add", "max", "min") or yielded.type == i1:
+            raise fail(
+                op, "a reduction must add to, or take the maximum or minimum with, its output"
+            )
+        left, right = combine.operands
+        if accumulator not in (left, right):
+            raise fail(op, f"its output is not combined by the last step, '{combine.name}'")
+        value = left if right is accumulator else right
+        if not _values_below(value).isdisjoint(accumulators):
+            raise fail(op, "its output is read in more than the last step of the reduction")
+        return kind, value
 
 
-def _is_identity(kind: str, initial: Scalar) -> bool:
-    """Whether reducing from `initial` changes nothing; exporters write infinity as 3.4e38."""
+def _values_below(value: SSAValue) -> set[SSAValue]:
+    """What a value of a body is computed from, with itself."""
+    waiting, seen = [value], {value}
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, OpResult):
+            new = set(value.op.operands) - seen
+            seen |= new
+            waiting += new
+    return seen
+
+
+def _is_identity(kind: str, initial: Scalar, type: Attribute) -> bool:
+    """
+    Whether reducing from `initial` changes nothing.
+
+    Exporters start maxima of `f32` from the lowest finite number (-3.4e38) and mean minus
+    infinity; so an empty axis gives minus infinity. Every other number is taken for what it is.
+    """
     if not isinstance(initial, Constant):
         return False
-    huge = 3.0e38
+    huge = 3.0e38 if cast(AnyTensorType, type).element_type == f32 else math.inf
     value = initial.value
     return {"add": value == 0, "max": value <= -huge, "min": value >= huge}[kind]
 
@@ -410,3 +482,7 @@ def _is_reduction(value: SSAValue) -> bool:
 def _shape(value: SSAValue) -> tuple[int, ...]:
     kind: Attribute = value.type
     return kind.get_shape() if isinstance(kind, TensorType) else ()
+
+
+def _size(size: int) -> str:
+    return "of unknown size" if size == DYNAMIC_INDEX else f"of size {size}"

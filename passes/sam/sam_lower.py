@@ -15,6 +15,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from headrace.dialects import sam
+from headrace.passes.sam.constant_results import hoist_constant_results
 from headrace.passes.sam.lower_region import RegionLowering
 
 FRAMES = 20
@@ -40,8 +41,10 @@ class SamLowerPass(ModulePass):
         regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
         for region in regions:
             with _recursion(sum(1 for _ in region.walk())):
-                lowering = RegionLowering(region, reference=self.reference)
-                Rewriter.replace_op(region, *lowering.run())
+                streamed = hoist_constant_results(region)
+                if streamed is not None:
+                    lowering = RegionLowering(streamed, reference=self.reference)
+                    Rewriter.replace_op(streamed, *lowering.run())
 
 
 @contextmanager
