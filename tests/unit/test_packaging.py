@@ -21,9 +21,9 @@ def package_folders() -> list[Path]:
     ]
 
 
-def test_every_package_folder_is_listed() -> None:
-    found = {".".join(("headrace", *path.relative_to(ROOT).parts)) for path in package_folders()}
-    assert set(CONFIG["tool"]["setuptools"]["packages"]) == {"headrace", *found}
+def test_every_package_folder_is_listed_once_and_in_order() -> None:
+    found = [".".join(("headrace", *path.relative_to(ROOT).parts)) for path in package_folders()]
+    assert CONFIG["tool"]["setuptools"]["packages"] == sorted(["headrace", *found])
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
