@@ -6,7 +6,7 @@ processing, and its results are encoded again (`sam_nested`). Every stream is ch
 way: streams that are zipped line up, coordinates increase inside a fiber, references stay
 inside their arrays, and a stream ends with one stop of its depth and one `D`.
 
-Register `SamFunctions` with an xDSL `Interpreter` to run modules; tensors are `Storage`s.
+`register_sam` lets an xDSL `Interpreter` run modules; tensors are `Storage`s.
 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 3 and 4.
 """
