@@ -78,7 +78,7 @@ class Alignment:
             for op in ordered:
                 self.visit(op)
         except PresenceLimitError:
-            # A legal graph must not be refused: what lies behind is checked when it runs.
+            # A legal graph must not be refused; the interpreter checks what lies behind.
             return
 
     def visit(self, op: Operation) -> None:
