@@ -262,6 +262,15 @@ def _bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) ->
 def _check_elements(values: Array, dtype: str, where: str) -> None:
     if np.dtype(dtype).kind in "biu" and values.dtype.kind == "f" and (values % 1 != 0).any():
         raise InputError(f"{where} has elements that are not whole numbers, but must be {dtype}")
+    if np.dtype(dtype).kind in "iu" and values.size:
+        # Streams carry float64, which holds every integer up to 2^53.
+        bounds = np.iinfo(dtype)
+        low, high = max(int(bounds.min), -(2**53)), min(int(bounds.max), 2**53)
+        if values.min() < low or values.max() > high:
+            raise InputError(
+                f"{where} has elements outside {low} .. {high}, the integers of type {dtype} that "
+                "are computed exactly; use smaller numbers or a wider type"
+            )
 
 
 def _leaves(value: object) -> list[object]:

@@ -279,6 +279,8 @@ def read_scalar_op(
     is_boolean = count > 0 and op.results[0].type == i1
     if type(op) in _LOGIC and is_boolean:
         return apply(expressions, _LOGIC[type(op)], (read(0), read(1)))
+    if type(op) in _LOGIC:
+        raise fail(op, "sam.alu has no operations on the bits of integers, only those on i1")
     alu = ALU_OF.get(type(op))
     if alu is None:
         known = ", ".join(sorted(kind.name for kind in (*ALU_OF, *NUMBER_OF)))

@@ -209,7 +209,7 @@ def test_truncf_does_not_round():
 def test_bit_operations_are_those_of_booleans(name: str):
     check(f"%y = {name} %x, %z : i1", "i1", "i1")
     check(f"%y = {name} %x, %c : i1", "i1", "i1", SPARSE)
-    assert name in refused(f"%y = {name} %x, %z : i64", "i64", "i64")
+    assert "bits of integers" in refused(f"%y = {name} %x, %z : i64", "i64", "i64")
 
 
 @pytest.mark.parametrize("name", ["addi", "subi", "muli", "maxsi", "minsi"])
