@@ -178,12 +178,19 @@ def _convert(op: Any, names: Names) -> HostStep:
 
 def _collapse(op: tensor.CollapseShapeOp, names: Names) -> HostStep:
     sizes = shape_of(op.src)
-    groups: list[list[int]] = [
-        [number.value.data for number in group] for group in cast(Any, op.reassociation)
-    ]
-    known = [[sizes[dimension] for dimension in group] for group in groups]
-    shape = tuple(prod(group) if all(size >= 0 for size in group) else -1 for group in known)
-    return ReshapeStep(names[op.src], names.add(op.result), _format(op), shape)
+    shape: list[Size] = []
+    for group in cast(Any, op.reassociation):
+        dimensions: list[int] = [number.value.data for number in group]
+        unknown = [dimension for dimension in dimensions if sizes[dimension] < 0]
+        known = prod(sizes[dimension] for dimension in dimensions if sizes[dimension] >= 0)
+        if unknown:
+            alone = len(unknown) == 1 and known == 1
+            shape.append(Extent(names[op.src], unknown[0]) if alone else -1)
+        else:
+            shape.append(known)
+    if shape.count(-1) > 1:
+        raise unsupported(op, "with two products of unknown sizes")
+    return ReshapeStep(names[op.src], names.add(op.result), _format(op), tuple(shape))
 
 
 def _expand(op: tensor.ExpandShapeOp, names: Names) -> HostStep:

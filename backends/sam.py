@@ -263,18 +263,21 @@ class _GraphBuilder:
         levels: list[str | None] = [None] * format.rank
         for level, written in zip(_compressed_levels(op), op.levels, strict=True):
             levels[level] = self.outputs[written]
+        blocks = format.block or (1,) * format.rank
         shape = tuple(
-            size if size >= 0 else self._size(extent)
-            for size, extent in zip(shape_of(op.result), op.extents, strict=True)
+            size if size >= 0 else self._size(extent, block)
+            for size, extent, block in zip(shape_of(op.result), op.extents, blocks, strict=True)
         )
         return Assembly(name, format, shape, tuple(levels), self.outputs[op.values])
 
-    def _size(self, extent: SSAValue) -> Size:
-        """The size of a dimension of a result, in elements."""
+    def _size(self, extent: SSAValue, block: int) -> Size:
+        """The size of a dimension of a result, in elements; constants count blocks."""
         if isinstance(extent.owner, sam.ExtentOp):
             op = extent.owner
             return Extent(self.names[op.tensor], op.dimension.value.data)
-        return self.names.size(extent)
+        size = self.names.size(extent)
+        assert isinstance(size, int)
+        return size * block
 
 
 def references_beside(value: SSAValue) -> SSAValue:

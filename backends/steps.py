@@ -7,9 +7,11 @@ Steps take no simulated time: layout changes between graphs are the host's.
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
+from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.windows import expect_shape, kept_dimensions, window
 
@@ -74,7 +76,13 @@ class ReshapeStep(_OneSource):
 
     def run(self, tensors: Environment) -> None:
         dense = tensors[self.source].to_dense()
-        reshaped = dense.reshape(resolve(self.shape, tensors))
+        shape = resolve(self.shape, tensors)
+        if -1 not in shape and prod(shape) != dense.size:
+            raise InputError(
+                f"'{self.source}' has shape {dense.shape}, whose elements do not fit {shape}; "
+                "give arguments of matching sizes"
+            )
+        reshaped = dense.reshape(shape)
         tensors[self.result] = Storage.from_dense(reshaped, self.format)
 
 

@@ -256,6 +256,72 @@ def test_a_size_that_is_wrong_when_the_program_runs_is_refused(
         program.run(np.ones(4))
 
 
+def test_unknown_sizes_are_collapsed_each_with_its_ones() -> None:
+    line = "%y = tensor.collapse_shape %x [[0, 1], [2, 3]]"
+    program = build(
+        parse(f"""
+        func.func @main(%x: tensor<?x1x?x2xf64>) -> tensor<?x?xf64> {{
+          {line} : tensor<?x1x?x2xf64> into tensor<?x?xf64>
+          func.return %y : tensor<?x?xf64>
+        }}
+        """)
+    )
+    x = np.arange(12.0).reshape(2, 1, 3, 2)
+    (output,) = program.run(x).outputs
+    np.testing.assert_array_equal(output, x.reshape(2, 6))
+
+
+def test_two_products_of_unknown_sizes_are_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<?x2x?x2xf64>) -> tensor<?x?xf64> {
+      %y = tensor.collapse_shape %x [[0, 1], [2, 3]] : tensor<?x2x?x2xf64> into tensor<?x?xf64>
+      func.return %y : tensor<?x?xf64>
+    }
+    """
+    with pytest.raises(InputError, match="cannot be compiled with two products of unknown sizes"):
+        build(parse(text))
+
+
+def test_elements_that_do_not_fit_another_shape_are_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<?xf64>) -> tensor<?x3xf64> {
+      %zero = arith.constant 0 : index
+      %n = tensor.dim %x, %zero : tensor<?xf64>
+      %y = tensor.expand_shape %x [[0, 1]] output_shape [%n, 3]
+        : tensor<?xf64> into tensor<?x3xf64>
+      func.return %y : tensor<?x3xf64>
+    }
+    """
+    with pytest.raises(InputError, match="whose elements do not fit"):
+        build(parse(text)).run(np.ones(5))
+
+
+BLOCKED_ROWS = """
+#B = #sparse_tensor.encoding<{ map = (d0) -> (d0 floordiv 2 : dense, d0 mod 2 : dense) }>
+!B = tensor<6xf64, #B>
+!D = tensor<?xf64, #B>
+func.func @main(%x: !B) -> !D {
+  %y = sam.graph(%x) : (!B) -> !D {
+  ^bb0(%t: !B):
+    %root = sam.root
+    %i, %r = sam.scan %root, %t level 0 axis i : !sam.stream<ref, index, []>, !B
+    %v = sam.array %r, %t : !sam.stream<ref, index, [i]>, !B
+    %w = sam.write_values %v : !sam.stream<val, tensor<2xf64>, [i]>
+    %n = arith.constant 3 : index
+    %out = sam.assemble levels() values %w extents(%n) : !sam.values<tensor<2xf64>> -> !D
+    sam.yield %out : !D
+  }
+  func.return %y : !D
+}
+"""
+
+
+def test_a_constant_extent_of_a_blocked_result_counts_blocks() -> None:
+    x = np.arange(1.0, 7.0)
+    (output,) = build(parse(BLOCKED_ROWS)).run(x).outputs
+    np.testing.assert_array_equal(output, x)
+
+
 def test_a_window_that_leaves_its_destination_is_refused() -> None:
     text = """
     func.func @main(%x: tensor<?xf64>, %s: tensor<2xf64>) -> tensor<?xf64> {
