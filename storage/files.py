@@ -6,7 +6,6 @@ In an npz file an array `A` is a dense tensor; three arrays `A_indptr`, `A_indic
 """
 
 import io
-import os
 import re
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
+from headrace.storage.atomic import replace_file
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Storage
 from headrace.storage.values import CSR, from_compressed, storage_of
@@ -100,13 +100,9 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array]) -> None:
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file at once: a reader sees the old file or the whole new one."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
 
 

@@ -21,6 +21,7 @@ import llvmlite.binding as llvm_binding
 
 from headrace.simulators.stream import layout
 from headrace.simulators.stream.ir import LIBM
+from headrace.storage.atomic import replace_file
 
 llvm = cast(Any, llvm_binding)
 
@@ -130,7 +131,7 @@ class Machine:
             return path.read_bytes()
         except OSError:
             code = self.compile(text)
-            write_atomically(path, code)
+            replace_file(path, code)
             return code
 
     def compile(self, text: str) -> bytes:
@@ -170,13 +171,3 @@ def _candidates() -> Iterator[Path]:
         yield Path(os.environ["NUMBA_CACHE_DIR"]) / "headrace-stream"
     yield Path(__file__).parent / "__pycache__" / "kernels"
     yield Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "headrace"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or none, and nothing is left if it fails."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from headrace.simulators.stream.catalogue import variant_of
 from headrace.simulators.stream.errors import ProgramError
-from headrace.simulators.stream.native import write_atomically
+from headrace.storage.atomic import replace_file
 
 Array = npt.NDArray[Any]
 
@@ -87,7 +87,7 @@ class Program:
         """Write the program as npz; the file appears complete or not at all."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{f.name: getattr(self, f.name) for f in fields(self)})
-        write_atomically(Path(path), buffer.getvalue())
+        replace_file(Path(path), buffer.getvalue())
 
     @staticmethod
     def load(path: str | Path) -> "Program":

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from headrace.simulators.stream import layout
-from headrace.simulators.stream.native import write_atomically
 from headrace.simulators.stream.schedule import Run
 from headrace.simulators.stream.statistics import Blocked, Deadlock, SimulationResult
+from headrace.storage.atomic import replace_file
 
 
 def write_trace(result: SimulationResult, path: str | Path) -> None:
@@ -32,7 +32,7 @@ def write_trace(result: SimulationResult, path: str | Path) -> None:
         }
         for interval in result.intervals
     ]
-    write_atomically(Path(path), json.dumps({"traceEvents": [*labels, *events]}).encode())
+    replace_file(Path(path), json.dumps({"traceEvents": [*labels, *events]}).encode())
 
 
 def diagnose(run: Run, smallest_depth: int | None) -> Deadlock:

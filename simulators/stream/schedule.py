@@ -140,8 +140,7 @@ class Run:
         for kernel in self.kernels:
             statics = dict(kernel.variant.statics)
             tile, rows, inner, columns = (
-                cast(int, statics.get(name, 0))
-                for name in ("tile", "rows", "inner", "columns")
+                cast(int, statics.get(name, 0)) for name in ("tile", "rows", "inner", "columns")
             )
             # A product never reads beyond the arena, whatever the sizes of its operands are.
             unit = max(unit, tile, rows * inner, inner * columns)

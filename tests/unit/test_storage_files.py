@@ -1,5 +1,6 @@
 """Tensor files: what is read, what is refused, and that nothing is left half-written."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,18 @@ def test_writing_replaces_the_old_file_or_leaves_it(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_arrays(tmp_path / "nowhere" / "y.npz", {})
+
+
+def test_a_link_is_followed(tmp_path: Path):
+    target, link = tmp_path / "target.npz", tmp_path / "link.npz"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_arrays(link, {"x": np.arange(3)})
+    assert link.is_symlink()
+    assert read_arrays(target)["x"].tolist() == [0, 1, 2]
+
+
+def test_a_device_is_written_to_and_stays_a_device():
+    before = os.stat(os.devnull)
+    write_arrays(os.devnull, {"x": np.arange(3)})
+    assert os.path.samestat(before, os.stat(os.devnull))

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "interpreters": {"numpy", "xdsl", "dialects", "storage"},
     "frontends": {"numpy", "scipy", "torch", "xdsl", "dialects", "storage"},
     "passes": {"xdsl", "dialects", "storage", "passes.canonicalization"},
-    "simulators": {"llvmlite", "numpy", "numba"},
+    "simulators": {"llvmlite", "numpy", "numba", "storage"},
     "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
     "models": {"networkx", "numpy", "scipy", "torch"},
     "pipelines": {"storage"},
