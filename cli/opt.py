@@ -9,7 +9,7 @@ from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseE
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from headrace.passes.registry import parse_passes
-from headrace.pipelines.load import resolve_pipeline
+from headrace.pipelines.load import built_in_pipelines, read_pipeline
 from headrace.storage.errors import InputError
 
 
@@ -30,7 +30,8 @@ class HeadraceOptMain(xDSLOptMain):
     def setup_pipeline(self) -> None:
         if self.args.pipeline is not None:
             own = [self.args.passes] if self.args.passes else []
-            self.args.passes = ",".join([resolve_pipeline(self.args.pipeline), *own])
+            path = built_in_pipelines().get(self.args.pipeline, self.args.pipeline)
+            self.args.passes = ",".join([read_pipeline(path), *own])
         parse_passes(self.args.passes, self.available_passes)
         super().setup_pipeline()
 
