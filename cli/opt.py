@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
@@ -30,7 +31,8 @@ class HeadraceOptMain(xDSLOptMain):
     def setup_pipeline(self) -> None:
         if self.args.pipeline is not None:
             own = [self.args.passes] if self.args.passes else []
-            path = built_in_pipelines().get(self.args.pipeline, self.args.pipeline)
+            given: str = self.args.pipeline
+            path = built_in_pipelines().get(given, Path(given))
             self.args.passes = ",".join([read_pipeline(path), *own])
         parse_passes(self.args.passes, self.available_passes)
         super().setup_pipeline()
