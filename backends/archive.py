@@ -1,10 +1,12 @@
 """
 Frozen dataclasses as npz files: a JSON manifest, and the arrays that it refers to.
 
-The manifest holds a dataclass as `{"is": class, field: ...}`. An array is stored under the path
-of the field that holds it, such as `constants.weight.values`.
+The manifest holds a dataclass as `{"is": class, field: ...}`, and a digest of itself and of all
+arrays, so that what was changed is refused and not run. An array is stored under the path of the
+field that holds it, such as `constants.weight.values`.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -18,7 +20,7 @@ from headrace.storage.errors import InputError
 from headrace.storage.files import read_arrays, write_arrays
 from headrace.storage.levels import Array
 
-VERSION = 1
+VERSION = 2
 
 Classes = Mapping[str, type[Any]]
 
@@ -27,7 +29,8 @@ def write_archive(path: str | Path, value: object, classes: Classes) -> None:
     """Write a dataclass made of `classes`; a reader sees the old file or the whole new one."""
     arrays: dict[str, Array] = {}
     names = {kind: name for name, kind in classes.items()}
-    manifest = {"version": VERSION, "value": _Writer(names, arrays).encode(value, "")}
+    encoded = _Writer(names, arrays).encode(value, "")
+    manifest = {"version": VERSION, "digest": _digest(encoded, arrays), "value": encoded}
     text = json.dumps(manifest).encode()
     write_arrays(path, {"manifest": np.frombuffer(text, dtype=np.uint8), **arrays})
 
@@ -40,7 +43,7 @@ def read_archive(path: str | Path, classes: Classes) -> Any:
     try:
         manifest: Any = json.loads(arrays["manifest"].tobytes())
         version = manifest["version"]
-        value = _decode(manifest["value"], arrays, classes) if version == VERSION else None
+        encoded, digest = manifest["value"], manifest.get("digest")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"'{path}' is damaged: its manifest does not describe a program; save it again"
@@ -50,7 +53,17 @@ def read_archive(path: str | Path, classes: Classes) -> Any:
             f"'{path}' has version {version} of the format, but this is version {VERSION}; "
             "compile and save the program again"
         )
-    return value
+    if digest != _digest(encoded, {key: arrays[key] for key in arrays if key != "manifest"}):
+        raise InputError(f"'{path}' was changed since it was saved; save the program again")
+    return _decode(encoded, arrays, classes)
+
+
+def _digest(encoded: object, arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256(json.dumps(encoded, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 class _Writer:

@@ -27,6 +27,7 @@ from headrace.backends.steps import (
     ReshapeStep,
     SliceStep,
 )
+from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.memory import BankedMemory, MemoryModel, ParityMemory
 from headrace.simulators.stream.program import Program as StreamProgram
@@ -36,6 +37,9 @@ from headrace.storage.levels import Array, Format, Level, Storage
 from headrace.storage.values import in_format, is_torch, storage_of, to_torch
 
 MEMORIES = ("ledger", "exact", "parity")
+
+DEEPEST = 2**24
+"""The largest capacity of a channel; every bounded channel gets all its slots at once."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Program:
     constants: Mapping[str, Storage]
     """Tensors that are part of the program, such as the weights of a model."""
     steps: tuple[GraphStep | HostStep, ...]
+    fixed: tuple[tuple[int, object], ...] = ()
+    """Arguments of the model that are no tensors, by place; their values are in the steps."""
 
     @property
     def graphs(self) -> tuple[GraphStep, ...]:
@@ -92,13 +98,9 @@ class Program:
 
         Raises `InputError` for arguments that do not fit, naming the argument.
         """
-        if depth is not None and depth < 1:
-            raise InputError(
-                f"a channel of depth {depth} can hold no token; give 1 or more, or None for "
-                "unbounded channels"
-            )
+        check_depth(depth)
         model = memory_model(memory, machine)
-        args = tuple(_leaves(args))
+        args = self._without_fixed(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
         with_values = graphs_with_values(self.steps)
         runs: list[GraphRun] = []
@@ -129,6 +131,8 @@ class Program:
         """
         Make arguments part of the program, such as the weights of a model.
 
+        The new program takes tensors only; the places of `fixed` arguments are lost.
+
         Raises `InputError` for a name that is no argument, and for a tensor that does not fit.
         """
         specs = {spec.name: spec for spec in self.arguments}
@@ -146,7 +150,7 @@ class Program:
             replace(spec, shape=tuple(known.get(str(size), size) for size in spec.shape))
             for spec in left
         )
-        return replace(self, arguments=arguments, constants=constants)
+        return replace(self, arguments=arguments, constants=constants, fixed=())
 
     def save(self, path: str | Path) -> None:
         """Write the program to an npz file, whole or not at all."""
@@ -156,8 +160,23 @@ class Program:
     def load(path: str | Path) -> "Program":
         """Read a program that `save` wrote; raises `InputError` if the file is not complete."""
         program = read_archive(path, _SAVED)
-        assert isinstance(program, Program)
+        if not isinstance(program, Program):
+            raise InputError(f"'{path}' is no saved program; write one with Program.save")
         return program
+
+    def _without_fixed(self, args: Sequence[object]) -> tuple[object, ...]:
+        """Leave out the arguments that are part of the program, which must not have changed."""
+        if len(args) != len(self.arguments) + len(self.fixed):
+            return tuple(args)
+        for place, value in self.fixed:
+            given = _scalars(args[place])
+            if type(given) is not type(value) or given != value:
+                raise InputError(
+                    f"argument {place} was {value!r} when the program was compiled and is part of "
+                    f"it; it cannot be {given!r}, compile the model again"
+                )
+        places = {place for place, _ in self.fixed}
+        return tuple(one for place, one in enumerate(args) if place not in places)
 
     def _bind(self, args: Sequence[object]) -> dict[str, Storage]:
         if len(args) != len(self.arguments):
@@ -170,6 +189,13 @@ class Program:
         for spec, value in zip(self.arguments, args, strict=True):
             bound[spec.name] = _bind(spec, value, sizes)
         return bound
+
+
+def fixed_arguments(args: Sequence[object]) -> tuple[tuple[int, object], ...]:
+    """The arguments of a model that torch.export makes constants, by their place."""
+    leaves = [_scalars(leaf) for leaf in _leaves(args)]
+    kinds = (bool, int, float, str, tuple, type(None))
+    return tuple((place, leaf) for place, leaf in enumerate(leaves) if type(leaf) in kinds)
 
 
 def graphs_with_values(steps: Sequence[GraphStep | HostStep]) -> set[str]:
@@ -191,15 +217,31 @@ def graphs_with_values(steps: Sequence[GraphStep | HostStep]) -> set[str]:
     return found
 
 
+def check_depth(depth: int | None) -> None:
+    """Raise `InputError` for a number that is not the capacity of a channel."""
+    if depth is None:
+        return
+    if type(depth) is not int:
+        raise InputError(f"the depth of a channel is a whole number, not {depth!r}")
+    if depth < 1:
+        raise InputError(
+            f"a channel of depth {depth} can hold no token; give 1 or more, or None for "
+            "unbounded channels"
+        )
+    if depth > DEEPEST:
+        raise InputError(
+            f"channels of depth {depth} are deeper than {DEEPEST}; leave the depth out for "
+            "unbounded channels"
+        )
+
+
 def memory_model(
     memory: MemoryModel | str | None, machine: MachineDescription | str | Path | None
 ) -> MemoryModel | None:
     """Return the memory that `Program.run` describes; the ledger if only a machine is given."""
     if isinstance(memory, MemoryModel) or (memory is None and machine is None):
         return memory
-    if isinstance(machine, str | Path):
-        machine = MachineDescription.load(machine)
-    description = (machine or MachineDescription()).memory
+    description = _machine(machine).memory
     match memory:
         case None | "ledger":
             return BankedMemory(description)
@@ -209,6 +251,24 @@ def memory_model(
             return ParityMemory()
         case _:
             raise InputError(f"there is no memory '{memory}'; choose from {', '.join(MEMORIES)}")
+
+
+def _machine(given: object) -> MachineDescription:
+    match given:
+        case None:
+            return MachineDescription()
+        case MachineDescription():
+            return given
+        case str() | Path():
+            try:
+                return MachineDescription.load(given)
+            except ProgramError as error:
+                raise InputError(str(error)) from None
+        case _:
+            raise InputError(
+                "a machine is a MachineDescription or the path of a TOML file, not a "
+                f"{type(given).__name__}"
+            )
 
 
 def load(path: str | Path) -> Program:
@@ -271,6 +331,11 @@ def _check_elements(values: Array, dtype: str, where: str) -> None:
                 f"{where} has elements outside {low} .. {high}, the integers of type {dtype} that "
                 "are computed exactly; use smaller numbers or a wider type"
             )
+
+
+def _scalars(leaf: object) -> object:
+    """A list of numbers as a tuple, which a saved program can hold and compare."""
+    return tuple(cast("list[object]", leaf)) if isinstance(leaf, list) else leaf
 
 
 def _leaves(value: object) -> list[object]:

@@ -88,8 +88,8 @@ class NeutralGraph:
             free = [node for node in self.nodes if node.id in waiting and not waiting[node.id]]
             if not free:
                 raise InputError(
-                    f"{self.kernel}: nodes {sorted(waiting)} lie on or behind a cycle, which has "
-                    "no initial token; cut it"
+                    f"{self.kernel or 'the graph'}: nodes {sorted(waiting)} lie on or behind a "
+                    "cycle, which has no initial token; put one on its back edge, or cut it"
                 )
             for node in free:
                 del waiting[node.id]

@@ -6,6 +6,7 @@ per tensor T, `T.shape`, `T.vals`, and for every compressed mode m `T.m.seg` and
 `gold.npz` describes the tensor X and has `X.dense` besides.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from headrace.backends.neutral_program import build_program
 from headrace.simulators.stream.program import Program
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Level, Storage
+
+LARGEST = 2**31
+"""Positions of a dense tensor that results are compared in."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,8 @@ def _tensor(name: str, format: Format, data: Mapping[str, Array], path: Path) ->
         return data[f"{name}.{key}"]
 
     shape: tuple[int, ...] = tuple(field("shape").reshape(-1).tolist())
+    if math.prod(max(size, 1) for size in shape) > LARGEST:
+        raise InputError(f"{path}: {name} has shape {shape}, which no dense result can hold")
     if len(shape) != format.rank:
         raise InputError(
             f"{path}: {name} has {len(shape)} dimensions, but its format '{format}' has "

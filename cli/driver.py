@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects as get_all_xdsl_dialects
@@ -13,7 +13,7 @@ from xdsl.transforms import get_all_passes as get_all_xdsl_passes
 from xdsl.transforms.dead_code_elimination import dce
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
-from headrace.backends.compiled import Program
+from headrace.backends.compiled import Program, fixed_arguments
 from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from headrace.frontends.einsum import FormatSpec
+    from headrace.frontends.torch_export import ImportedModel
 
     Source = torch.nn.Module | ModuleOp | str | Path
 
@@ -33,7 +34,7 @@ TARGETS = ("sam",)
 
 def compile(
     source: "Source",
-    args: Sequence[object] | None = None,
+    args: object = None,
     *,
     target: str = "sam",
     pipeline: str | Path | None = None,
@@ -44,10 +45,10 @@ def compile(
     """
     Compile a PyTorch model, or a module of entry IR, to a program for a machine.
 
-    `source` is a `torch.nn.Module` with example inputs `args` (dense or sparse; their layout is
-    the format of the argument), an xDSL module, or the path of an `.mlir` file. `pipeline` is a
-    TOML file, the name of a built-in pipeline, or a pass spec such as
-    `sam-fuse{regions=layer},sam-lower`; by default every operation is a graph of its own.
+    `source` is a `torch.nn.Module` with example inputs `args` (a tuple, or the only one; the
+    layout of a tensor, dense or sparse, is the format of the argument; numbers become part of the
+    program), an xDSL module, or the path of an `.mlir` file. `pipeline` is a TOML file, the name
+    of a built-in pipeline, or a pass spec such as `sam-fuse{regions=layer},sam-lower`; by default every operation is a graph of its own.
     `parameters` gives values to the `$names` of a pipeline file. For a model, `formats` overrides
     the formats of inputs and parameters by name, and `dynamic_shapes` names the sizes that are
     known only when the program runs, as in `{"x": {0: "n"}}`.
@@ -61,10 +62,27 @@ def compile(
         return lower(parse_module(Path(source)), pipeline, parameters)
     from headrace.frontends.torch_export import import_model
 
-    imported = import_model(
-        source, tuple(args or ()), formats=formats, dynamic_shapes=dynamic_shapes
-    )
-    return lower(imported.module, pipeline, parameters).bind(imported.constants)
+    args = as_arguments(args)
+    imported = import_model(source, args, formats=formats, dynamic_shapes=dynamic_shapes)
+    return lower_model(imported, args, pipeline, parameters)
+
+
+def as_arguments(args: object) -> tuple[Any, ...]:
+    """The arguments of a model; what is neither tuple nor list is the only one."""
+    if args is None:
+        return ()
+    return tuple(cast("Sequence[Any]", args)) if isinstance(args, tuple | list) else (args,)
+
+
+def lower_model(
+    imported: "ImportedModel",
+    args: Sequence[object],
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> Program:
+    """Compile what `import_model` read from a model with example inputs `args`."""
+    program = lower(imported.module, pipeline, parameters).bind(imported.constants)
+    return replace(program, fixed=fixed_arguments(args))
 
 
 def einsum(
@@ -98,6 +116,8 @@ def lower(
     from headrace.backends.sam import build, main_function
     from headrace.backends.shapes import argument_shapes
 
+    if parameters and pipeline is None:
+        raise InputError(f"'{min(parameters)}' is a parameter of no pipeline; name a pipeline file")
     spec = DEFAULT_PIPELINE if pipeline is None else resolve_pipeline(pipeline, parameters)
     passes = parse_passes(spec, get_all_xdsl_passes() | get_all_passes())
     shapes = argument_shapes(main_function(module))

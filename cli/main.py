@@ -15,7 +15,7 @@ RUN = """\
 SOURCE is file.mlir (a func over tensors), module:factory or file.py:factory (a function that
 returns a model and its arguments), or a saved program (.npz). Files of --inputs are .npz (dense
 arrays A; CSR matrices A_indptr, A_indices, A_data), .npy, Matrix Market or SciPy npz; they are
-matched by name, else by order; NAME=FILE gives a name."""
+matched by name, and what is left by order; NAME=FILE gives a name."""
 
 
 class OneLineParser(argparse.ArgumentParser):

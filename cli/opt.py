@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.span.get_location()}: {error.msg}")
     except (InputError, DiagnosticException, ArgSpecParseError) as error:
         return _fail(str(error))
+    except UnicodeDecodeError:
+        return _fail("the input is not text in UTF-8; give IR in MLIR's syntax")
     except OSError as error:
         return _fail(f"'{error.filename}': {error.strerror}")
     return 0

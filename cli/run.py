@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from headrace.backends.compiled import Program
 from headrace.backends.result import Result
-from headrace.cli.driver import check_target, lower, make_context, parse_module
+from headrace.cli.driver import check_target, lower, lower_model, make_context, parse_module
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import load_factory, read_inputs
 from headrace.storage.errors import InputError
@@ -23,6 +23,9 @@ def run(options: argparse.Namespace) -> int:
     check_target(options.target)
     if options.timing_only and options.outputs:
         raise InputError("with --timing-only there are no values for --outputs; leave one out")
+    paths = [one for one in (options.outputs, options.trace, options.dot) if one is not None]
+    if "" in paths or len(set(paths)) < len(paths):
+        raise InputError("each of --outputs, --trace and --dot needs a file of its own")
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
@@ -72,7 +75,7 @@ def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], Mod
 
     model, args = load_factory(source)
     imported = import_model(model, args)
-    return lower(imported.module, options.pipeline).bind(imported.constants), args, imported.module
+    return lower_model(imported, args, options.pipeline), args, imported.module
 
 
 def _write_files(

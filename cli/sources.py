@@ -3,12 +3,15 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from headrace.backends.compiled import TensorSpec
+from headrace.cli.driver import as_arguments
 from headrace.storage.errors import InputError
 from headrace.storage.files import Stored, StoredMatrix, read_tensors
 
@@ -16,30 +19,54 @@ from headrace.storage.files import Stored, StoredMatrix, read_tensors
 def load_factory(text: str) -> tuple[Any, tuple[object, ...]]:
     """Call `module:factory` or `file.py:factory`, which returns a model and its arguments."""
     place, _, name = text.rpartition(":")
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    if not place or not name:
+        raise InputError(f"'{text}' is no source; give module:factory or file.py:factory")
+    with _users_code(text):
+        module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     factory = getattr(module, name, None)
     if not callable(factory):
         raise InputError(f"'{place}' has no function '{name}' that returns (model, args)")
-    made: Any = factory()
+    with _users_code(text):
+        made: Any = factory()
     if not isinstance(made, tuple) or len(cast("tuple[object, ...]", made)) != 2:
         kind = type(cast(object, made)).__name__
         raise InputError(f"'{text}' must return a pair (model, args), not {kind}")
     model, args = cast("tuple[Any, Any]", made)
-    if isinstance(args, tuple | list):
-        return model, tuple(cast("Sequence[object]", args))
-    return model, (args,)
+    return model, as_arguments(args)
+
+
+@contextmanager
+def _users_code(text: str) -> Generator[None]:
+    """Report what the user's module or factory raises as one line that names its place."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        here = str(Path(__file__).parent)
+        own = [f for f in frames if not f.filename.startswith((here, "<frozen"))]
+        at = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
+        if isinstance(error, SyntaxError):
+            at = f" at {error.filename}:{error.lineno}"
+        raise InputError(f"'{text}' raises {type(error).__name__}: {error}{at}") from error
 
 
 def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[object]:
     """
     Return the arguments of a program from tensor files.
 
-    Tensors are matched by name if every argument is named, else by order; the order is that of
-    the files and of the arrays in a file.
+    Tensors are matched by name, and the arguments that are left with the tensors that are left,
+    by order; the order is that of the files and of the arrays in a file.
     """
     tensors: dict[str, Stored] = {}
+    names = [spec.name for spec in specs]
     for text in files:
         name, separator, path = text.partition("=")
+        if separator and name not in names:
+            raise InputError(
+                f"the program has no argument '{name}'; it has {', '.join(names) or 'none'}"
+            )
         read = read_tensors(path if separator else text)
         if separator and len(read) != 1:
             raise InputError(f"'{path}' holds {len(read)} tensors; give it without '{name}='")
@@ -47,20 +74,20 @@ def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[objec
         for key in read.keys() & tensors.keys():
             raise InputError(f"input '{key}' is given twice; leave one out")
         tensors |= read
-    names = [spec.name for spec in specs]
-    if all(name in tensors for name in names):
-        chosen = [(name, tensors[name]) for name in names]
-    elif len(tensors) == len(names):
-        chosen = list(tensors.items())
-    else:
+    unnamed = [name for name in names if name not in tensors]
+    others = [name for name in tensors if name not in names]
+    if unnamed and len(unnamed) != len(others):
         raise InputError(
             f"the program takes {len(names)} arguments ({', '.join(names)}), but the inputs hold "
             f"{len(tensors)} tensors ({', '.join(tensors)}); give each argument by its name"
         )
+    found = dict(zip(unnamed, others, strict=False))
+    chosen = [(found.get(name, name), tensors[found.get(name, name)]) for name in names]
     sizes: dict[int | str, int] = {}
     for (_, tensor), spec in zip(chosen, specs, strict=True):
         if not isinstance(tensor, StoredMatrix):
-            sizes |= zip(spec.shape, tensor.shape, strict=False)
+            given = zip(spec.shape, tensor.shape, strict=False)
+            sizes |= {size: count for size, count in given if isinstance(size, str)}
     return [
         tensor.storage(name, tuple(sizes.get(size, size) for size in spec.shape))
         if isinstance(tensor, StoredMatrix)

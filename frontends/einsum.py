@@ -163,9 +163,12 @@ class _Translation:
                 )
 
     def parse_format(self, use: Access, spec: FormatSpec) -> Format:
-        layout = spec[0] if isinstance(spec, tuple) else spec
+        given: object = spec
+        layout = spec[0] if isinstance(spec, tuple) else given
         if isinstance(layout, str):
             return Format.parse(layout, len(use.indices))
+        if not isinstance(layout, Format):
+            raise InputError(f"the format of '{use.name}' is a text or a Format, not {layout!r}")
         if layout.rank != len(use.indices):
             fail(
                 self.text,
@@ -187,6 +190,8 @@ class _Translation:
                 same = {key: new if value == old else value for key, value in same.items()}
         known: dict[str, int] = {}
         for index, size in sizes.items():
+            if size < 0:
+                raise InputError(f"the size of index '{index}' is {size}; give 0 or more")
             self.learn(known, same[index], size, self.left, index)
         for use in (self.left, *self.uses):
             spec = formats.get(use.name)

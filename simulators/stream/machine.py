@@ -57,12 +57,18 @@ class MachineDescription:
         return MachineDescription(_memory(text.get("memory", {}), path))
 
 
+LARGEST = 2**40
+"""Far above any machine, and far below the largest clock."""
+
+
 def _memory(section: dict[str, Any], path: str | Path) -> MemoryDescription:
     names = [f.name for f in fields(MemoryDescription)]
     for name, value in section.items():
         if name not in names:
             raise ProgramError(f"'{path}': the memory has no '{name}'; it has {', '.join(names)}")
         least = 0 if name in ("latency", "startup") else 1
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ProgramError(f"'{path}': memory.{name} must be a number of at least {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+            raise ProgramError(
+                f"'{path}': memory.{name} must be a whole number from {least} to {LARGEST}"
+            )
     return MemoryDescription(**section)

@@ -39,7 +39,16 @@ def test_a_model_takes_nested_arguments_and_keeps_its_weights() -> None:
     program = headrace.compile(Scaled(), ({"a": a}, 2.0))
     assert [argument.name for argument in program.arguments] == ["tensors_a"]
     assert "weight" in program.constants
-    torch.testing.assert_close(program.run({"a": a}).outputs[0], Scaled()({"a": a}, 2.0))
+    expected = Scaled()({"a": a}, 2.0)
+    torch.testing.assert_close(program.run({"a": a}).outputs[0], expected)
+    torch.testing.assert_close(program.run({"a": a}, 2.0).outputs[0], expected)
+    with pytest.raises(headrace.InputError, match=r"argument 1 was 2\.0 .* cannot be 3\.0"):
+        program.run({"a": a}, 3.0)
+
+
+def test_one_argument_needs_no_tuple() -> None:
+    program = headrace.compile(torch.nn.ReLU(), torch.eye(3))
+    torch.testing.assert_close(program.run(torch.eye(3)).outputs[0], torch.eye(3))
 
 
 def test_the_layout_of_an_argument_is_its_format() -> None:

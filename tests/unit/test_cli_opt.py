@@ -88,3 +88,10 @@ def test_the_public_api_is_lazy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.mlir").write_bytes(b"\xff\xfe\x00")
+    result = run(str(tmp_path / "binary.mlir"))
+    assert result.returncode == 2
+    assert result.stderr == "error: the input is not text in UTF-8; give IR in MLIR's syntax\n"

@@ -51,6 +51,16 @@ class Unsupported(torch.nn.Module):
 
 def unsupported():
     return Unsupported(), (torch.eye(3),)
+
+def raising():
+    raise KeyError("no weights")
+
+class Scaled(torch.nn.Module):
+    def forward(self, x, factor, bias):
+        return x * factor
+
+def scaled():
+    return Scaled(), (torch.eye(3), 2.0, None)
 """
 
 MATRIX = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 4.0, 0.0]])
@@ -66,6 +76,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("spmv.mlir").write_text(SPMV)
     Path("model_file.py").write_text(MODEL)
     np.savez("inputs.npz", x=VECTOR, **csr_arrays("A"))
+    Path("wrong_syntax.py").write_text("def make(:\n")
+    Path("huge.toml").write_text(f"[memory]\nlatency = {10**20}\n")
     return tmp_path
 
 
@@ -131,6 +143,20 @@ def test_an_input_file_can_be_given_a_name(capsys: pytest.CaptureFixture[str]) -
     inputs = ("--inputs", "x=vector.npy", "--inputs", "A=matrix.npy")
     report(capsys, "spmv.mlir", *inputs, "--outputs", "y.npz")
     np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
+def test_names_that_match_are_kept_where_another_input_has_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.savez("x.npz", x=VECTOR)
+    scipy.io.mmwrite("matrix.mtx", CSR)
+    inputs = ("--inputs", "x.npz", "--inputs", "matrix.mtx")
+    report(capsys, "spmv.mlir", *inputs, "--outputs", "y.npz")
+    np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
+
+
+def test_a_model_may_take_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(capsys, "model_file.py:scaled")["outputs"] == [[3, 3]]
 
 
 @pytest.mark.parametrize("source", ["model_file.py:make", "model_file:make"])
@@ -210,7 +236,13 @@ def test_a_deadlock_is_a_result_but_leaves_no_outputs(
         (["run", "model_file.py:nothing"], "no function 'nothing'"),
         (["run", "model_file.py:broken"], "must return a pair (model, args), not int"),
         (["run", "model_file.py:unsupported"], "model_file.py:12"),
+        (["run", "model_file.py:raising"], "raises KeyError: 'no weights' at"),
+        (["run", "wrong_syntax.py:make"], "wrong_syntax.py:1"),
+        (["run", ":make"], "':make' is no source"),
+        (["run", "spmv.mlir", "--inputs", "B=inputs.npz"], "no argument 'B'; it has A, x"),
         (["run", "spmv.mlir", "--inputs", "nowhere.npz"], "'nowhere.npz' cannot be read"),
+        (["run", "spmv.mlir", "--trace", "one", "--dot", "one"], "needs a file of its own"),
+        (["run", "spmv.mlir", "--outputs", ""], "needs a file of its own"),
         (["run", "spmv.mlir", "--target", "gpu"], "no target 'gpu'; choose from sam"),
         (["run", "spmv.mlir", "--pipeline", "sam-fuze"], "did you mean sam-fuse?"),
         (["run", "spmv.mlir", "--pipeline", "sam-fuse{region=all}"], "no option 'region'"),
@@ -219,6 +251,8 @@ def test_a_deadlock_is_a_result_but_leaves_no_outputs(
         (["run", "spmv.mlir", "--depth", "deep"], "'deep' is not a whole number"),
         (["run", "spmv.mlir", "--inputs", "inputs.npz", "--memory", "fast"], "no memory 'fast'"),
         (["run", "spmv.mlir", "--inputs", "inputs.npz", "--machine", "no.toml"], "'no.toml'"),
+        (["run", "spmv.mlir", "--inputs", "inputs.npz", "--machine", "huge.toml"], "latency"),
+        (["run", "spmv.mlir", "--inputs", "inputs.npz", "--depth", "9" * 20], "leave the depth"),
         (["run", "spmv.mlir", "--timing-only", "--outputs", "y.npz"], "leave one out"),
         (["run", "spmv.mlir", "--colour"], "unrecognized arguments: --colour"),
         (["walk"], "invalid choice: 'walk'"),

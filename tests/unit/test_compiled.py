@@ -547,9 +547,37 @@ def test_another_npz_is_no_program(tmp_path: Path) -> None:
         headrace.load(tmp_path / "x.npz")
 
 
-@pytest.mark.parametrize("manifest", ["not json", "{}", '{"version": 1, "value": {"is": "x"}}'])
+@pytest.mark.parametrize("manifest", ["not json", "{}", "null", '{"version": 2}'])
 def test_a_damaged_manifest_is_named(manifest: str, tmp_path: Path):
     path = tmp_path / "program.npz"
     np.savez(path, manifest=np.frombuffer(manifest.encode(), dtype=np.uint8))
     with pytest.raises(InputError, match="is damaged"):
         Program.load(path)
+
+
+@pytest.mark.parametrize("name", ["steps.0.program.kinds", "manifest"])
+def test_a_changed_program_is_refused(tmp_path: Path, row_sums: Program, name: str) -> None:
+    path = tmp_path / "program.npz"
+    row_sums.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    if name == "manifest":
+        text = arrays[name].tobytes().replace(b'"constants"', b'"constant"')
+        arrays[name] = np.frombuffer(text, dtype=np.uint8)
+    else:
+        arrays[name] = arrays[name][:-1]
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match="was changed since it was saved"):
+        headrace.load(path)
+
+
+@pytest.mark.parametrize("depth", [0, -1, 2**30, 10**30, 2.5, "x", True])
+def test_what_is_no_depth_is_refused(row_sums: Program, depth: Any) -> None:
+    with pytest.raises(InputError, match=r"depth"):
+        row_sums.run(MATRIX, depth=depth)
+
+
+@pytest.mark.parametrize("machine", ["nowhere.toml", {"memory": {"channels": 2}}])
+def test_what_is_no_machine_is_refused(row_sums: Program, machine: Any) -> None:
+    with pytest.raises(InputError, match="machine"):
+        row_sums.run(MATRIX, machine=machine)

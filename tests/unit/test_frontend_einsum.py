@@ -1,7 +1,7 @@
 """Index notation means what it says: against NumPy, on formats of every kind."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -335,3 +335,7 @@ def test_sizes_and_formats_that_do_not_fit() -> None:
         import_einsum(text, sizes={"k": 3})
     with pytest.raises(InputError, match="'csr' does not describe a tensor of rank 1"):
         import_einsum(text, {"x": "csr"})
+    with pytest.raises(InputError, match="the format of 'A' is a text or a Format, not 3"):
+        import_einsum(text, {"A": cast("Any", 3)})
+    with pytest.raises(InputError, match="the size of index 'i' is -3"):
+        import_einsum(text, sizes={"i": -3})
