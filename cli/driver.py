@@ -48,10 +48,11 @@ def compile(
     `source` is a `torch.nn.Module` with example inputs `args` (a tuple, or the only one; the
     layout of a tensor, dense or sparse, is the format of the argument; numbers become part of the
     program), an xDSL module, or the path of an `.mlir` file. `pipeline` is a TOML file, the name
-    of a built-in pipeline, or a pass spec such as `sam-fuse{regions=layer},sam-lower`; by default every operation is a graph of its own.
-    `parameters` gives values to the `$names` of a pipeline file. For a model, `formats` overrides
-    the formats of inputs and parameters by name, and `dynamic_shapes` names the sizes that are
-    known only when the program runs, as in `{"x": {0: "n"}}`.
+    of a built-in pipeline, or a pass spec such as `sam-fuse{regions=layer},sam-lower`; by default
+    every operation is a graph of its own. `parameters` gives values to the `$names` of a pipeline
+    file. For a model, `formats` overrides the formats of inputs and parameters by name, and
+    `dynamic_shapes` names the sizes that are known only when the program runs, as in
+    `{"x": {0: "n"}}`.
 
     Raises `InputError` for what cannot be compiled; the message names the op and its source line.
     """
