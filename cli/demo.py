@@ -87,6 +87,9 @@ def make_problem(path: str | None) -> Problem:
         )
     else:
         name, (adjacency, features, classes) = Path(path).name, _read(path)
+        for what, matrix in (("adjacency", adjacency), ("features", features)):
+            if not np.isfinite(storage_of(matrix, name=what).values).all():
+                raise InputError(f"'{path}': its {what} has NaN or infinite entries; remove them")
     model, args = on_graph(adjacency, features, classes, aggregate_first=True)
     return Problem(name, args[0].shape[0], int(adjacency.nnz) // 2, model, args)
 

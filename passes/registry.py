@@ -1,6 +1,6 @@
 """The passes of headrace by name, imported only when they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -53,7 +53,8 @@ def parse_passes(
     passes: list[ModulePass] = []
     for one in specs:
         if one.name not in available:
-            raise InputError(f"there is no pass '{one.name}'; {_nearest(one.name, available)}")
+            remedy = _nearest(one.name, available, shown=get_all_passes())
+            raise InputError(f"there is no pass '{one.name}'; {remedy}")
         pass_type = available[one.name]()
         options = {option.name for option in get_pass_option_infos(pass_type)}
         for given in one.normalize_parameter_names().parameters:
@@ -95,11 +96,11 @@ def _factory(name: str, class_name: str) -> PassFactory:
     return load
 
 
-def _nearest(name: str, choices: Mapping[str, PassFactory] | set[str]) -> str:
+def _nearest(name: str, choices: Iterable[str], shown: Iterable[str] | None = None) -> str:
     ordered = sorted(choices)
     if not ordered:
         return "it takes no options"
     near = get_close_matches(name, ordered, n=3)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"choose from {', '.join(ordered)}"
+    return f"choose from {', '.join(ordered if shown is None else sorted(shown))}"

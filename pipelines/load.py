@@ -13,6 +13,7 @@ An option written as `$name` is a parameter: a tuner chooses it, or the caller g
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +38,8 @@ def resolve_pipeline(pipeline: str | Path, parameters: Mapping[str, object] | No
         return read_pipeline(pipeline, parameters)
     if pipeline in (built_in := built_in_pipelines()):
         return read_pipeline(built_in[pipeline], parameters)
+    if near := get_close_matches(pipeline, built_in, n=1, cutoff=0.8):
+        raise InputError(f"there is no pipeline '{pipeline}'; did you mean {near[0]}?")
     if parameters:
         raise InputError(
             f"parameters {', '.join(parameters)} are given, but '{pipeline}' is no pipeline file; "
@@ -73,6 +76,13 @@ def read_pipeline(path: str | Path, parameters: Mapping[str, object] | None = No
             f"pipeline file '{path}' leaves parameter '{name}' open; give it a value, "
             f"or write the value in place of ${name}"
         )
+    for name, value in values.items():
+        choices = _choices(config, name)
+        if choices is not None and value not in choices:
+            raise InputError(
+                f"pipeline file '{path}': parameter '{name}' is one of "
+                f"{', '.join(map(_text, choices))}, not {_text(value)}"
+            )
     return ",".join(_PARAMETER.sub(lambda match: _text(values[match[1]]), one) for one in passes)
 
 
@@ -109,6 +119,13 @@ def _passes(config: dict[str, Any], path: Path) -> list[str]:
                 '"sam-fuse{regions=all}"'
             )
     return cast("list[str]", listed)
+
+
+def _choices(config: dict[str, Any], name: str) -> list[object] | None:
+    declared: Any = config.get("parameters")
+    space: Any = cast("dict[str, Any]", declared).get(name) if _is_dict(declared) else None
+    choices: Any = cast("dict[str, Any]", space).get("categorical") if _is_dict(space) else None
+    return cast("list[object]", choices) if isinstance(choices, list) else None
 
 
 def _is_dict(value: object) -> bool:

@@ -68,6 +68,7 @@ def test_the_demonstration_on_an_adjacency_matrix(
     ("arrays", "message"),
     [
         ({"adjacency": np.ones((3, 4))}, "an adjacency is square"),
+        ({"adjacency": np.array([[0, np.nan], [1, 0]])}, "has NaN or infinite entries"),
         ({"a": np.eye(3), "b": np.eye(3)}, "holds a, b; give one adjacency matrix"),
         (
             {"adj_indptr": np.array([0, 1]), "adj_indices": np.array([0]), "adj_data": np.ones(1)},

@@ -30,6 +30,21 @@ def test_a_parameter_takes_the_value_that_is_given(tmp_path: Path) -> None:
     assert read_pipeline(path, given) == "sam-fuse{regions=all},sam-order{priority=2,0,1}"
 
 
+def test_a_value_outside_its_list_is_refused(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[pipeline]\npasses = ["sam-fuse{regions=$regions}"]\n'
+        '[parameters]\nregions = { categorical = ["none", "all"] }',
+    )
+    with pytest.raises(InputError, match="'regions' is one of none, all, not layer"):
+        read_pipeline(path, {"regions": "layer"})
+
+
+def test_a_mistyped_pipeline_is_shown_the_nearest() -> None:
+    with pytest.raises(InputError, match="no pipeline 'gcn-fussed'; did you mean gcn-fused"):
+        resolve_pipeline("gcn-fussed")
+
+
 def test_an_open_parameter_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, '[pipeline]\npasses = ["sam-fuse{regions=$regions}"]')
     with pytest.raises(InputError, match="leaves parameter 'regions' open"):
