@@ -304,7 +304,10 @@ def _summary(error: BaseException) -> str:
             f"{line}{where}; control flow and sizes must not depend on the values of tensors, "
             "use torch.where or a mask"
         )
-    return f"{line}{where}; check the arguments by calling the model with them"
+    return (
+        f"{line}{where}; call the model with these arguments, and if PyTorch runs it, pass sparse "
+        "tensors in CSR, which torch.export traces best"
+    )
 
 
 def _check_same(
