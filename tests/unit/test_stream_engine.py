@@ -342,7 +342,7 @@ def test_machine_description_reads_toml(tmp_path: Path) -> None:
         ("[memory", "cannot read the machine description"),
         ("[mem]\n", "there is no section 'mem'"),
         ("[memory]\nchanels = 4\n", "the memory has no 'chanels'"),
-        ("[memory]\nchannels = 0\n", "memory.channels must be a number of at least 1"),
+        ("[memory]\nchannels = 0\n", "memory.channels must be a whole number from 1"),
     ],
 )
 def test_bad_machine_descriptions_are_refused(tmp_path: Path, text: str, message: str) -> None:
