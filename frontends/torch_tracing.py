@@ -305,8 +305,8 @@ def _summary(error: BaseException) -> str:
             "use torch.where or a mask"
         )
     return (
-        f"{line}{where}; call the model with these arguments, and if PyTorch runs it, pass sparse "
-        "tensors in CSR, which torch.export traces best"
+        f"{line}{where}; check the arguments by calling the model with them, and if PyTorch runs "
+        "it, pass sparse tensors in CSR, which torch.export traces best"
     )
 
 
