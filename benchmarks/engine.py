@@ -16,7 +16,14 @@ import tempfile
 import time
 from typing import Any
 
-from headrace.benchmarks.stream_programs import elementwise_add, many_sddmm, sddmm, spmm
+from headrace.benchmarks.stream_programs import (
+    compiled_gcn,
+    compiled_spmm,
+    elementwise_add,
+    many_sddmm,
+    sddmm,
+    spmm,
+)
 from headrace.cli.report import print_table
 from headrace.simulators.stream.program import Program
 from headrace.simulators.stream.reference import reference_simulate
@@ -38,13 +45,15 @@ print(time.process_time() - start)
 
 
 def speed(program: Program, arrays: dict[str, Any], depth: int | None) -> tuple[int, int, float]:
-    """Cycles, tokens, and millions of tokens per second: the best of several runs."""
+    """Cycles, tokens, and millions of tokens per second, the best of several; 0 at a deadlock."""
     cycles, tokens, best = 0, 0, float("inf")
     for _ in range(REPETITIONS):
         start = time.process_time()
         result = simulate(program, arrays, depth=depth)
         best = min(best, time.process_time() - start)
         cycles, tokens = result.cycles, result.tokens
+        if result.deadlock is not None:
+            return cycles, tokens, 0.0
     return cycles, tokens, tokens / best / 1e6
 
 
@@ -79,13 +88,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the stream engine.")
     parser.add_argument("--small", action="store_true", help="a tenth of the size")
     scale = 10 if parser.parse_args().small else 1
-    kernels = [(spmm(), 1000), (sddmm(), 1000), (elementwise_add(), 2000)]
+    kernels = [
+        (spmm(), 1000),
+        (sddmm(), 1000),
+        (elementwise_add(), 2000),
+        (compiled_spmm(("csr", "csr"), "SpMM ikj, compiled"), 700),
+        (compiled_spmm(("csr", "csc"), "SpMM ijk, compiled"), 400),
+        (compiled_spmm(("csc", "csr"), "SpMM kij, compiled"), 700),
+        (compiled_gcn(), 300),
+    ]
     rows: list[tuple[object, ...]] = []
     for kernel, size in kernels:
         arrays = kernel.operands(size // scale)
         for depth in DEPTHS:
             cycles, tokens, rate = speed(kernel.program, arrays, depth)
-            rows.append((kernel.name, depth or "unbounded", cycles, tokens, round(rate)))
+            rows.append(
+                (kernel.name, depth or "unbounded", cycles, tokens, round(rate) or "deadlock")
+            )
     columns = ("kernel", "depth", "cycles", "tokens", "Mtoken/s")
     print_table("Stream engine, one core, processor time", columns, rows)
 

@@ -1,12 +1,17 @@
-"""Stream programs to measure the engine with, built by hand, and their operands."""
+"""Stream programs to measure the engine with, built by hand or compiled, and their operands."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 
+import headrace
+from headrace.models.gcn import on_graph
+from headrace.models.graphs import random_graph
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
+from headrace.simulators.stream.simulate import SimulationResult
 
 
 @dataclass(frozen=True)
@@ -124,3 +129,29 @@ def many_sddmm(copies: int, inner: int = 64) -> Program:
             g.builder.node("write_coordinates", crd, output=f"X{copy}.{level}")
         g.builder.node("write_values", val, output=f"X{copy}")
     return g.builder.build()
+
+
+def compiled_spmm(formats: tuple[str, str], name: str) -> Kernel:
+    """A product of two sparse matrices, compiled; the formats (CSR, CSC) decide the order."""
+    program = headrace.einsum("Y(i,k) = A(i,j) * X(j,k)", A=formats[0], X=formats[1])
+
+    def operands(size: int) -> dict[str, Any]:
+        random = np.random.default_rng(0)
+        dense = random.random((2, size, size))
+        return _arrays(program, *np.where(random.random((2, size, size)) < 0.08, dense, 0.0))
+
+    return Kernel(name, program.graphs[0].program, operands)
+
+
+def compiled_gcn() -> Kernel:
+    """The fused two-layer GCN on a random graph, of one size: a model is compiled for its sizes."""
+    graph = random_graph(nodes=300, edges=1500)
+    model, args = on_graph(graph.adjacency, graph.features, graph.classes, aggregate_first=True)
+    program = headrace.compile(model, args, pipeline="gcn-fused")
+    return Kernel("GCN, fused", program.graphs[0].program, lambda size: _arrays(program, *args))
+
+
+def _arrays(program: headrace.Program, *args: object) -> dict[str, Any]:
+    """The arrays of a program of one graph; they are what its simulation was called with."""
+    (graph,) = program.run(*args, timing_only=True).graphs
+    return cast("partial[SimulationResult]", graph.again).args[1]
