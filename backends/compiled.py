@@ -94,19 +94,23 @@ class Program:
         object; its numbers come from `machine`, a description or a TOML file. With neither, memory
         answers at once and only its traffic is counted. With `timing_only` the
         cycles are simulated but no values, and there are no outputs. The outputs are torch
-        tensors if an argument is one, else arrays; a deadlock is a result without outputs.
+        tensors if an argument is one, else arrays; a deadlock is a result without outputs. The
+        shapes of the results are known in every case.
 
-        Raises `InputError` for arguments that do not fit, naming the argument.
+        Raises `InputError`, before anything is simulated, for arguments that do not fit, naming
+        the argument, and for sizes that do not fit each other.
         """
         check_depth(depth)
         model = memory_model(memory, machine)
         args = self._without_fixed(_leaves(args))
         tensors = {**self.constants, **self._bind(args)}
+        shapes = infer_shapes(self.steps, tensors)
+        results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
         runs: list[GraphRun] = []
         for step in self.steps:
             if not isinstance(step, GraphStep):
-                step.run(tensors)
+                step.run(tensors, shapes)
                 continue
             again = partial(simulate, step.program, step.bind(tensors), depth=depth, memory=model)
             run = GraphRun.of(
@@ -114,10 +118,10 @@ class Program:
             )
             runs.append(run)
             if run.result.deadlock is not None:
-                return Result((), (), tuple(runs))
-            step.assemble(run.result.outputs, tensors)
+                return Result((), (), results, tuple(runs))
+            step.assemble(run.result.outputs, tensors, shapes)
         if timing_only:
-            return Result((), (), tuple(runs))
+            return Result((), (), results, tuple(runs))
         storages = tuple(tensors[result.name] for result in self.results)
         outputs = [
             np.asarray(stored.to_dense(), dtype=result.dtype)
@@ -125,7 +129,7 @@ class Program:
         ]
         if any(is_torch(argument) for argument in args):
             outputs = [to_torch(output) for output in outputs]
-        return Result(tuple(outputs), storages, tuple(runs))
+        return Result(tuple(outputs), storages, results, tuple(runs))
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
@@ -196,6 +200,23 @@ def fixed_arguments(args: Sequence[object]) -> tuple[tuple[int, object], ...]:
     leaves = [_scalars(leaf) for leaf in _leaves(args)]
     kinds = (bool, int, float, str, tuple, type(None))
     return tuple((place, leaf) for place, leaf in enumerate(leaves) if type(leaf) in kinds)
+
+
+def infer_shapes(
+    steps: Sequence[GraphStep | HostStep], tensors: Mapping[str, Storage]
+) -> dict[str, tuple[int, ...]]:
+    """
+    The shapes of the tensors that are there and of all that the steps will add.
+
+    Raises `InputError` for sizes that do not fit each other.
+    """
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    for step in steps:
+        if isinstance(step, GraphStep):
+            shapes |= step.infer_shapes(shapes)
+        else:
+            shapes[step.result] = step.infer_shape(shapes)
+    return shapes
 
 
 def graphs_with_values(steps: Sequence[GraphStep | HostStep]) -> set[str]:

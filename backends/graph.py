@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headrace.backends.steps import Environment, Size, resolve
+from headrace.backends.steps import Environment, Shapes, Size, resolve
 from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.simulators.stream.simulate import VALUES_STEER
 from headrace.storage.levels import Array, Format, Storage
@@ -26,13 +26,12 @@ class Assembly:
     values: str
     """The output of the value writer."""
 
-    def storage(self, outputs: Mapping[str, Array], tensors: Mapping[str, Storage]) -> Storage:
+    def storage(self, outputs: Mapping[str, Array], shape: tuple[int, ...]) -> Storage:
         """
         Return the tensor that the writers wrote; zeros where only the time was asked for.
 
         Raises `InputError` if their outputs contradict each other.
         """
-        shape = resolve(self.shape, tensors)
         segments: list[Array | None] = []
         coordinates: list[Array | None] = []
         count = 1
@@ -78,6 +77,10 @@ class GraphStep:
         """Whether values decide which tokens there are."""
         return bool(VALUES_STEER.intersection(self.program.kinds.tolist()))
 
+    def infer_shapes(self, shapes: Shapes) -> dict[str, tuple[int, ...]]:
+        """The shapes of the results, by name."""
+        return {one.result: resolve(one.shape, shapes) for one in self.results}
+
     def bind(self, tensors: Mapping[str, Storage]) -> dict[str, Array | int]:
         """Return what the slots of the graph stand for."""
         bound: dict[str, Array | int] = {}
@@ -85,10 +88,10 @@ class GraphStep:
             bound |= slots_of(slot_name(name), tensors[name])
         return bound
 
-    def assemble(self, outputs: Mapping[str, Array], tensors: Environment) -> None:
+    def assemble(self, outputs: Mapping[str, Array], tensors: Environment, shapes: Shapes) -> None:
         """Add the tensors that the writers of the graph wrote."""
         for one in self.results:
-            tensors[one.result] = one.storage(outputs, tensors)
+            tensors[one.result] = one.storage(outputs, shapes[one.result])
 
 
 def slot_name(tensor: str) -> str:

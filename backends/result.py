@@ -50,13 +50,16 @@ class Result:
     What `Program.run` gives.
 
     Graphs run one after the other, so that their cycles and tokens add up. A program that
-    deadlocks has no outputs, and `deadlock` says why.
+    deadlocks has no outputs, and `deadlock` says why; nor has one of which only the time was asked.
+    Their `shapes` are known all the same.
     """
 
     outputs: tuple[Any, ...]
     """One dense array, or torch tensor, for each result of the program."""
     storages: tuple[Storage, ...]
     """The same in the formats in which the program stores them."""
+    shapes: tuple[tuple[int, ...], ...]
+    """The shape of each result of the program, also of those that have no values."""
     graphs: tuple[GraphRun, ...]
 
     @property
@@ -87,6 +90,11 @@ class Result:
     def bytes(self) -> int:
         """All bytes read and written."""
         return sum(graph.bytes for graph in self.graphs)
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the results have values: not after a deadlock, nor where only time was asked."""
+        return len(self.outputs) == len(self.shapes)
 
     @property
     def deadlock(self) -> Deadlock | None:
@@ -120,11 +128,16 @@ class Result:
             raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
 
     def summary(self) -> dict[str, Any]:
-        """The result as JSON values: shapes of the outputs, statistics, and the diagnosis."""
+        """
+        The result as JSON values: shapes of the outputs, statistics, and the diagnosis.
+
+        `outputs` holds the shapes also where `has_values` is false.
+        """
         return {
             "cycles": self.cycles,
             "tokens": self.tokens,
-            "outputs": [list(stored.shape) for stored in self.storages],
+            "outputs": [list(shape) for shape in self.shapes],
+            "has_values": self.has_values,
             "bytes": self.bytes,
             "deadlock": self.deadlock
             and {"explanation": str(self.deadlock), **asdict(self.deadlock)},

@@ -2,7 +2,9 @@
 The steps of a program that move data between stream graphs without computing.
 
 A step reads named tensors from the environment and adds its result, stored in `format`.
-Steps take no simulated time: layout changes between graphs are the host's.
+`infer_shape` says the shape of the result before anything runs, and raises `InputError` where the
+shapes of what it reads do not fit. Steps take no simulated time: layout changes between graphs are
+the host's.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -17,6 +19,9 @@ from headrace.storage.windows import expect_shape, kept_dimensions, window
 
 Environment = MutableMapping[str, Storage]
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shapes of tensors by name."""
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -29,11 +34,10 @@ class Extent:
 Size = int | Extent
 
 
-def resolve(sizes: Sequence[Size], tensors: Mapping[str, Storage]) -> tuple[int, ...]:
+def resolve(sizes: Sequence[Size], shapes: Shapes) -> tuple[int, ...]:
     """Return the sizes as numbers."""
     return tuple(
-        size if isinstance(size, int) else tensors[size.tensor].shape[size.dimension]
-        for size in sizes
+        size if isinstance(size, int) else shapes[size.tensor][size.dimension] for size in sizes
     )
 
 
@@ -58,31 +62,43 @@ class ConvertStep(_OneSource):
     shape: tuple[int, ...] | None = None
     """The sizes that the tensor must have, if the program says so; below 0 where it does not."""
 
-    def run(self, tensors: Environment) -> None:
-        source = tensors[self.source]
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        shape = shapes[self.source]
         if self.shape is not None:
-            expect_shape(f"'{self.source}'", source.shape, self.shape)
-        tensors[self.result] = source.convert(self.format)
+            expect_shape(f"'{self.source}'", shape, self.shape)
+        return shape
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
+        tensors[self.result] = tensors[self.source].convert(self.format)
 
 
 @dataclass(frozen=True)
 class ReshapeStep(_OneSource):
-    """The same elements in row-major order under another shape; one size may be -1."""
+    """
+    The same elements in row-major order under another shape.
+
+    One size may be -1: what the others leave, unless one of them is 0.
+    """
 
     source: str
     result: str
     format: Format
     shape: tuple[Size, ...]
 
-    def run(self, tensors: Environment) -> None:
-        dense = tensors[self.source].to_dense()
-        shape = resolve(self.shape, tensors)
-        if -1 not in shape and prod(shape) != dense.size:
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        source, wanted = shapes[self.source], resolve(self.shape, shapes)
+        count, known = prod(source), prod(size for size in wanted if size != -1)
+        left = count // known if known else -1
+        shape = tuple(left if size == -1 else size for size in wanted)
+        if -1 in shape or prod(shape) != count:
             raise InputError(
-                f"'{self.source}' has shape {dense.shape}, whose elements do not fit {shape}; "
+                f"'{self.source}' has shape {source}, whose elements do not fit {wanted}; "
                 "give arguments of matching sizes"
             )
-        reshaped = dense.reshape(shape)
+        return shape
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
+        reshaped = tensors[self.source].to_dense().reshape(shapes[self.result])
         tensors[self.result] = Storage.from_dense(reshaped, self.format)
 
 
@@ -99,12 +115,15 @@ class SliceStep(_OneSource):
     shape: tuple[Size, ...]
     """The shape of the result; it may leave out dimensions of size 1."""
 
-    def run(self, tensors: Environment) -> None:
-        source = tensors[self.source].to_dense()
-        index = _window(self.offsets, self.sizes, self.strides, source.shape, tensors)
-        shape = resolve(self.shape, tensors)
-        kept_dimensions(resolve(self.sizes, tensors), shape)
-        tensors[self.result] = Storage.from_dense(source[index].reshape(shape), self.format)
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        _window(self, self.source, shapes)
+        shape = resolve(self.shape, shapes)
+        kept_dimensions(resolve(self.sizes, shapes), shape)
+        return shape
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
+        read = tensors[self.source].to_dense()[_window(self, self.source, shapes)]
+        tensors[self.result] = Storage.from_dense(read.reshape(shapes[self.result]), self.format)
 
 
 @dataclass(frozen=True)
@@ -124,13 +143,15 @@ class InsertStep:
         """The tensors that the step reads."""
         return (self.source, self.destination)
 
-    def run(self, tensors: Environment) -> None:
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        _window(self, self.destination, shapes)
+        kept_dimensions(resolve(self.sizes, shapes), shapes[self.source])
+        return shapes[self.destination]
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
         dense = tensors[self.destination].to_dense().copy()
-        index = _window(self.offsets, self.sizes, self.strides, dense.shape, tensors)
         source = tensors[self.source].to_dense()
-        sizes = resolve(self.sizes, tensors)
-        kept_dimensions(sizes, source.shape)
-        dense[index] = source.reshape(sizes)
+        dense[_window(self, self.destination, shapes)] = source.reshape(resolve(self.sizes, shapes))
         tensors[self.result] = Storage.from_dense(dense, self.format)
 
 
@@ -148,7 +169,19 @@ class ConcatenateStep:
         """The tensors that the step reads."""
         return self.sources
 
-    def run(self, tensors: Environment) -> None:
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        given = [shapes[source] for source in self.sources]
+        rest = {shape[: self.dimension] + shape[self.dimension + 1 :] for shape in given}
+        if len(rest) > 1:
+            shown = ", ".join(f"'{n}' {s}" for n, s in zip(self.sources, given, strict=True))
+            raise InputError(
+                f"what is joined along dimension {self.dimension} must agree in all others, but "
+                f"the shapes are {shown}; give arguments of matching sizes"
+            )
+        joined = sum(shape[self.dimension] for shape in given)
+        return (*given[0][: self.dimension], joined, *given[0][self.dimension + 1 :])
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
         dense = [tensors[source].to_dense() for source in self.sources]
         joined: Array = np.concatenate(dense, axis=self.dimension)
         tensors[self.result] = Storage.from_dense(joined, self.format)
@@ -168,23 +201,20 @@ class FillStep:
         """The tensors that the step reads."""
         return ()
 
-    def run(self, tensors: Environment) -> None:
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        return resolve(self.shape, shapes)
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
         value = self.value
         if isinstance(value, Extent):
-            (value,) = resolve([value], tensors)
-        dense = np.full(resolve(self.shape, tensors), value, dtype=np.float64)
+            (value,) = resolve([value], shapes)
+        dense = np.full(shapes[self.result], value, dtype=np.float64)
         tensors[self.result] = Storage.from_dense(dense, self.format)
 
 
 HostStep = ConvertStep | ReshapeStep | SliceStep | InsertStep | ConcatenateStep | FillStep
 
 
-def _window(
-    offsets: Sequence[Size],
-    sizes: Sequence[Size],
-    strides: Sequence[Size],
-    shape: Sequence[int],
-    tensors: Mapping[str, Storage],
-) -> tuple[slice, ...]:
-    first, counts, steps = (resolve(part, tensors) for part in (offsets, sizes, strides))
-    return window(first, counts, steps, shape)
+def _window(step: SliceStep | InsertStep, tensor: str, shapes: Shapes) -> tuple[slice, ...]:
+    first, counts, steps = (resolve(p, shapes) for p in (step.offsets, step.sizes, step.strides))
+    return window(first, counts, steps, shapes[tensor])

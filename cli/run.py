@@ -105,7 +105,8 @@ def _print(program: Program, result: Result) -> None:
     if len(rows) > 1:
         rows.append(("total", result.cycles, result.tokens, result.bytes, len(result.nodes)))
     print_table("Stream graphs", ("graph", "cycles", "tokens", "bytes", "nodes"), rows)
-    for specification, stored in zip(program.results, result.storages, strict=False):
-        print(f"{specification.name}: {stored.shape} {specification.dtype}, {stored.format}")
+    without = "" if result.has_values else " (no values)"
+    for one, shape in zip(program.results, result.shapes, strict=True):
+        print(f"{one.name}: {shape} {one.dtype}, {one.format}{without}")
     if result.deadlock is not None:
         print(result.deadlock)

@@ -68,12 +68,22 @@ VECTOR = np.array([1.0, 2.0, 3.0])
 CSR: Any = scipy.sparse.csr_array(MATRIX)
 
 
+def dynamic(text: str) -> str:
+    """The same function for matrices and vectors of every size."""
+    for size in ("4x3x", "3x", "4x"):
+        text = text.replace(f"tensor<{size}f64", f"tensor<{'?x' * size.count('x')}f64")
+    sizes = "%zero_index = arith.constant 0 : index\n  "
+    sizes += "%n = tensor.dim %A, %zero_index : tensor<?x?xf64, #CSR>\n  %empty"
+    return text.replace("tensor.empty()", "tensor.empty(%n)").replace("%empty", sizes, 1)
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a source of every kind and inputs for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     Path("spmv.mlir").write_text(SPMV)
+    Path("dynamic.mlir").write_text(dynamic(SPMV))
     Path("model_file.py").write_text(MODEL)
     np.savez("inputs.npz", x=VECTOR, **csr_arrays("A"))
     Path("wrong_syntax.py").write_text("def make(:\n")
@@ -126,13 +136,6 @@ def test_inputs_by_order_come_from_several_files(capsys: pytest.CaptureFixture[s
 def test_the_width_of_a_triple_follows_from_the_other_inputs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    dynamic = SPMV.replace("4x3x", "?x?x").replace("tensor<3x", "tensor<?x")
-    dynamic = dynamic.replace("tensor<4x", "tensor<?x").replace(
-        "tensor.empty()", "tensor.empty(%n)"
-    )
-    sizes = "%zero_index = arith.constant 0 : index\n  "
-    sizes += "%n = tensor.dim %A, %zero_index : tensor<?x?xf64, #CSR>\n  %empty"
-    Path("dynamic.mlir").write_text(dynamic.replace("%empty", sizes, 1))
     report(capsys, "dynamic.mlir", "--inputs", "inputs.npz", "--outputs", "y.npz")
     np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
 
@@ -192,11 +195,24 @@ def test_a_trace_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(Path("trace.json").read_text())["traceEvents"]
 
 
-def test_the_time_alone_has_no_outputs(capsys: pytest.CaptureFixture[str]) -> None:
-    full = report(capsys, "spmv.mlir", "--inputs", "inputs.npz")
-    timing = report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--timing-only")
+@pytest.mark.parametrize("source", ["spmv.mlir", "spmv.npz", "dynamic.mlir", "model_file.py:make"])
+def test_the_time_alone_has_the_shapes_of_the_results_but_no_values(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    import headrace
+
+    headrace.compile("spmv.mlir").save("spmv.npz")
+    inputs = [] if ":" in source else ["--inputs", "inputs.npz"]
+    full = report(capsys, source, *inputs)
+    timing = report(capsys, source, *inputs, "--timing-only")
     assert timing["cycles"] == full["cycles"]
-    assert timing["outputs"] == []
+    assert timing["outputs"] == full["outputs"] == ([[3, 2]] if ":" in source else [[4]])
+    assert (timing["has_values"], full["has_values"]) == (False, True)
+
+
+def test_people_see_that_the_time_alone_has_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz", "--timing-only"]) == 0
+    assert "y: (4,) float64, d (no values)\n" in capsys.readouterr().out
 
 
 def test_a_machine_slows_the_memory_down(capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,14 +222,15 @@ def test_a_machine_slows_the_memory_down(capsys: pytest.CaptureFixture[str]) -> 
     assert slow["cycles"] > free["cycles"] + 500
 
 
-def test_a_deadlock_is_a_result_but_leaves_no_outputs(
+def test_a_deadlock_is_a_result_but_leaves_no_values(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("gustavson.mlir").write_text(str(import_einsum("Y(i,k) = A(i,j) * X(j,k)", {"A": "csr"})))
     np.savez("wide.npz", A=MATRIX, X=np.ones((3, 5)))
     arguments = ("gustavson.mlir", "--inputs", "wide.npz", "--depth", "1")
     result = report(capsys, *arguments)
-    assert result["outputs"] == []
+    assert result["outputs"] == [[4, 5]]
+    assert not result["has_values"]
     assert "channels of depth 2 are enough" in result["deadlock"]["explanation"]
     assert main(["run", *arguments, "--outputs", "y.npz"]) == 1
     captured = capsys.readouterr()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,15 @@ import headrace
 from headrace.backends.compiled import Program, graphs_with_values
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.sam import build, histogram, main_function
-from headrace.backends.steps import ConvertStep
+from headrace.backends.steps import (
+    ConcatenateStep,
+    ConvertStep,
+    Extent,
+    FillStep,
+    InsertStep,
+    ReshapeStep,
+    SliceStep,
+)
 from headrace.cli.driver import make_context
 from headrace.dialects import sam
 from headrace.interpreters.linalg import interpret
@@ -322,6 +331,34 @@ def test_a_constant_extent_of_a_blocked_result_counts_blocks() -> None:
     np.testing.assert_array_equal(output, x)
 
 
+def test_tensors_of_different_widths_are_not_joined() -> None:
+    text = """
+    !T = tensor<?x?xf64>
+    func.func @main(%x: !T, %y: !T) -> !T {
+      %z = tensor.concat dim(0) %x, %y : (!T, !T) -> !T
+      func.return %z : !T
+    }
+    """
+    program = build(parse(text))
+    (output,) = program.run(np.ones((2, 3)), np.ones((1, 3))).outputs
+    assert output.shape == (3, 3)
+    with pytest.raises(InputError, match=r"the shapes are 'x' \(2, 3\), 'y' \(2, 4\); give"):
+        program.run(np.ones((2, 3)), np.ones((2, 4)))
+
+
+def test_a_size_that_nothing_tells_is_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<?x2x?xf64>) -> tensor<?x?xf64> {
+      %y = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x2x?xf64> into tensor<?x?xf64>
+      func.return %y : tensor<?x?xf64>
+    }
+    """
+    program = build(parse(text))
+    assert program.run(np.ones((3, 2, 5))).shapes == ((6, 5),)
+    with pytest.raises(InputError, match=r"elements do not fit \(-1, 0\)"):
+        program.run(np.ones((3, 2, 0)))
+
+
 def test_a_window_that_leaves_its_destination_is_refused() -> None:
     text = """
     func.func @main(%x: tensor<?xf64>, %s: tensor<2xf64>) -> tensor<?xf64> {
@@ -405,6 +442,29 @@ def test_the_time_alone_has_the_same_cycles_and_no_outputs(row_sums: Program) ->
     full, timing = row_sums.run(MATRIX), row_sums.run(MATRIX, timing_only=True)
     assert timing.nodes == full.nodes
     assert timing.outputs == ()
+
+
+def test_the_shapes_of_results_are_known_before_their_values() -> None:
+    vector, length = Format.dense(1), Extent("rows", 0)
+    product = headrace.einsum("Y(i,k) = A(i,j) * X(j,k)", A="csr")
+    layout = (
+        ConvertStep(product.results[0].name, "rows", Format.parse("ds", 2)),
+        ReshapeStep("rows", "flat", vector, (-1,)),
+        SliceStep("flat", "head", vector, (0,), (length,), (1,), (length,)),
+        InsertStep("head", "flat", "whole", vector, (1,), (length,), (1,)),
+        ConcatenateStep(("flat", "head"), "joined", vector, 0),
+        FillStep("ones", Format.dense(2), (Extent("joined", 0), 2), 1.0),
+    )
+    results = tuple(replace(product.results[0], name=step.result) for step in layout)
+    program = replace(product, steps=product.steps + layout, results=results)
+    full = program.run(MATRIX, np.ones((3, 5)))
+    assert full.shapes == tuple(output.shape for output in full.outputs)
+    assert full.shapes == ((4, 5), (20,), (4,), (20,), (24,), (24, 2))
+    stuck = program.run(MATRIX, np.ones((3, 5)), depth=1)
+    assert stuck.deadlock is not None
+    for result in (stuck, program.run(MATRIX, np.ones((3, 5)), timing_only=True)):
+        assert result.shapes == full.shapes
+        assert result.outputs == ()
 
 
 def test_values_are_known_where_a_step_between_graphs_leaves_out_zeros() -> None:
