@@ -21,7 +21,7 @@ from headrace.backends.picture import draw
 from headrace.cli.driver import lower, make_context
 from headrace.cli.report import make_folder, print_json, print_table, progress, write_text
 from headrace.storage.errors import InputError
-from headrace.storage.files import StoredMatrix, read_tensors
+from headrace.storage.files import StoredMatrix, check_writable, read_tensors
 from headrace.storage.values import storage_of
 
 LEVELS = {
@@ -52,18 +52,21 @@ def demo(options: argparse.Namespace) -> int:
         task = bar.add_task("reading the graph", total=len(LEVELS))
         problem = make_problem(options.graph)
         folder = make_folder(options.out)
+        drawings = [folder / f"gcn-fused.{suffix}" for suffix in ("svg", "dot")]
+        for drawing in drawings:
+            check_writable(drawing)
         levels: list[dict[str, Any]] = []
         for name, pipeline in LEVELS.items():
             bar.update(task, description=f"simulating {name}")
-            levels.append(measure(problem, name, pipeline, folder))
+            levels.append(measure(problem, name, pipeline, *drawings))
             bar.advance(task)
     equal = all(level["max_error"] <= TOLERANCE for level in levels)
-    drawings = [str(folder / "gcn-fused.svg"), str(folder / "gcn-fused.dot")]
+    shown = [str(drawing) for drawing in drawings]
     if options.json:
         graph = {"name": problem.graph, "nodes": problem.nodes, "edges": problem.edges}
-        print_json({"graph": graph, "levels": levels, "equal": equal, "drawings": drawings})
+        print_json({"graph": graph, "levels": levels, "equal": equal, "drawings": shown})
     else:
-        _print(problem, levels, drawings)
+        _print(problem, levels, shown)
     return 0 if equal else 1
 
 
@@ -94,7 +97,7 @@ def make_problem(path: str | None) -> Problem:
     return Problem(name, args[0].shape[0], int(adjacency.nnz) // 2, model, args)
 
 
-def measure(problem: Problem, name: str, pipeline: str, folder: Path) -> dict[str, Any]:
+def measure(problem: Problem, name: str, pipeline: str, svg: Path, dot: Path) -> dict[str, Any]:
     """Compile and simulate one version, and draw it if it is one graph."""
     import torch
 
@@ -109,7 +112,7 @@ def measure(problem: Problem, name: str, pipeline: str, folder: Path) -> dict[st
     with torch.no_grad():
         expected = problem.model(*problem.args)
     if len(program.graphs) == 1:
-        _draw(program, imported.module, folder)
+        _draw(program, imported.module, svg, dot)
     return {
         "name": name,
         "pipeline": pipeline,
@@ -153,11 +156,11 @@ def _read(path: str) -> tuple[Any, Any, int]:
     return adjacency, features, 2
 
 
-def _draw(program: Program, module: ModuleOp, folder: Path) -> None:
-    write_text(folder / "gcn-fused.svg", draw(program.graphs[0]))
-    dot = StringIO()
-    DotTarget().emit(make_context(), module, dot)
-    write_text(folder / "gcn-fused.dot", dot.getvalue())
+def _draw(program: Program, module: ModuleOp, svg: Path, dot: Path) -> None:
+    write_text(svg, draw(program.graphs[0]))
+    text = StringIO()
+    DotTarget().emit(make_context(), module, text)
+    write_text(dot, text.getvalue())
 
 
 def _print(problem: Problem, levels: list[dict[str, Any]], drawings: list[str]) -> None:

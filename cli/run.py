@@ -14,7 +14,7 @@ from headrace.cli.driver import check_target, lower, lower_model, make_context, 
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import load_factory, read_inputs
 from headrace.storage.errors import InputError
-from headrace.storage.files import write_arrays
+from headrace.storage.files import check_writable, write_arrays
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,8 +24,10 @@ def run(options: argparse.Namespace) -> int:
     if options.timing_only and options.outputs:
         raise InputError("with --timing-only there are no values for --outputs; leave one out")
     paths = [one for one in (options.outputs, options.trace, options.dot) if one is not None]
-    if "" in paths or len(set(paths)) < len(paths):
+    if "" in paths or len({Path(path).resolve() for path in paths}) < len(paths):
         raise InputError("each of --outputs, --trace and --dot needs a file of its own")
+    for path in paths:
+        check_writable(path)
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)

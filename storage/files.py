@@ -18,7 +18,7 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
-from headrace.storage.atomic import replace_file
+from headrace.storage.atomic import check_replaceable, replace_file
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Storage
 from headrace.storage.values import CSR, from_compressed, storage_of
@@ -104,6 +104,17 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         replace_file(path, content)
     except OSError as error:
         raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise `InputError` if a file cannot be written there; nothing is left behind."""
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        raise InputError(
+            f"'{path}' cannot be written: {error.strerror}; give a file in a folder that exists "
+            "and is writable"
+        ) from None
 
 
 def _read_array(path: Path) -> Array:

@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 
+from headrace.backends.compiled import Program
 from headrace.cli.main import main
 from headrace.frontends.einsum import import_einsum
 
@@ -259,6 +260,7 @@ def test_a_deadlock_is_a_result_but_leaves_no_values(
         (["run", "spmv.mlir", "--inputs", "B=inputs.npz"], "no argument 'B'; it has A, x"),
         (["run", "spmv.mlir", "--inputs", "nowhere.npz"], "'nowhere.npz' cannot be read"),
         (["run", "spmv.mlir", "--trace", "one", "--dot", "one"], "needs a file of its own"),
+        (["run", "spmv.mlir", "--trace", "one", "--dot", "./one"], "needs a file of its own"),
         (["run", "spmv.mlir", "--outputs", ""], "needs a file of its own"),
         (["run", "spmv.mlir", "--target", "gpu"], "no target 'gpu'; choose from sam"),
         (["run", "spmv.mlir", "--pipeline", "sam-fuze"], "did you mean sam-fuse?"),
@@ -322,13 +324,40 @@ def test_a_truncated_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> 
     assert "is not a complete npz file" in failure(capsys, "run", "spmv.npz")
 
 
-def test_outputs_that_cannot_be_written_leave_nothing_behind(
-    capsys: pytest.CaptureFixture[str], folder: Path
+@pytest.mark.parametrize("option", ["--outputs", "--trace", "--dot"])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("nowhere/file", "No such file or directory"),
+        ("inputs.npz/file", "Not a directory"),
+        (".", "Is a directory"),
+        ("/proc/file", "No such file or directory"),
+        (240 * "x", "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_simulation(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    option: str,
+    path: str,
+    reason: str,
 ) -> None:
+    def simulated(*_: object, **__: object) -> None:
+        pytest.fail("the program was simulated")
+
+    monkeypatch.setattr(Program, "run", simulated)
     before = sorted(folder.iterdir())
-    arguments = ["run", "spmv.mlir", "--inputs", "inputs.npz", "--outputs", "nowhere/y.npz"]
-    assert "cannot be written" in failure(capsys, *arguments)
+    other = "--trace" if option == "--outputs" else "--outputs"
+    arguments = ["run", "spmv.mlir", "--inputs", "inputs.npz", other, "other", option, path]
+    message = f"'{path}' cannot be written: {reason}; give a file in a folder that exists and is"
+    assert message in failure(capsys, *arguments)
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_device_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--outputs", "/dev/null")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_the_installed_command_exits_with_status_2() -> None:
