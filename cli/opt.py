@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,8 @@ class HeadraceOptMain(xDSLOptMain):
 
     Dialects, passes and targets come from the `xdsl.universe` entry point, as in `xdsl-opt`.
     """
+
+    version_format = f"headrace-opt {version('headrace')} on xdsl {{xdsl_version}}"
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)

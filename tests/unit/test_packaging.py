@@ -1,5 +1,7 @@
 """The installed package is the repository: nothing missing, nothing by accident."""
 
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points, files, metadata
 from pathlib import Path
@@ -51,6 +53,15 @@ def test_the_licence_goes_with_the_package() -> None:
     assert "LLVM Exceptions to the Apache 2.0 License" in text
     assert metadata("headrace")["License-Expression"] == "Apache-2.0 WITH LLVM-exception"
     assert any(path.name == "LICENSE" for path in files("headrace") or [])
+
+
+@pytest.mark.parametrize("program", ["headrace", "headrace-opt"])
+def test_commands_print_the_version_of_the_package(program: str) -> None:
+    command = [str(Path(sys.executable).parent / program), "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    name, number, *_ = result.stdout.split()
+    assert (name, number) == (program, CONFIG["project"]["version"])
+    assert len(result.stdout.splitlines()) == 1
 
 
 def test_pipelines_and_type_information_go_with_the_package() -> None:
