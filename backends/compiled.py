@@ -91,8 +91,9 @@ class Program:
 
         `depth` is the capacity of every channel, unbounded by default. `memory` is the model of
         the memory: `ledger` (fast), `exact`, `parity` (that of the published simulators), or an
-        object; its numbers come from `machine`, a description or a TOML file. With neither, memory
-        answers at once and only its traffic is counted. With `timing_only` the
+        object; the numbers of the first two come from `machine`, a description or a TOML file, and
+        a machine alone means the ledger. With neither, memory answers at once and only its traffic
+        is counted. With `timing_only` the
         cycles are simulated but no values, and there are no outputs. The outputs are torch
         tensors if an argument is one, else arrays; a deadlock is a result without outputs. The
         shapes of the results are known in every case.
@@ -260,16 +261,20 @@ def memory_model(
     memory: MemoryModel | str | None, machine: MachineDescription | str | Path | None
 ) -> MemoryModel | None:
     """Return the memory that `Program.run` describes; the ledger if only a machine is given."""
-    if isinstance(memory, MemoryModel) or (memory is None and machine is None):
-        return memory
-    description = _machine(machine).memory
+    if memory is None and machine is None:
+        return None
+    if machine is not None and (isinstance(memory, MemoryModel) or memory == "parity"):
+        raise InputError("this memory has numbers of its own; leave the machine out")
     match memory:
-        case None | "ledger":
-            return BankedMemory(description)
-        case "exact":
-            return BankedMemory(description, exact=True)
+        case MemoryModel():
+            return memory
         case "parity":
             return ParityMemory()
+        case None | "ledger" | "exact":
+            try:
+                return BankedMemory(_machine(machine).memory, exact=memory == "exact")
+            except ProgramError as error:
+                raise InputError(str(error)) from None
         case _:
             raise InputError(f"there is no memory '{memory}'; choose from {', '.join(MEMORIES)}")
 
@@ -281,10 +286,7 @@ def _machine(given: object) -> MachineDescription:
         case MachineDescription():
             return given
         case str() | Path():
-            try:
-                return MachineDescription.load(given)
-            except ProgramError as error:
-                raise InputError(str(error)) from None
+            return MachineDescription.load(given)
         case _:
             raise InputError(
                 "a machine is a MachineDescription or the path of a TOML file, not a "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.machine import MemoryDescription
 from headrace.simulators.stream.primitive import Primitive
 from headrace.simulators.stream.primitives import banked_memory, parity_memory
@@ -111,11 +112,21 @@ class BankedMemory(MemoryModel):
     A memory of lines on channels that are chosen by address.
 
     `exact` serves requests in the order of time. Otherwise nodes book their lines in a ledger of
-    32-cycle intervals, which is faster and a few percent off.
+    32-cycle intervals, which is faster and a few percent off. Raises `ProgramError` for lines that
+    the ledger cannot count: a line that fills no whole part of an interval would pass for longer,
+    or for much shorter, than it takes.
     """
 
     description: MemoryDescription = field(default_factory=MemoryDescription)
     exact: bool = False
+
+    def __post_init__(self) -> None:
+        interval = self.description.interval
+        if not self.exact and banked_memory.BUCKET % interval != 0:
+            raise ProgramError(
+                f"the ledger counts lines in {banked_memory.BUCKET} cycles, which are no multiple "
+                f"of memory.interval = {interval}; give 1, 2, 4, 8, 16 or 32, or the exact memory"
+            )
 
     @property
     def clients(self) -> Mapping[str, Primitive]:

@@ -30,6 +30,8 @@ from headrace.backends.steps import (
 from headrace.cli.driver import make_context
 from headrace.dialects import sam
 from headrace.interpreters.linalg import interpret
+from headrace.simulators.stream.machine import MachineDescription
+from headrace.simulators.stream.memory import BankedMemory
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
 
@@ -509,6 +511,20 @@ def test_a_machine_gives_the_numbers_of_the_memory(row_sums: Program, tmp_path: 
     assert cycles[1] >= cycles[0] + 500
     with pytest.raises(InputError, match="no memory 'fast'; choose from ledger, exact, parity"):
         row_sums.run(MATRIX, memory="fast")
+
+
+@pytest.mark.parametrize("memory", ["parity", BankedMemory()])
+def test_a_memory_with_numbers_of_its_own_takes_no_machine(row_sums: Program, memory: Any) -> None:
+    with pytest.raises(InputError, match="numbers of its own; leave the machine out"):
+        row_sums.run(MATRIX, memory=memory, machine=MachineDescription())
+
+
+def test_a_line_that_the_ledger_cannot_count_is_refused(row_sums: Program, tmp_path: Path) -> None:
+    path = tmp_path / "machine.toml"
+    path.write_text("[memory]\ninterval = 17")
+    with pytest.raises(InputError, match=r"memory\.interval = 17; give .* or the exact memory"):
+        row_sums.run(MATRIX, machine=path)
+    assert row_sums.run(MATRIX, machine=path, memory="exact").cycles > row_sums.run(MATRIX).cycles
 
 
 def test_a_trace_has_every_node_of_every_graph(row_sums: Program, tmp_path: Path) -> None:

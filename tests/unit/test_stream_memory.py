@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from headrace.backends.neutral_case import Case, read_case
+from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.machine import MemoryDescription
 from headrace.simulators.stream.memory import BankedMemory
 from headrace.simulators.stream.simulate import simulate
@@ -48,9 +49,17 @@ def test_worse_memories_are_slower(exact: bool) -> None:
         return run(SMALL, memory=BankedMemory(description, exact)).cycles
 
     assert cycles(latency=20) < cycles() < cycles(latency=200)
-    assert cycles(interval=1) <= cycles() < cycles(interval=64)
+    assert cycles(interval=1) <= cycles() < cycles(interval=32)
     assert cycles(channels=1, interval=16) > cycles(channels=8, interval=16)
     assert cycles(outstanding=1) > cycles(outstanding=16)
+
+
+@pytest.mark.parametrize("interval", [3, 17, 33, 64])
+def test_lines_that_the_ledger_cannot_count_are_refused(interval: int) -> None:
+    description = MemoryDescription(interval=interval)
+    with pytest.raises(ProgramError, match=r"give 1, 2, 4, 8, 16 or 32, or the exact memory"):
+        BankedMemory(description)
+    BankedMemory(description, exact=True)
 
 
 def test_memory_moves_whole_lines() -> None:
