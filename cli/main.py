@@ -72,7 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="argument tensors; repeatable",
     )
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
-    run.add_argument("--machine", metavar="M.toml", help="machine description")
+    run.add_argument(
+        "--machine", metavar="M.toml", help="machine description, see docs/machines.md"
+    )
     run.add_argument("--memory", metavar="MODEL", help="ledger, exact or parity")
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
