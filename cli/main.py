@@ -4,9 +4,11 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import NoReturn
 
 from headrace.simulators.stream.errors import ProgramError, SimulationError
+from headrace.simulators.stream.machine import MemoryDescription
 from headrace.storage.errors import InputError
 
 Command = Callable[[argparse.Namespace], int]
@@ -16,6 +18,8 @@ SOURCE is file.mlir (a func over tensors), module:factory or file.py:factory (a 
 returns a model and its arguments), or a saved program (.npz). Files of --inputs are .npz (dense
 arrays A; CSR matrices A_indptr, A_indices, A_data), .npy, Matrix Market or SciPy npz; they are
 matched by name, and what is left by order; NAME=FILE gives a name."""
+
+MACHINE = f"TOML file whose [memory] may say {', '.join(f.name for f in fields(MemoryDescription))}"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -72,10 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="argument tensors; repeatable",
     )
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
-    run.add_argument(
-        "--machine", metavar="M.toml", help="machine description, see docs/machines.md"
-    )
-    run.add_argument("--memory", metavar="MODEL", help="ledger, exact or parity")
+    run.add_argument("--machine", metavar="M.toml", help=MACHINE)
+    run.add_argument("--memory", metavar="MODEL", help="memory model: ledger, exact or parity")
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
     run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
