@@ -100,10 +100,10 @@ def slot_name(tensor: str) -> str:
 
 
 def bit_vectors(segments: Array, coordinates: Array) -> Array:
-    """One word for each fiber of a compressed level: bit c is set where c is stored."""
+    """One word for each fiber of a compressed level (int64): bit c is set where c is stored."""
     words = np.zeros(len(segments) - 1, dtype=np.int64)
     fibers = np.repeat(np.arange(len(words)), np.diff(segments))
-    np.add.at(words, fibers, np.left_shift(1, coordinates.astype(np.int64)))
+    np.add.at(words, fibers, np.left_shift(1, coordinates))
     return words
 
 
@@ -120,8 +120,10 @@ def slots_of(name: str, tensor: Storage) -> dict[str, Array | int]:
     for level in range(tensor.format.rank):
         segments, coordinates = tensor.segments[level], tensor.coordinates[level]
         if segments is not None and coordinates is not None:
-            slots[f"{name}.{level}.segments"] = np.ascontiguousarray(segments, dtype=np.int64)
-            slots[f"{name}.{level}.coordinates"] = np.ascontiguousarray(coordinates, dtype=np.int64)
+            segments = np.ascontiguousarray(segments, dtype=np.int64)
+            coordinates = np.ascontiguousarray(coordinates, dtype=np.int64)
+            slots[f"{name}.{level}.segments"] = segments
+            slots[f"{name}.{level}.coordinates"] = coordinates
             if tensor.size(level) <= WORD:
                 slots[f"{name}.{level}.words"] = bit_vectors(segments, coordinates)
         slots[f"{name}.{tensor.format.order[level]}.extent"] = tensor.size(level)

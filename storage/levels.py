@@ -205,7 +205,7 @@ class Storage:
                 parent = np.repeat(np.arange(count), size)
                 key = np.tile(np.arange(size), count)
             else:
-                parent = np.repeat(np.arange(count), np.diff(segments))
+                parent = np.repeat(np.arange(count), np.diff(segments).astype(np.int64))
                 key = stored
             columns = [column[parent] for column in columns] + [key]
             count = len(key)
@@ -264,7 +264,9 @@ class Storage:
                 raise InputError(
                     f"{where}: {len(segments)} segments for {count} fibers; {count + 1} needed"
                 )
-            if segments[0] != 0 or segments[-1] != len(stored) or (np.diff(segments) < 0).any():
+            # Neighbours are compared, not subtracted: differences of unsigned numbers wrap.
+            falling = segments[1:] < segments[:-1]
+            if segments[0] != 0 or segments[-1] != len(stored) or falling.any():
                 raise InputError(
                     f"{where}: segments must rise from 0 to {len(stored)}, the number of "
                     "coordinates"
@@ -272,7 +274,7 @@ class Storage:
             size = self.size(level)
             if len(stored) and (stored.min() < 0 or stored.max() >= size):
                 raise InputError(f"{where}: coordinates must lie in 0..{size - 1}")
-            rising = np.diff(stored) > 0
+            rising = stored[1:] > stored[:-1]
             starts = segments[(segments > 0) & (segments < len(stored))]
             rising[starts - 1] = True
             if not rising.all():

@@ -34,6 +34,7 @@ from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.memory import BankedMemory
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
+from headrace.storage.values import CSR, from_compressed
 
 VECTOR = "#sparse_tensor.encoding<{ map = (d0) -> (d0 : compressed) }>"
 
@@ -395,6 +396,17 @@ def test_a_window_that_leaves_its_destination_is_refused() -> None:
 def test_arguments_come_in_every_form(row_sums: Program, matrix: Any) -> None:
     (output,) = row_sums.run(matrix).outputs
     np.testing.assert_array_equal(output, MATRIX.sum(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i4", "u8"])
+def test_coordinates_may_be_integers_of_every_type(row_sums: Program, kind: str) -> None:
+    matrix: Any = scipy.sparse.csr_array(MATRIX)
+    pointers, indices = matrix.indptr.astype(kind), matrix.indices.astype(kind)
+    for format in ("ds", "ss", "ds10"):
+        stored = from_compressed(MATRIX.shape, CSR, pointers, indices, matrix.data)
+        converted = stored.convert(Format.parse(format, 2))
+        converted.validate()
+        np.testing.assert_array_equal(row_sums.run(converted).outputs[0], MATRIX.sum(axis=1))
 
 
 @pytest.mark.parametrize("layout", ["dense", "csr", "coo"])
