@@ -13,7 +13,7 @@ from typing import Any, cast
 from headrace.backends.compiled import TensorSpec
 from headrace.cli.driver import as_arguments
 from headrace.storage.errors import InputError
-from headrace.storage.files import Stored, StoredMatrix, read_tensors
+from headrace.storage.files import Stored, StoredMatrix, check_complete, read_tensors
 
 
 def load_factory(text: str) -> tuple[Any, tuple[object, ...]]:
@@ -76,6 +76,7 @@ def read_inputs(files: Sequence[str], specs: Sequence[TensorSpec]) -> list[objec
         tensors |= read
     unnamed = [name for name in names if name not in tensors]
     others = [name for name in tensors if name not in names]
+    check_complete(others)
     if unnamed and len(unnamed) != len(others):
         raise InputError(
             f"the program takes {len(names)} arguments ({', '.join(names)}), but the inputs hold "

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from headrace.storage.levels import Array, Storage
 from headrace.storage.values import CSR, from_compressed, storage_of
 
 _PART = re.compile(r"(.+)([._])(indptr|indices|data|shape)")
+_PARTS = ("indptr", "indices", "data")
 _SCIPY_KEYS = {"format", "shape", "data"}
 
 
@@ -82,7 +83,8 @@ def read_arrays(path: str | Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise InputError(f"'{path}' is no npz file; write it with numpy.savez")
-            return {name: file[name] for name in file.files}
+            members = cast("Mapping[str, Array]", file)
+            return {name: _member(members, name, path) for name in members}
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
@@ -117,12 +119,42 @@ def check_writable(path: str | Path) -> None:
         ) from None
 
 
+def check_complete(names: Iterable[str]) -> None:
+    """Raise `InputError` if arrays of these names are a CSR matrix but for one array."""
+    matrices: dict[str, set[str]] = {}
+    for match in filter(None, map(_PART.fullmatch, names)):
+        matrices.setdefault(match[1] + match[2], set()).add(match[3])
+    for prefix, found in matrices.items():
+        missing = [part for part in _PARTS if part not in found]
+        if len(missing) == 1:
+            raise InputError(
+                f"the CSR matrix {prefix[:-1]} lacks its array {prefix}{missing[0]}; add it"
+            )
+
+
+def _member(file: Mapping[str, Array], name: str, path: str | Path) -> Array:
+    try:
+        return file[name]
+    except ValueError as error:
+        _refuse_objects(error, f"array {name} of '{path}'")
+        raise
+
+
+def _refuse_objects(error: Exception, what: str) -> None:
+    # NumPy has no class of its own for this error, and reads the type of an array with the array.
+    if "Object arrays" in str(error):
+        raise InputError(
+            f"{what} holds Python objects, which may run code and are not read; store numbers"
+        ) from None
+
+
 def _read_array(path: Path) -> Array:
     try:
         return np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError):
+    except (ValueError, EOFError) as error:
+        _refuse_objects(error, f"'{path}'")
         raise InputError(f"'{path}' is not a complete npy file; write it again") from None
 
 
@@ -151,14 +183,25 @@ def _named(arrays: dict[str, Array], path: Path) -> dict[str, Stored]:
 
 
 def _compressed(arrays: dict[str, Array], prefix: str) -> StoredMatrix | None:
-    pointers, indices, values = (
-        arrays.get(prefix + part) for part in ("indptr", "indices", "data")
-    )
-    if pointers is None or indices is None or values is None:
+    if any(prefix + part not in arrays for part in _PARTS):
         return None
+    pointers, indices, values = (arrays[prefix + part] for part in _PARTS)
+    for part, array in zip(_PARTS, (pointers, indices, values), strict=True):
+        if array.ndim != 1:
+            raise InputError(
+                f"array {prefix}{part} has shape {array.shape}; the arrays of a CSR matrix are "
+                "vectors"
+            )
+    if not len(pointers):
+        raise InputError(f"array {prefix}indptr is empty; a CSR matrix of n rows has n + 1 there")
     shape = arrays.get(prefix + "shape")
-    sizes = None if shape is None else tuple(int(size) for size in shape)
-    return StoredMatrix(pointers, indices, values, sizes)
+    if shape is None:
+        return StoredMatrix(pointers, indices, values, None)
+    if shape.shape != (2,) or shape.dtype.kind not in "iu" or (shape < 0).any():
+        raise InputError(
+            f"array {prefix}shape is {shape.tolist()!r}; give the numbers of rows and columns"
+        )
+    return StoredMatrix(pointers, indices, values, (int(shape[0]), int(shape[1])))
 
 
 def _scipy(path: Path) -> Storage:

@@ -94,7 +94,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def csr_arrays(name: str, **changed: Any) -> dict[str, Any]:
     arrays = {"indptr": CSR.indptr, "indices": CSR.indices, "data": CSR.data, **changed}
-    return {f"{name}_{part}": array for part, array in arrays.items()}
+    return {f"{name}_{part}": array for part, array in arrays.items() if array is not None}
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -291,10 +291,24 @@ def test_a_wrong_command_line_is_one_line(
         ({"A": MATRIX}, "takes 2 arguments (A, x), but the inputs hold 1 tensors (A)"),
         ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 2, 0, 1]))}, "must increase"),
         ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 2, 2, 1]))}, "must increase"),
+        ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 2, 0, 1], "u8"))}, "must increase"),
         ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 0, 3, 1]))}, "must lie in 0..2"),
         ({"x": VECTOR, **csr_arrays("A", indices=np.array([1, 0, np.nan, 1]))}, "integers"),
         ({"x": VECTOR, **csr_arrays("A", indptr=np.array([0, 1, 1, 5, 4]))}, "segments must rise"),
+        ({"x": VECTOR, **csr_arrays("A", indptr=np.array([0, 1, 1, 0, 4], "u8"))}, "must rise"),
         ({"x": np.array(["a", "b", "c"]), "A": MATRIX}, "not real numbers"),
+        ({"x": np.array([1, None, 2]), "A": MATRIX}, "array x of 'bad.npz' holds Python objects"),
+        ({"x": VECTOR, **csr_arrays("A", data=np.array([None] * 4))}, "array A_data of 'bad.npz'"),
+        ({"x": VECTOR, **csr_arrays("A", data=None)}, "matrix A lacks its array A_data; add it"),
+        ({"x": VECTOR, **csr_arrays("A", indices=None)}, "lacks its array A_indices; add it"),
+        ({"x": VECTOR, **csr_arrays("A", indptr=None)}, "lacks its array A_indptr; add it"),
+        ({"x": VECTOR, **csr_arrays("A", indptr=np.zeros((2, 2)))}, "A_indptr has shape (2, 2)"),
+        ({"x": VECTOR, **csr_arrays("A", indptr=np.zeros(0))}, "array A_indptr is empty"),
+        ({"x": VECTOR, **csr_arrays("A", data=np.array(3.0))}, "A_data has shape (); the arrays"),
+        ({"x": VECTOR, **csr_arrays("A", shape=np.array("4x3"))}, "array A_shape is '4x3'; give"),
+        ({"x": VECTOR, **csr_arrays("A", shape=np.array([4.5, 3]))}, "A_shape is [4.5, 3.0]"),
+        ({"x": VECTOR, **csr_arrays("A", shape=np.array([4, 3, 1]))}, "A_shape is [4, 3, 1]"),
+        ({"x": VECTOR, **csr_arrays("A", shape=np.array([-4, 3]))}, "A_shape is [-4, 3]"),
     ],
 )
 def test_inputs_that_do_not_fit_are_one_line(

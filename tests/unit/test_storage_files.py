@@ -1,5 +1,6 @@
 """Tensor files: what is read, what is refused, and that nothing is left half-written."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,18 @@ def test_a_truncated_npz_is_refused(tmp_path: Path, kept: int) -> None:
         read_arrays(path)
 
 
+def npy(array: Any) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("x.txt", b"", "is no tensor file"),
         ("x.npy", b"1 2 3", "is not a complete npy file"),
+        ("x.npy", npy(np.array([None])), "'.*x.npy' holds Python objects, .* store numbers"),
         ("x.mtx", b"1 2 3", "is not a Matrix Market file"),
         ("x.mtx", b"%%MatrixMarket matrix coordinate real general\n2 2 5\n1 1 3\n", "is not a"),
     ],
