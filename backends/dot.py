@@ -5,7 +5,7 @@ Arrows are coloured by the kind of the stream and labelled with its axis stack. 
 at the scans and arrays that read them, so that only streams cross the drawing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -15,6 +15,7 @@ from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 from xdsl.utils.target import Target
 
+from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.backends.svg import COLOURS
 from headrace.dialects import sam
 
@@ -51,10 +52,15 @@ HEADER = """\
 digraph sam {{
   rankdir={rankdir};
   node [shape=box, style="rounded,filled", fontname=sans, fontsize=10];
-  edge [fontname=sans, fontsize=9];"""
+  edge [fontname=sans, fontsize=9];
+"""
 
 SHOWN = frozenset("axis outer_axis inner_axis op scalar mode empty predicate factor".split())
 """The properties that stand in the box, without their names."""
+
+
+Direction = Literal["TB", "LR", "BT", "RL"]
+"""The direction of the streams: top to bottom, left to right, or the reverse."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,20 @@ class DotTarget(Target):
 
     name = "dot"
 
-    rankdir: Literal["TB", "LR", "BT", "RL"] = "TB"
-    """The direction of the streams: top to bottom, left to right, or the reverse."""
+    rankdir: Direction = "TB"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        graphs = [op for op in module.walk() if isinstance(op, sam.GraphOp)]
-        print("digraph sam {", file=output)
-        print(f"  rankdir={self.rankdir};", file=output)
-        print(
-            '  node [shape=box, style="rounded,filled", fontname=sans, fontsize=10];', file=output
-        )
-        print("  edge [fontname=sans, fontsize=9];", file=output)
-        for number, graph in enumerate(graphs):
-            print(f"  subgraph cluster_{number} {{", file=output)
-            print(f"    label={_quoted(f'graph {number}')};", file=output)
-            for line in _graph_lines(graph, f"g{number}_"):
-                print(f"    {line}", file=output)
-            print("  }", file=output)
-        print("}", file=output)
+        output.write(dot(expect_stream_graphs(module), self.rankdir))
+
+
+def dot(graphs: Iterable[sam.GraphOp], rankdir: Direction = "TB") -> str:
+    """The drawing of stream graphs, which may be none."""
+    lines: list[str] = []
+    for number, graph in enumerate(graphs):
+        lines += [f"  subgraph cluster_{number} {{", f"    label={_quoted(f'graph {number}')};"]
+        lines += [f"    {line}" for line in _graph_lines(graph, f"g{number}_")]
+        lines.append("  }")
+    return HEADER.format(rankdir=rankdir) + "".join(f"{line}\n" for line in [*lines, "}"])
 
 
 def _graph_lines(graph: sam.GraphOp, prefix: str) -> Iterator[str]:
@@ -108,19 +110,6 @@ def _label(op: Operation) -> str:
             f"\n{_tensor_name(tensor)}" + (f" level {_text(level)}" if level is not None else "")
         )
     return " ".join(words).replace(" \n", "\n")
-
-
-_SHOWN = (
-    "axis",
-    "outer_axis",
-    "inner_axis",
-    "op",
-    "scalar",
-    "mode",
-    "empty",
-    "predicate",
-    "factor",
-)
 
 
 def _text(value: Attribute) -> str:

@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.target import Target
 
+from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.dialects import sam
 
 VALUE = "value"
@@ -136,7 +137,7 @@ class FusionTableTarget(Target):
     json: bool = False
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        tables = [fusion_table(op) for op in module.walk() if isinstance(op, sam.GraphOp)]
+        tables = [fusion_table(graph) for graph in expect_stream_graphs(module)]
         if self.json:
             print(json.dumps([table.as_json() for table in tables], indent=2), file=output)
         else:

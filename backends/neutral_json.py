@@ -33,6 +33,7 @@ from headrace.backends.neutral import (
 from headrace.backends.neutral_module import RANK, RENAMED
 from headrace.backends.neutral_operators import BINARY, OPERATORS, REDUCTIONS, UNARY
 from headrace.backends.sam import argument_names
+from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.dialects import sam
 from headrace.dialects.sparse_tensor import format_of
 from headrace.storage.errors import InputError
@@ -284,7 +285,7 @@ class NeutralJsonTarget(Target):
     name = "neutral-json"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        graphs = [op for op in module.walk() if isinstance(op, sam.GraphOp)]
+        graphs = expect_stream_graphs(module)
         if len(graphs) != 1:
             raise InputError(
                 f"the neutral form holds one stream graph, but the module has {len(graphs)}; "

@@ -7,8 +7,8 @@ drawings show the stream graph of the fused version.
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from headrace.backends.compiled import Program
-from headrace.backends.dot import DotTarget
+from headrace.backends.dot import dot
 from headrace.backends.picture import draw
-from headrace.cli.driver import lower, make_context
+from headrace.backends.stream_graphs import stream_graphs
+from headrace.cli.driver import lower
 from headrace.cli.report import make_folder, print_json, print_table, progress, write_text
 from headrace.storage.errors import InputError
 from headrace.storage.files import StoredMatrix, check_writable, read_tensors
@@ -58,7 +59,7 @@ def demo(options: argparse.Namespace) -> int:
         levels: list[dict[str, Any]] = []
         for name, pipeline in LEVELS.items():
             bar.update(task, description=f"simulating {name}")
-            levels.append(measure(problem, name, pipeline, *drawings))
+            levels.append(measure(problem, name, pipeline, drawings))
             bar.advance(task)
     equal = all(level["max_error"] <= TOLERANCE for level in levels)
     shown = [str(drawing) for drawing in drawings]
@@ -97,7 +98,7 @@ def make_problem(path: str | None) -> Problem:
     return Problem(name, args[0].shape[0], int(adjacency.nnz) // 2, model, args)
 
 
-def measure(problem: Problem, name: str, pipeline: str, svg: Path, dot: Path) -> dict[str, Any]:
+def measure(problem: Problem, name: str, pipeline: str, drawings: Sequence[Path]) -> dict[str, Any]:
     """Compile and simulate one version, and draw it if it is one graph."""
     import torch
 
@@ -112,7 +113,7 @@ def measure(problem: Problem, name: str, pipeline: str, svg: Path, dot: Path) ->
     with torch.no_grad():
         expected = problem.model(*problem.args)
     if len(program.graphs) == 1:
-        _draw(program, imported.module, svg, dot)
+        _draw(program, imported.module, *drawings)
     return {
         "name": name,
         "pipeline": pipeline,
@@ -156,11 +157,9 @@ def _read(path: str) -> tuple[Any, Any, int]:
     return adjacency, features, 2
 
 
-def _draw(program: Program, module: ModuleOp, svg: Path, dot: Path) -> None:
-    write_text(svg, draw(program.graphs[0]))
-    text = StringIO()
-    DotTarget().emit(make_context(), module, text)
-    write_text(dot, text.getvalue())
+def _draw(program: Program, module: ModuleOp, to_svg: Path, to_dot: Path) -> None:
+    write_text(to_svg, draw(program.graphs[0]))
+    write_text(to_dot, dot(stream_graphs(module)))
 
 
 def _print(problem: Problem, levels: list[dict[str, Any]], drawings: list[str]) -> None:

@@ -2,15 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
+from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from headrace.passes.registry import parse_passes
+from headrace.passes.registry import parse_passes, with_options
 from headrace.pipelines.load import built_in_pipelines, read_pipeline
 from headrace.storage.errors import InputError
 
@@ -38,7 +41,16 @@ class HeadraceOptMain(xDSLOptMain):
             path = built_in_pipelines().get(given, Path(given))
             self.args.passes = ",".join([read_pipeline(path), *own])
         parse_passes(self.args.passes, self.available_passes)
+        self.check_target()
         super().setup_pipeline()
+
+    def check_target(self) -> None:
+        """Raise `InputError`, before any pass runs, for options that the target does not have."""
+        spec = parse_spec(self.args.target)
+        factory = self.available_targets[spec.name]
+        # Targets of the old style are the function that prints; they have no options.
+        if not signature(factory).parameters:
+            with_options(cast("Callable[[], type[Target]]", factory)(), spec, "target")
 
     def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
         try:

@@ -3,14 +3,15 @@
 import argparse
 import sys
 import time
-from io import StringIO
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
 from headrace.backends.compiled import Program
+from headrace.backends.dot import dot
 from headrace.backends.result import Result
-from headrace.cli.driver import check_target, lower, lower_model, make_context, parse_module
+from headrace.backends.stream_graphs import stream_graphs
+from headrace.cli.driver import check_target, lower, lower_model, parse_module
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import load_factory, read_inputs
 from headrace.storage.errors import InputError
@@ -86,11 +87,7 @@ def _write_files(
     if options.trace:
         result.trace(options.trace)
     if options.dot and module is not None:
-        from headrace.backends.dot import DotTarget
-
-        text = StringIO()
-        DotTarget().emit(make_context(), module, text)
-        write_text(options.dot, text.getvalue())
+        write_text(options.dot, dot(stream_graphs(module)))
     if options.outputs and result.deadlock is None:
         dense = {
             specification.name: stored.to_dense().astype(specification.dtype)

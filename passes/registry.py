@@ -1,22 +1,19 @@
 """The passes of headrace by name, imported only when they are asked for."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from xdsl.passes import (
-    ModulePass,
-    PassPipeline,
-    PassPipelineCallbackType,
-    get_pass_option_infos,
-)
-from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.passes import ModulePass, PassPipeline, PassPipelineCallbackType
+from xdsl.utils.arg_spec import ArgSpec, ArgSpecConvertible, parse_pipeline
 from xdsl.utils.exceptions import ArgSpecParseError
 
 from headrace.storage.errors import InputError
 
 PassFactory = Callable[[], type[ModulePass]]
+Made = TypeVar("Made", bound=ArgSpecConvertible)
 
 _CLASSES = {
     "sam-fuse": "SamFusePass",
@@ -55,26 +52,34 @@ def parse_passes(
         if one.name not in available:
             remedy = _nearest(one.name, available, shown=get_all_passes())
             raise InputError(f"there is no pass '{one.name}'; {remedy}")
-        pass_type = available[one.name]()
-        options = {option.name for option in get_pass_option_infos(pass_type)}
-        for given in one.normalize_parameter_names().parameters:
-            if given not in options:
-                raise InputError(
-                    f"pass '{one.name}' has no option '{given}'; {_nearest(given, options)}"
-                )
-        try:
-            passes.append(pass_type.from_pass_spec(one))
-        except ValueError:
-            raise InputError(
-                f"pass '{one.name}': {_option_types(pass_type)}; but it was written {one}"
-            ) from None
+        passes.append(with_options(available[one.name](), one, "pass"))
     return PassPipeline(tuple(passes), callback)
 
 
-def _option_types(pass_type: type[ModulePass]) -> str:
-    """What the options of a pass take, in words."""
+def with_options(made: type[Made], spec: ArgSpec, what: str) -> Made:
+    """
+    Build the pass or target (`what` says which) that `spec` writes down.
+
+    Raises `InputError` for an option that it does not have, and a value of the wrong type.
+    """
+    options = {field.name for field in fields(made)}
+    for given in spec.normalize_parameter_names().parameters:
+        if given not in options:
+            raise InputError(
+                f"{what} '{spec.name}' has no option '{given}'; {_nearest(given, options)}"
+            )
+    try:
+        return made.from_spec(spec)
+    except ValueError:
+        raise InputError(
+            f"{what} '{spec.name}': {_option_types(made)}; but it was written {spec}"
+        ) from None
+
+
+def _option_types(made: type[ArgSpecConvertible]) -> str:
+    """What the options of a pass or target take, in words."""
     kinds: list[str] = []
-    for name, kind in get_type_hints(pass_type).items():
+    for name, kind in get_type_hints(made).items():
         if name == "name":
             continue
         arguments = get_args(kind)
