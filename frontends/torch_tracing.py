@@ -11,9 +11,12 @@ primes must give the same graph, which rejects models that depend on the number.
 
 import contextlib
 import inspect
+import io
 import logging
 import os
 import re
+import sys
+import traceback
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -279,24 +282,37 @@ def _distinct(leaves: Sequence[Any], model: "torch.nn.Module") -> list[Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    """Torch logs what it also raises, and warns of its own deprecations."""
+    """
+    Torch logs what it also raises, and warns of its own deprecations.
+
+    It prints the graph of a model that it cannot trace; what the model prints is kept.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    printed, graph = io.StringIO(), ""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
             warnings.simplefilter("ignore")
             yield
+    except Exception as error:
+        if hasattr(error, "partial_fx_graph"):
+            graph = f"{cast(Any, error).partial_fx_graph}\n"
+        raise
     finally:
         logging.disable(before)
+        sys.stderr.write(printed.getvalue().replace(graph, ""))
 
 
 def _summary(error: BaseException) -> str:
     """The first line of torch's message, the line of the model, and a remedy where one is known."""
     text = str(error).strip()
     line = (text.splitlines() or [type(error).__name__])[0].rstrip(". ")
-    frames = re.findall(r'File "([^"]+)", line (\d+)', text)
+    named = re.findall(r'File "([^"]+)", line (\d+)', text)
+    raised = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     places = [
-        f"{os.path.basename(file)}:{number}" for file, number in frames if not _is_torch(file)
+        f"{os.path.basename(file)}:{number}"
+        for file, number in named or raised
+        if not _is_torch(file) and file != __file__
     ]
     where = f" (at {places[-1]})" if places else ""
     if "data-dependent" in text:

@@ -62,6 +62,22 @@ class Scaled(torch.nn.Module):
 
 def scaled():
     return Scaled(), (torch.eye(3), 2.0, None)
+
+class Branching(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x + 1
+        return x
+
+def branching():
+    return Branching(), (torch.eye(3),)
+
+class Cutting(torch.nn.Module):
+    def forward(self, x):
+        return x[: int(x.sum().item())]
+
+def cutting():
+    return Cutting(), (torch.eye(3),)
 """
 
 MATRIX = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 4.0, 0.0]])
@@ -254,6 +270,8 @@ def test_a_deadlock_is_a_result_but_leaves_no_values(
         (["run", "model_file.py:nothing"], "no function 'nothing'"),
         (["run", "model_file.py:broken"], "must return a pair (model, args), not int"),
         (["run", "model_file.py:unsupported"], "model_file.py:12"),
+        (["run", "model_file.py:branching"], "(at model_file.py:29); control flow and sizes must"),
+        (["run", "model_file.py:cutting"], "(at model_file.py:38); control flow and sizes must"),
         (["run", "model_file.py:raising"], "raises KeyError: 'no weights' at"),
         (["run", "wrong_syntax.py:make"], "wrong_syntax.py:1"),
         (["run", ":make"], "':make' is no source"),

@@ -1,6 +1,7 @@
 """A model that cannot be imported is refused in one line that says what, where, and the remedy."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,16 @@ def test_bits_of_integers() -> None:
     assert "'and' of operands of type i64 is not supported" in refusal(
         Lambda(T.bitwise_and), integers, integers
     )
+
+
+def test_torch_prints_no_graph_of_what_it_cannot_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    class Chatty(Branch):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            print("what the model says", file=sys.stderr)
+            return super().forward(x)
+
+    refusal(Chatty(), X)
+    assert set(capsys.readouterr().err.splitlines()) == {"what the model says"}
 
 
 def test_control_flow_that_depends_on_values() -> None:
