@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="compile and simulate a program", description=RUN)
     run.set_defaults(command=_run)
-    run.add_argument("source", metavar="SOURCE")
+    run.add_argument("source", metavar="SOURCE", help="what to run")
     run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, or pass spec")
     run.add_argument(
@@ -90,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="A CASE is a folder with graph.json, inputs.npz and maybe gold.npz.",
     )
     replay.set_defaults(command=_replay)
-    replay.add_argument("cases", nargs="+", metavar="CASE")
+    replay.add_argument("cases", nargs="+", metavar="CASE", help="what to simulate")
     replay.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
     replay.add_argument("--json", action="store_true", help="print one JSON object")
 

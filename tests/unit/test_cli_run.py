@@ -1,6 +1,7 @@
 """`headrace run`: sources, inputs, outputs, and one line for everything that is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,14 @@ def test_a_saved_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
     first = report(capsys, "spmv.mlir", "--inputs", "inputs.npz")
     second = report(capsys, "spmv.npz", "--inputs", "inputs.npz")
     assert second["cycles"] == first["cycles"]
+
+
+def test_the_json_has_the_fields_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "getting_started.md").read_text()
+    table = page.split("| field | holds |\n")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()]
+    fields = {field for cell in cells for field in re.findall(r"`(\w+)`", cell)}
+    assert fields == report(capsys, "spmv.mlir", "--inputs", "inputs.npz").keys()
 
 
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
