@@ -283,7 +283,7 @@ class Run:
                 f"{len(initial)} tokens but holds {size}; raise its capacity"
             )
         if self.readers[channel] is None:
-            size = 1
+            size = UNBOUNDED_RING  # With less, what nobody reads would end every burst.
         ring = np.zeros(2 * size, dtype=np.int64)
         ring[1 : 2 * len(initial) : 2] = initial
         self.rings[channel] = ring
