@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headrace.simulators.stream.native import WINDOW
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot
 from headrace.simulators.stream.reference import reference_simulate
 from headrace.simulators.stream.reference_arithmetic import BINARY, EXACT, MASKED, UNARY
@@ -204,6 +205,26 @@ def test_peaks_of_channels_are_the_same_and_enough(first: int) -> None:
         capacities = np.zeros(len(program.capacities), dtype=np.int64)
         capacities[read] = np.maximum(peaks, 1)
         assert simulate(replace(program, capacities=capacities), arrays).deadlock is None
+
+
+@pytest.mark.parametrize("depth", [None, 3, 1])
+def test_graph_of_several_windows_keeps_the_same_time(depth: int | None) -> None:
+    """Two streams that cross again and again, one of them late."""
+    builder = ProgramBuilder()
+    left, right = (builder.node("source", tokens=Slot(name), name=name)[0] for name in "ab")
+    for _ in range(60):
+        (left,), (right,) = (builder.node("alu", left, right, op=op) for op in ("max", "min"))
+        (left,) = builder.node("alu", left, op="neg")
+    builder.node("sink", left, output="left")
+    builder.node("sink", right, output="right")
+    program = builder.build()
+    assert len(program.kinds) > 4 * WINDOW
+    text = " ".join(["1.0 3.0 S0 2.0 S1"] * 40 + ["D"])
+    found, expected = (
+        s.run(program, {name: s.parse(text) for name in "ab"}, depth=depth)
+        for s in (ENGINE, REFERENCE)
+    )
+    assert_equal(found, expected, f"depth {depth}")
 
 
 @pytest.mark.slow
