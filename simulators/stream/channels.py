@@ -5,9 +5,11 @@ A port keeps its position, the address up to which it may go without a look at t
 (`limit`), and the address of the last token or free slot if the ring did not end (`last`). One
 compare with `limit` serves as test for "empty" (or "full") and for "end of the ring".
 
-The clock moves in a branch that also counts the stall. A maximum would become a conditional move,
-five cycles of latency on the one chain of dependences that every step has; the branch is
-predicted, and the store keeps LLVM from converting it back.
+The clock waits for a token in a branch that also counts the stall. A maximum would become a
+conditional move, with its latency on the one chain of dependences that every step has; the branch
+is predicted, and the store keeps LLVM from converting it back. Whether a slot is free cannot be
+predicted if its reader merges random fibers: a burst that may have to wait for slots takes the
+maximum.
 """
 
 from collections.abc import Iterator
@@ -136,6 +138,14 @@ class ChannelFunction(Function):
         self.jump(go)
         self.open(go)
 
+    def wait_free(self, freed: str) -> None:
+        """t = max(t, freed) without a branch, counting the stall."""
+        t = self.get("t")
+        now = self.let(f"call i64 @llvm.smax.i64(i64 {t}, i64 {freed})")
+        lost = self.let(f"sub i64 {now}, {t}")
+        self.set("stalled", self.let(f"add i64 {self.get('stalled')}, {lost}"))
+        self.set("t", now)
+
     # Waiting -------------------------------------------------------------------------------------
 
     def wait_data(self, port: str, line: int) -> str:
@@ -173,7 +183,11 @@ class ChannelFunction(Function):
             self.check_space(MOVES + port, 1, line)
         tail = self.get(f"{port}.position")
         if not self.variant.unbounded and not (ready and self.slots_are_free):
-            self.wait_clock(self.load(tail), layout.STALL_OUT)
+            freed = self.load(tail)
+            if ready:
+                self.wait_free(freed)
+            else:
+                self.wait_clock(freed, layout.STALL_OUT)
         return tail
 
     def check_room(self, port: str, line: int) -> None:
@@ -214,14 +228,33 @@ class ChannelFunction(Function):
 
     # Moving tokens -------------------------------------------------------------------------------
 
-    def remove(self, port: str, head: str) -> None:
-        """Take the token in slot `head`: the slot is free again one response later."""
+    def remove(self, port: str, head: str, wanted: str | None = None) -> None:
+        """
+        Take the token in slot `head`: the slot is free again one response later.
+
+        With a condition, the slot is rewritten as it is and the port stays where `wanted` is
+        false. No branch depends on that, except where moves are recorded.
+        """
+        if wanted and self.variant.moves:
+            go, after = self.label("remove"), self.label("kept")
+            self.branch(wanted, go, after)
+            self.open(go)
+            self.remove(port, head)
+            self.jump(after)
+            self.open(after)
+            return
         self.spend(port)
         if self.variant.moves:
             self.append_word(MOVES + port, Value(INT, self.get("t")))
         if not self.variant.unbounded:
-            self.put(self.let(f"add i64 {self.get('t')}, %{port}.response"), head)
-        self.set(f"{port}.position", self.let(f"add i64 {head}, {layout.SLOT}"))
+            stamp = self.let(f"add i64 {self.get('t')}, %{port}.response")
+            if wanted:
+                stamp = self.choose(wanted, Value(INT, stamp), self.load(head)).text
+            self.put(stamp, head)
+        step = str(layout.SLOT)
+        if wanted:
+            step = self.choose(wanted, Value(INT, step), "0").text
+        self.set(f"{port}.position", self.let(f"add i64 {head}, {step}"))
 
     def insert(self, port: str, tail: str, token: str, stamp: str) -> None:
         """Put a token into the slot `tail`."""
@@ -281,6 +314,8 @@ class ChannelFunction(Function):
         yield from _word("t.start", layout.TIME)
         yield "store i64 %t.start, ptr %t"
         yield "%traffic = alloca i64"
+        yield "%stalled = alloca i64"
+        yield "store i64 0, ptr %stalled"
         yield from _word("traffic.start", layout.TRAFFIC)
         yield "store i64 %traffic.start, ptr %traffic"
         for port in (*self.variant.inputs, *self.variant.outputs):
@@ -343,6 +378,10 @@ class ChannelFunction(Function):
         yield "store i64 %t.end, ptr %t.start.cell"
         yield "%traffic.end = load i64, ptr %traffic"
         yield "store i64 %traffic.end, ptr %traffic.start.cell"
+        yield "%stalled.here = load i64, ptr %stalled"
+        yield from _word("stalled.before", layout.STALL_OUT)
+        yield "%stalled.total = add i64 %stalled.before, %stalled.here"
+        yield "store i64 %stalled.total, ptr %stalled.before.cell"
         for port in (*self.variant.inputs, *self.variant.outputs):
             yield f"%{port}.final = load i64, ptr %{port}.position"
             yield f"%{port}.last.final = load i64, ptr %{port}.last"

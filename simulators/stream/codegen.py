@@ -291,7 +291,8 @@ class _StepFunction(ExpressionFunction):
                 self.receive(verb, args[0], line)
             case "pop":
                 port = self.port(args[0])
-                self.remove(port, self.get(f"{port}.position"))
+                wanted = self.truth(args[1]) if len(args) > 1 else None
+                self.remove(port, self.get(f"{port}.position"), wanted)
             case "send":
                 self.send(call)
             case "room":

@@ -89,7 +89,9 @@ class Node:
         self.time = max(self.time, stamp)
         return token
 
-    def pop(self, port: Channel) -> None:
+    def pop(self, port: Channel, when: bool = True) -> None:
+        if not when:
+            return
         port.held.popleft()
         if port.capacity is not None:
             port.freed.append(self.time + 1)

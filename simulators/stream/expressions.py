@@ -4,7 +4,14 @@ import ast
 from typing import NoReturn
 
 from headrace.simulators.stream.channels import ChannelFunction
-from headrace.simulators.stream.ir import BOOL, FLOAT, FLOAT_FUNCTIONS, INT, Value, float_literal
+from headrace.simulators.stream.ir import (
+    BOOL,
+    FLOAT,
+    FLOAT_FUNCTIONS,
+    INT,
+    Value,
+    float_literal,
+)
 from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.primitive import Constant
 from headrace.simulators.stream.tokens import (
@@ -158,9 +165,7 @@ class ExpressionFunction(ChannelFunction):
                 order = COMPARE[type(op)][a.type == FLOAT]
                 return Value(BOOL, self.let(f"{verb} {order} {a.type} {a.text}, {b.text}"))
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                c, a, b = self.truth(test), self.value(body), self.value(orelse)
-                choice = f"select i1 {c}, {a.type} {a.text}, {b.type} {b.text}"
-                return Value(a.type, self.let(choice))
+                return self.choose(self.truth(test), self.value(body), self.value(orelse).text)
             case ast.Call(func=ast.Name(id="len"), args=[array]):
                 return self.length(self.array(array))
             case ast.Call(func=ast.Name(id=verb), args=args):

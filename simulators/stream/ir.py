@@ -14,6 +14,9 @@ INT, FLOAT, BOOL = "i64", "double", "i1"
 COLD = ", !prof !0"
 """Branch weights of a test that almost always fails."""
 
+UNPREDICTABLE = ", !unpredictable !1"
+"""Keeps LLVM from turning a choice of values into a branch."""
+
 LIBM = ("exp", "log", "sin", "cos", "tanh", "erf")
 
 FLOAT_FUNCTIONS = {
@@ -31,6 +34,7 @@ DECLARATIONS = "\n".join(
         "declare double @pow(double, double)",
         *(f"declare double @{name}(double)" for name in FLOAT_FUNCTIONS.values()),
         '!0 = !{!"branch_weights", i32 1, i32 1000}',
+        "!1 = !{}",
         "",
     ]
 )
@@ -94,6 +98,11 @@ class Function:
         name = f"%v{self.counter}"
         self.emit(f"{name} = {expression}")
         return name
+
+    def choose(self, condition: str, yes: Value, no: str) -> Value:
+        """One of two values of a type, without a branch."""
+        values = f"{yes.type} {yes.text}, {yes.type} {no}"
+        return Value(yes.type, self.let(f"select i1 {condition}, {values}{UNPREDICTABLE}"))
 
     def jump(self, label: str) -> None:
         """End the block, unless it has ended."""

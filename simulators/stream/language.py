@@ -119,8 +119,8 @@ def take(port: In) -> int:
     ...
 
 
-def pop(port: In) -> None:
-    """Remove the token that has just been peeked at."""
+def pop(port: In, when: bool = True) -> None:
+    """Remove the token that has just been peeked at; with `when`, by a choice and not a branch."""
 
 
 def send(port: Out, token: int, at: int = 0) -> None:

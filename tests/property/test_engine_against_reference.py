@@ -5,6 +5,7 @@ The two share no code: the engine compiles its primitives, the reference runs co
 written from the clock rules. Channels have random depths, one by one.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.simulators.stream.program import Program, ProgramBuilder, Slot
+from headrace.simulators.stream.native import WINDOW
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.reference import reference_simulate
 from headrace.simulators.stream.reference_arithmetic import BINARY, EXACT, MASKED, UNARY
 from headrace.simulators.stream.simulate import simulate
@@ -204,6 +206,29 @@ def test_peaks_of_channels_are_the_same_and_enough(first: int) -> None:
         capacities = np.zeros(len(program.capacities), dtype=np.int64)
         capacities[read] = np.maximum(peaks, 1)
         assert simulate(replace(program, capacities=capacities), arrays).deadlock is None
+
+
+@pytest.mark.parametrize("depth", [0, 3, 1])
+def test_graph_of_several_windows_keeps_the_same_time(depth: int) -> None:
+    """Two streams that cross again and again, one of them late."""
+
+    def crossings(builder: ProgramBuilder, streams: Sequence[Stream]) -> Sequence[Stream]:
+        left, right = streams
+        for _ in range(4 * WINDOW):
+            (left,), (right,) = (builder.node("alu", left, right, op=op) for op in ("max", "min"))
+            (left,) = builder.node("alu", left, op="neg")
+        return left, right
+
+    def bounded(program: Program) -> Program:
+        return replace(program, capacities=np.full_like(program.capacities, depth))
+
+    texts = [f"{' '.join([text] * 40)} D" for text in ("1.0 3.0 S0 2.0 S1", "4.0 2.0 S0 0.5 S1")]
+    (found, times), (expected, expected_times) = (
+        run_streams(simulator, texts, crossings, texts, change=bounded)
+        for simulator in (ENGINE, REFERENCE)
+    )
+    assert found == expected
+    assert_equal_times(times, expected_times, f"depth {depth}")
 
 
 @pytest.mark.slow

@@ -98,7 +98,11 @@ def accumulate_vector(
             row_empty = 1
         else:
             row_empty = 0
-            while not is_stop(token):
+            while True:
+                key = peek(crd)
+                token = peek(val)
+                if is_stop(token):
+                    break
                 if token == EMPTY:
                     token = 0  # As a number and as a tile.
                 if not is_data(token) or not is_data(key):
@@ -134,8 +138,6 @@ def accumulate_vector(
                 pop(crd)
                 pop(val)
                 tick(1)
-                key = peek(crd)
-                token = peek(val)
             if key != token:
                 fail("{token} against a stop on the val port", crd, key)
             pop(outer)

@@ -43,11 +43,18 @@ NO_OPERATION = "none"
 @primitive
 def array(ref: In, val: Out, values: Floats) -> None:
     """ref -> val: the value at each position; N reads 0."""
+    # N comes at random where it comes at all: from the first on, no branch depends on it.
+    holes = 0
     while True:
         token = take(ref)
-        if below(token, len(values)):
+        position = 0 if token == EMPTY else token
+        if holes == 0 and below(token, len(values)):
             transfer(1)
             send(val, token_of(values[token]))
+        elif below(position, len(values)):
+            holes = 1
+            transfer(0 if token == EMPTY else 1)
+            send(val, 0 if token == EMPTY else token_of(values[position]))
         elif is_data(token):
             fail("reference {token} is outside the values", ref, token)
         elif token == EMPTY:

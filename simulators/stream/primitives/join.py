@@ -57,9 +57,8 @@ def intersect(crd: Ins, ref: Ins, common: Out, found: Outs, n: StaticInt) -> Non
             if not is_data(smallest):
                 fail("operands disagree about stops, one has {token}", crd[0], head[0])
             for k in range(n):
-                if head[k] == smallest:
-                    pop(crd[k])
-                    pop(ref[k])
+                pop(crd[k], head[k] == smallest)
+                pop(ref[k], head[k] == smallest)
         tick(1)
 
 
@@ -80,22 +79,13 @@ def union(crd: Ins, ref: Ins, merged: Out, found: Outs, n: StaticInt) -> None:
                 different = 1
             if below(head[k], smallest):
                 smallest = head[k]
+        if different == 1 and not is_data(smallest):
+            fail("operands disagree about stops, one has {token}", crd[0], head[0])
         send(merged, smallest)
-        if different == 0:
-            for k in range(n):
-                send(found[k], item[k])
-                pop(crd[k])
-                pop(ref[k])
-            if smallest == DONE:
-                finish()
-        else:
-            if not is_data(smallest):
-                fail("operands disagree about stops, one has {token}", crd[0], head[0])
-            for k in range(n):
-                if head[k] == smallest:
-                    send(found[k], item[k])
-                    pop(crd[k])
-                    pop(ref[k])
-                else:
-                    send(found[k], EMPTY)
+        for k in range(n):
+            send(found[k], item[k] if head[k] == smallest else EMPTY)
+            pop(crd[k], head[k] == smallest)
+            pop(ref[k], head[k] == smallest)
+        if smallest == DONE:
+            finish()
         tick(1)
