@@ -1,9 +1,11 @@
 """Compiling and running the programs of the fusion tests."""
 
+import importlib.util
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice, permutations
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +50,17 @@ def translated(
 def recorded_graphs() -> dict[str, dict[str, Any]]:
     """What the reference compiler made of each program, by its name."""
     return json.loads(reference_path("fusion/gold_graphs.json").read_text())["graphs"]
+
+
+def recorded_inputs() -> ModuleType:
+    """The recipes of the inputs on which cycles were recorded."""
+    path = reference_path("fusion/inputs.py")
+    specification = importlib.util.spec_from_file_location("fusion_inputs", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def recorded_program(name: str, graph: Mapping[str, Any]) -> ModuleOp:
