@@ -1,16 +1,21 @@
 """Compiling and running the programs of the fusion tests."""
 
+import importlib.util
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice, permutations
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
 
 from headrace.backends.sam import build, histogram
+from headrace.cli.driver import make_context
 from headrace.dialects import sam
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends.einsum import import_einsum
@@ -20,6 +25,8 @@ from headrace.passes.sam.region_order import stored_uses
 from headrace.passes.sam.sam_fuse import SamFusePass
 from headrace.passes.sam.sam_lower import SamLowerPass
 from headrace.passes.sam.sam_order import SamOrderPass
+from headrace.tests.fusion_programs import PROGRAMS
+from headrace.tests.reference import reference_path
 
 Array = npt.NDArray[np.floating]
 Order = tuple[int, ...]
@@ -38,6 +45,37 @@ def translated(
             for name, format in named.items()
         },
     )
+
+
+def recorded_graphs() -> dict[str, dict[str, Any]]:
+    """What the reference compiler made of each program, by its name."""
+    return json.loads(reference_path("fusion/gold_graphs.json").read_text())["graphs"]
+
+
+def recorded_inputs() -> ModuleType:
+    """The recipes of the inputs on which cycles were recorded."""
+    path = reference_path("fusion/inputs.py")
+    specification = importlib.util.spec_from_file_location("fusion_inputs", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def recorded_program(name: str, graph: Mapping[str, Any]) -> ModuleOp:
+    """
+    The program that a graph was recorded for, with a result compressed on every level.
+
+    It is read from its file where there is one, else it has the recorded shapes.
+    """
+    if file := graph.get("input_file"):
+        text = reference_path(f"fusion/{file}").read_text()
+        return Parser(make_context(), text).parse_module()
+    text, formats = PROGRAMS[name]
+    rank = text.partition(" = ")[0].count(",") + 1
+    shaped = {use: (formats[use], input["shape"]) for use, input in graph["inputs"].items()}
+    return import_einsum(text, {**shaped, "Y": "s" * rank})
 
 
 def lowered(

@@ -61,13 +61,15 @@ class Nest:
     The loops of one reduction, or of a result (`axis` None).
 
     `scope` lists the axes outermost first. `owners[a]` is the nest that iterates axis `a`
-    where this is not the nest itself.
+    where this is not the nest itself. `pool` is a consumer with the same loops up to `axis`, of
+    which the reference compiler makes one loop.
     """
 
     body: Expression
     axis: Axis | None
     scope: tuple[Axis, ...]
     owners: Mapping[Axis, "Nest"]
+    pool: "Nest | None" = None
 
     def owner(self, axis: Axis) -> "Nest":
         return self.owners.get(axis, self)
@@ -134,7 +136,8 @@ class FusionTable:
     ) -> None:
         """
         `reference` scans and joins dense levels as the reference compiler does, instead of
-        locating them, and leaves out rows that no operand stores.
+        locating them, a reduction together with its consumer, and leaves out rows that no operand
+        stores.
         """
         self.emit = emitter
         self.expressions = expressions
@@ -165,9 +168,12 @@ class FusionTable:
         needed = {a for a in consumer.scope if a in reduce.axes or at(a) < last}
         scope = tuple(sorted({*needed, axis}, key=at))
         owners = {a: consumer.owner(a) for a in scope if at(a) < at(axis)}
-        key = (reduce.op, body, axis, scope, *map(id, owners.values()))
+        loops = scope.index(axis) + 1
+        is_pooled = self.is_reference and consumer.scope[:loops] == scope[:loops]
+        pool = consumer if is_pooled else None
+        key = (reduce.op, body, axis, scope, *map(id, owners.values()), id(pool))
         if key not in self._nests:
-            self._nests[key] = Nest(body, axis, scope, owners)
+            self._nests[key] = Nest(body, axis, scope, owners, pool)
         return self._nests[key]
 
     def _own_axis(self, axis: Axis, body: Expression) -> tuple[Axis, Expression]:
@@ -203,10 +209,39 @@ class FusionTable:
         owner = nest.owner(axis)
         key = (owner, axis)
         if key not in self._iterations:
-            row = _Row()
-            where = self.present(owner.body, axis, owner, row)
-            self._iterations[key] = self.join(owner, axis, where, row)
+            pool = owner.pool if axis == owner.axis else None
+            if pool is not None and self._may_share(owner, pool, axis):
+                self._iterations[key] = self.iteration(pool, axis)
+            else:
+                self._iterations[key] = self.join(owner, axis, *self._row(owner, axis))
         return self._iterations[key]
+
+    def _row(self, nest: Nest, axis: Axis) -> tuple[Presence, _Row]:
+        """Where `nest` is present on `axis`, and the columns; dense ones are never read beside."""
+        row = _Row()
+        where = self.present(nest.body, axis, nest, row)
+        if self.is_reference:
+            where = _with(where, where.beside & self._full_scans(axis, row))
+        return where, row
+
+    def _full_scans(self, axis: Axis, row: _Row) -> frozenset[SSAValue]:
+        """The scanned dense columns that have every coordinate."""
+        return frozenset(
+            self.scan(use, nest, axis).coordinates
+            for use, nest in row.dense
+            if not self.may_be_absent(use, nest, axis)
+        )
+
+    def _may_share(self, nest: Nest, pool: Nest, axis: Axis) -> bool:
+        """Whether `pool` visits the coordinates of `nest`, joined with full scans besides."""
+        own, _ = self._row(nest, axis)
+        other, row = self._row(pool.owner(axis), axis)
+        further = presence.atoms_of(other.formula) - presence.atoms_of(own.formula)
+        return (
+            further <= self._full_scans(axis, row)
+            and _with(own, further).formula == other.formula
+            and own.beside <= other.beside
+        )
 
     def present(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Presence:
         """Where `expression` is present on `axis`; its columns are added to `row`."""
@@ -237,9 +272,13 @@ class FusionTable:
                 parts = {
                     k: self.present(operand, axis, nest, row)
                     for k, operand in enumerate(expression.operands)
-                    if axis in operand.axes or not self.is_reference
                 }
-                deciding = [parts.pop(k) for k in support.operands if k in parts]
+                # An operand without the axis is everywhere; the reference adds no range for that.
+                deciding = [
+                    parts.pop(k)
+                    for k in support.operands
+                    if axis in expression.operands[k].axes or not self.is_reference
+                ]
                 combine = presence.both if support.kind == "intersect" else presence.either
                 present = combine(deciding) if deciding else EVERYWHERE
                 others = (part.everywhere().loose for part in parts.values())
@@ -505,6 +544,11 @@ class FusionTable:
                     return self.accumulated_value(expression, nest)
                 value = self.present_value(inner.body, inner)
                 return self.emit.value(sam.ReduceOp, value, expression.op)
+
+
+def _with(where: Presence, columns: frozenset[SSAValue]) -> Presence:
+    """Where all of `columns` are present besides."""
+    return presence.both([where, *(presence.Presence(presence.atom(c)) for c in columns)])
 
 
 def _constantly(value: SSAValue) -> Callable[[], SSAValue]:

@@ -28,9 +28,9 @@ class SamLowerPass(ModulePass):
     Lowers regions by their fusion tables.
 
     `reference` reproduces the granularity of the reference compiler, to compare node counts:
-    dense levels are scanned and joined except in a product with one compressed level, results
-    are compressed on every level, and rows that no operand stores are left out, so that
-    results lack f(0) there.
+    dense levels are scanned and joined except in a product with one compressed level, reductions
+    share the joiner of their consumer, results are compressed on every level, and what no operand
+    stores is left out, so that results lack f(0) there.
     """
 
     name = "sam-lower"

@@ -24,6 +24,7 @@ from headrace.tests.random_programs import RandomProgram, RandomPrograms
 
 BATCH = 25
 BATCHES, BATCHES_SLOW = 12, 400
+DENSE = 60
 
 
 def schedule(draw: Random, operations: int) -> str:
@@ -83,6 +84,23 @@ def check(seed: int) -> None:
 def test_random_programs_are_right(batch: int) -> None:
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
         check(seed)
+
+
+def test_the_reference_mode_is_right_where_every_coordinate_is_stored() -> None:
+    """It visits nothing that no operand stores; of dense operands that is nothing."""
+    for seed in range(DENSE):
+        program = RandomPrograms(seed, most=6).program()
+        dense = {
+            name: "none" if format == "none" else format.replace("s", "d")
+            for name, format in program.formats.items()
+        }
+        compiled = lower(
+            import_einsum(program.text, dense), "sam-fuse{regions=all},sam-lower{reference=true}"
+        )
+        args = [program.inputs[argument.name] for argument in compiled.arguments]
+        output = compiled.run(*args).outputs[0]
+        what = f"seed {seed}: {program.text} {dense}"
+        np.testing.assert_allclose(output, program.expected, rtol=1e-9, atol=1e-9, err_msg=what)
 
 
 @pytest.mark.slow
