@@ -57,6 +57,8 @@ class ConvertStep(_OneSource):
     format: Format
     shape: tuple[int, ...] | None = None
     """The sizes that the tensor must have, if the program says so; below 0 where it does not."""
+    reason: str = ""
+    """How the copy is read and why, where a pass made it; see `Program.notes`."""
 
     def run(self, tensors: Environment) -> None:
         source = tensors[self.source]

@@ -9,7 +9,7 @@ Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import AnyTensorType, TensorType
+from xdsl.dialects.builtin import AnyTensorType
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.hints import isa
 
@@ -21,7 +21,7 @@ from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Sourc
 from headrace.passes.sam.order import Order
 from headrace.passes.sam.region_expression import Extent, RegionExpression, read_region
 from headrace.passes.sam.region_order import is_symmetric, order_of
-from headrace.passes.sam.tile_region import block_sizes, tiled
+from headrace.passes.sam.tile_region import read_tiles
 from headrace.storage.levels import Format, Level
 
 
@@ -33,14 +33,12 @@ class RegionLowering:
         self.is_reference = reference
         self.read: RegionExpression = read_region(region)
         self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
-        self.blocks = block_sizes(region, self.read.results, self.formats)
-        results = self.read.results
-        if self.blocks:
-            results = tiled(region, self.read.expressions, results, self.read.result_axes)
-        self.order: Order = order_of(region, self.read, results, self.formats)
+        tiles = read_tiles(self.read, self.formats)
+        self.blocks = tiles.sizes
+        self.order: Order = order_of(region, self.read, tiles.results, self.formats)
         self.permuted = {stored.use for stored in self.order.permuted}
         self.filled: Filled = fill_in(
-            self.read.expressions, results, self.order.axes, self.is_dense
+            self.read.expressions, tiles.results, self.order.axes, self.is_dense
         )
         self.before: list[Operation] = []
         self.after: list[Operation] = []
@@ -124,7 +122,7 @@ class RegionLowering:
         return not self.blocks and is_symmetric(self.region.inputs[use.operand])
 
     def convert(self, value: SSAValue, format: Format) -> SSAValue:
-        copy = sparse_tensor.ConvertOp(value, with_format(value.type, format))
+        copy = sparse_tensor.ConvertOp(value, sparse_tensor.with_format(value.type, format))
         self.before.append(copy)
         return copy.results[0]
 
@@ -180,7 +178,7 @@ class RegionLowering:
         nest = table.result_nest(expression, axes)
         rows = [table.iteration(nest, axis) for axis in nest.scope]
         value = table.present_value(expression, nest)
-        return self.assemble(table, nest, rows, value, with_format(type, format))
+        return self.assemble(table, nest, rows, value, sparse_tensor.with_format(type, format))
 
     def assemble(
         self,
@@ -221,9 +219,3 @@ class RegionLowering:
 
 def inputs_of(results: Sequence[Expression]) -> list[Input]:
     return [expression for expression in walk(results) if isinstance(expression, Input)]
-
-
-def with_format(type: object, format: Format) -> AnyTensorType:
-    """The tensor type stored in another format."""
-    assert isa(type, AnyTensorType)
-    return TensorType(type.element_type, type.get_shape(), sparse_tensor.encoding_of(format))

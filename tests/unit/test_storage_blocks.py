@@ -7,7 +7,7 @@ import pytest
 
 from headrace.storage.levels import Format, Level, Storage
 
-BLOCKS = ((), (2, 2), (3, 2), (1, 4), (7, 9))
+BLOCKS = ((), (2, 3), (7, 9))
 FORMATS = [
     Format(levels, order, block)
     for levels in product(Level, repeat=2)
