@@ -78,6 +78,12 @@ class Program:
         """The stream graphs, in the order in which they run."""
         return tuple(step for step in self.steps if isinstance(step, GraphStep))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the passes chose that the source does not say: operands that are read as copies."""
+        copies = (step for step in self.steps if isinstance(step, ConvertStep) and step.reason)
+        return tuple(dict.fromkeys(f"{step.source} is {step.reason}" for step in copies))
+
     def run(
         self,
         *args: object,

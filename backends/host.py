@@ -173,7 +173,9 @@ def unsupported(op: Operation, where: str) -> InputError:
 
 def _convert(op: Any, names: Names) -> HostStep:
     source, result = op.operands[0], op.results[0]
-    return ConvertStep(names[source], names.add(result), _format(op), shape_of(result))
+    given = op.attributes.get("headrace.reason")
+    reason = given.data if isinstance(given, StringAttr) else ""
+    return ConvertStep(names[source], names.add(result), _format(op), shape_of(result), reason)
 
 
 def _collapse(op: tensor.CollapseShapeOp, names: Names) -> HostStep:

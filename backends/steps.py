@@ -61,6 +61,8 @@ class ConvertStep(_OneSource):
     format: Format
     shape: tuple[int, ...] | None = None
     """The sizes that the tensor must have, if the program says so; below 0 where it does not."""
+    reason: str = ""
+    """How the copy is read and why, where a pass made it; see `Program.notes`."""
 
     def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
         shape = shapes[self.source]

@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     _write_files(options, program, result, module)
     seconds = time.perf_counter() - start
     if options.json:
-        print_json({**result.summary(), "wall_seconds": seconds})
+        notes = list(program.notes)
+        print_json({**result.summary(), "notes": notes, "wall_seconds": seconds})
     else:
         _print(program, result)
         print(f"simulated in {result.simulate_seconds:.3g} s, {seconds:.3g} s in all")
@@ -107,5 +108,7 @@ def _print(program: Program, result: Result) -> None:
     without = "" if result.has_values else " (no values)"
     for one, shape in zip(program.results, result.shapes, strict=True):
         print(f"{one.name}: {shape} {one.dtype}, {one.format}{without}")
+    for note in program.notes:
+        print(f"note: {note}")
     if result.deadlock is not None:
         print(result.deadlock)

@@ -282,6 +282,12 @@ def encoding_of(format: Format) -> EncodingAttr | NoneAttr:
     return EncodingAttr(AffineMap(format.rank, 0, tuple(expressions)), names)
 
 
+def with_format(type: Attribute, format: Format) -> AnyTensorType:
+    """The tensor type stored in another format."""
+    tensor = cast(AnyTensorType, type)
+    return TensorType(tensor.element_type, tensor.get_shape(), encoding_of(format))
+
+
 def shapes_agree(one: Sequence[int], other: Sequence[int]) -> bool:
     """Whether two shapes can describe the same tensor; an unknown size agrees with any."""
     return len(one) == len(other) and all(

@@ -16,7 +16,7 @@ from headrace.dialects import sam
 from headrace.interpreters.sam_nested import Nested, at, leaves, unzip_at, zip_at
 from headrace.interpreters.sam_streams import depth_of, read_streams, write_streams
 from headrace.interpreters.sam_tokens import ABSENT
-from headrace.interpreters.sam_values import Value, zero
+from headrace.interpreters.sam_values import BlockCount, Value, zero
 from headrace.storage.levels import Storage
 
 
@@ -172,7 +172,9 @@ class AccessFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: sam.ExtentOp, args: PythonValues
     ) -> PythonValues:
         tensor: Storage = args[0]
-        return (tensor.size(tensor.format.order.index(op.dimension.value.data)),)
+        dimension = op.dimension.value.data
+        blocks = tensor.size(tensor.format.order.index(dimension))
+        return (BlockCount(blocks, tensor.shape[dimension]),)
 
 
 def _fiber(where: str, tensor: Storage, level: int, ref: Any) -> tuple[list[int], list[int]]:

@@ -21,7 +21,7 @@ from headrace.dialects.sparse_tensor import format_of
 from headrace.interpreters.sam_nested import expect_increasing, leaves, zip_at
 from headrace.interpreters.sam_streams import depth_of, read_streams
 from headrace.interpreters.sam_tokens import ABSENT, DONE, Stop, Token
-from headrace.interpreters.sam_values import zero
+from headrace.interpreters.sam_values import BlockCount, zero
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Level, Storage
 
@@ -109,7 +109,11 @@ def _shape(
 ) -> tuple[int, ...]:
     """Sizes from the type where it knows them, else from the extents (in units of blocks)."""
     sizes = block or (1,) * len(extents)
+    elements = (
+        extent.elements if isinstance(extent, BlockCount) else extent * size
+        for extent, size in zip(extents, sizes, strict=True)
+    )
     return tuple(
-        extent * size if known == DYNAMIC_INDEX else known
-        for known, extent, size in zip(tensor.get_shape(), extents, sizes, strict=True)
+        size if known == DYNAMIC_INDEX else known
+        for known, size in zip(tensor.get_shape(), elements, strict=True)
     )

@@ -229,17 +229,22 @@ class Storage:
         """
         The same tensor in another format.
 
-        Stored zeros are kept, except those that a dense level stores only because it stores
-        every coordinate.
+        Stored zeros are kept, except those that a dense level or a tile stores only because it
+        stores every coordinate.
         """
         if format == self.format:
             return self
-        if format.block != self.format.block:
+        if self.format.is_dense:
             return Storage.from_dense(self.to_dense(), format)
         coordinates, values = self.to_coordinates()
         if Level.DENSE in self.format.levels[-1:]:
             kept = (values != 0).any(axis=tuple(range(1, values.ndim)))
             coordinates, values = coordinates[:, kept], values[kept]
+        if format.block != self.format.block:
+            if self.format.block:
+                coordinates, values = _elements(coordinates, values, self.shape)
+            if format.block:
+                coordinates, values = _tiles(coordinates, values, format.block)
         return Storage.from_coordinates(self.shape, format, coordinates, values)
 
     def validate(self, name: str = "tensor") -> None:
@@ -288,6 +293,24 @@ class Storage:
                 f"{name}: {self.values.shape} values for {count} positions of shape "
                 f"{self.format.block}"
             )
+
+
+def _elements(places: Array, tiles: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Coordinates (rank x entries) and values of what is not zero in tiles and lies in `shape`."""
+    which, *inside = np.nonzero(tiles)
+    block = np.array(tiles.shape[1:])[:, None]
+    coordinates = places[:, which] * block + np.array(inside)
+    kept = (coordinates < np.array(shape)[:, None]).all(axis=0)
+    return coordinates[:, kept], tiles[which, *inside][kept]
+
+
+def _tiles(coordinates: Array, values: Array, block: tuple[int, ...]) -> tuple[Array, Array]:
+    """The inverse of `_elements`, with a tile wherever there is an entry."""
+    outer, inside = np.divmod(coordinates, np.array(block)[:, None])
+    places, which = np.unique(outer, axis=1, return_inverse=True)
+    tiles = np.zeros((places.shape[1], *block), dtype=values.dtype)
+    tiles[which, *inside] = values
+    return places, tiles
 
 
 def _split_blocks(dense: Array, block: tuple[int, ...]) -> Array:

@@ -7,10 +7,12 @@ level of the compiler.
 
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from headrace.storage.levels import Format
 
 Array = npt.NDArray[np.float64]
 
@@ -20,7 +22,7 @@ class RandomProgram:
     """`text` in index notation, a format and a dense value per operand, and the result."""
 
     text: str
-    formats: dict[str, str]
+    formats: dict[str, Format]
     inputs: dict[str, Array]
     expected: Array
 
@@ -39,39 +41,52 @@ class RandomPrograms:
     """
     A generator of programs with 2 to `most` operands.
 
-    Extents are 1 to 5; densities 0, 0.2, 0.5 and 1; one operand in four has empty rows, and
-    operands are used again under their own or other indices.
+    Extents are 1 to 5; densities 0, 0.2, 0.5 and 1; one operand in four has empty rows, one matrix
+    in four is stored in blocks, of the sizes (1 to 3) that its indices have; and operands are used
+    again under their own or other indices.
     """
 
     seed: int
     most: int = 6
     rng: np.random.Generator = field(init=False)
     inputs: dict[str, Array] = field(init=False, default_factory=dict[str, Array])
-    formats: dict[str, str] = field(init=False, default_factory=dict[str, str])
+    formats: dict[str, Format] = field(init=False, default_factory=dict[str, Format])
     extents: dict[str, int] = field(init=False, default_factory=dict[str, int])
+    blocks: dict[str, int] = field(init=False, default_factory=dict[str, int])
+    share_in_blocks = 0.25
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
 
     def program(self) -> RandomProgram:
-        self.inputs, self.formats, self.extents = {}, {}, {}
+        self.begin()
         indices = "".join(self.fresh() for _ in range(int(self.rng.integers(0, 4))))
         term = self.term(indices, int(self.rng.integers(2, self.most + 1)))
-        result = "".join(self.rng.permutation(list(term.indices)))
+        return self.assigned(term, "".join(self.rng.permutation(list(term.indices))))
+
+    def begin(self) -> None:
+        self.inputs, self.formats, self.extents, self.blocks = {}, {}, {}, {}
+
+    def assigned(self, term: _Term, result: str) -> RandomProgram:
         value = np.array(self.spread(term, result))
-        self.formats["Y"] = self.format(len(result))
+        self.formats["Y"] = self.format(result)
         head = f"Y({','.join(result)})" if result else "Y"
         return RandomProgram(f"{head} = {term.text}", self.formats, self.inputs, value)
 
     def fresh(self) -> str:
         name = next(c for c in string.ascii_lowercase if c not in self.extents)
         self.extents[name] = int(self.rng.integers(1, 6))
+        self.blocks[name] = int(self.rng.integers(1, 4))
         return name
 
-    def format(self, rank: int) -> str:
+    def format(self, indices: str) -> Format:
+        rank = len(indices)
         letters = "".join(self.rng.choice(["d", "s"], rank, p=[0.35, 0.65]))
         order = "".join(str(d) for d in self.rng.permutation(rank))
-        return letters + (order if self.rng.random() < 0.3 else "") or "none"
+        text = letters + (order if self.rng.random() < 0.3 else "") or "none"
+        blocked = rank == 2 and self.rng.random() < self.share_in_blocks
+        block = tuple(self.blocks[c] for c in indices) if blocked else ()
+        return replace(Format.parse(text, rank), block=block)
 
     def choose(self, indices: str, least: int = 0) -> str:
         kept = [c for c in indices if self.rng.random() < 0.75]
@@ -104,7 +119,10 @@ class RandomPrograms:
         return kinds[kind](indices, operands)
 
     def operand(self, indices: str) -> _Term:
-        chosen = "".join(self.rng.permutation(list(self.choose(indices, least=1)[:3])))
+        return self.stored("".join(self.rng.permutation(list(self.choose(indices, least=1)[:3]))))
+
+    def stored(self, chosen: str) -> _Term:
+        """A new or known tensor under the indices `chosen`."""
         shape = tuple(self.extents[c] for c in chosen)
         again = [name for name, value in self.inputs.items() if value.shape == shape]
         if again and self.rng.random() < 0.3:
@@ -116,7 +134,7 @@ class RandomPrograms:
             if shape and self.rng.random() < 0.25:
                 value[self.rng.random(shape[0]) < 0.5] = 0
             self.inputs[name] = np.asarray(value, dtype=np.float64)
-            self.formats[name] = self.format(len(shape))
+            self.formats[name] = self.format(chosen)
         text = f"{name}({','.join(chosen)})" if chosen else name
         return _Term(text, chosen, self.inputs[name])
 
@@ -146,13 +164,16 @@ class RandomPrograms:
         left, right = self.term(indices, first), self.term(self.choose(indices, 1), second)
         if self.rng.random() < 0.5:
             left, right = right, left
+        symbol, function = self.binary()
+        return self.combine(symbol, function, left, right)
+
+    def binary(self) -> tuple[str, Callable[[Array, Array], Array]]:
         options: Sequence[tuple[str, Callable[[Array, Array], Array]]] = (
             ("*", np.multiply),
             ("+", np.add),
             ("-", np.subtract),
         )
-        symbol, function = options[int(self.rng.integers(3))]
-        return self.combine(symbol, function, left, right)
+        return options[int(self.rng.integers(3))]
 
     def unary(self, indices: str, operands: int) -> _Term:
         inner = self.term(indices, operands)
@@ -208,3 +229,30 @@ class RandomPrograms:
         weights = np.exp(scores - np.where(np.isfinite(peak), peak, 0))
         value = weights / np.maximum(weights.sum(axis=axis, keepdims=True), 1)
         return _Term(f"masked_softmax({inner.text}, {mask.text}, {along})", together, value)
+
+
+class TilePrograms(RandomPrograms):
+    """Programs that work tile by tile, unless a tensor is used under indices with other blocks."""
+
+    share_in_blocks = 0.75
+
+    def program(self) -> RandomProgram:
+        self.begin()
+        rows, columns = self.fresh(), self.fresh()
+        operands = int(self.rng.integers(1, self.most + 1))
+        return self.assigned(self.matrix(rows, columns, operands), rows + columns)
+
+    def matrix(self, rows: str, columns: str, operands: int) -> _Term:
+        if operands == 1:
+            term = self.stored(rows + columns)
+            value = np.maximum(term.value, 0)
+            relu = _Term(f"relu({term.text})", term.indices, value)
+            return term if self.rng.random() < 0.5 else relu
+        first, second = self.split(operands)
+        if self.rng.random() < 0.5:
+            bound = self.fresh()
+            left, right = self.matrix(rows, bound, first), self.matrix(bound, columns, second)
+            return self.total("sum", np.sum, bound, self.combine("*", np.multiply, left, right))
+        left, right = self.matrix(rows, columns, first), self.matrix(rows, columns, second)
+        symbol, function = self.binary()
+        return self.combine(symbol, function, left, right)

@@ -9,7 +9,7 @@ Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import AnyTensorType, TensorType
+from xdsl.dialects.builtin import AnyTensorType
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.hints import isa
 
@@ -19,9 +19,9 @@ from headrace.passes.sam.expression import Axis, Expression, Input, walk
 from headrace.passes.sam.fill_values import Filled, fill_in
 from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
 from headrace.passes.sam.order import Order
-from headrace.passes.sam.region_expression import RegionExpression, read_region
+from headrace.passes.sam.region_expression import Extent, RegionExpression, read_region
 from headrace.passes.sam.region_order import is_symmetric, order_of
-from headrace.passes.sam.tile_region import block_sizes, tiled
+from headrace.passes.sam.tile_region import read_tiles
 from headrace.storage.levels import Format, Level
 
 
@@ -33,18 +33,13 @@ class RegionLowering:
         self.is_reference = reference
         self.read: RegionExpression = read_region(region)
         self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
-        self.blocks = block_sizes(region, self.read.results, self.formats)
-        results = self.read.results
-        if self.blocks:
-            results = tiled(region, self.read.expressions, results, self.read.result_axes)
-        self.order: Order = order_of(region, self.read, results, self.formats)
+        tiles = read_tiles(self.read, self.formats)
+        self.blocks = tiles.sizes
+        self.order: Order = order_of(region, self.read, tiles.results, self.formats)
+        self.permuted = {stored.use for stored in self.order.permuted}
         self.filled: Filled = fill_in(
-            self.read.expressions, results, self.order.axes, self.is_dense
+            self.read.expressions, tiles.results, self.order.axes, self.is_dense
         )
-        self.extents = {
-            axis: extent.in_blocks(self.blocks.get(axis, 1))
-            for axis, extent in self.read.extents.items()
-        }
         self.before: list[Operation] = []
         self.after: list[Operation] = []
 
@@ -68,7 +63,7 @@ class RegionLowering:
             self.order.axes,
             self.sources(block, slots),
             self.filled.supports,
-            self.extents,
+            self.extents(slots),
             {axis: self.read.name(axis) for axis in self.read.order},
             reference=self.is_reference,
         )
@@ -103,11 +98,10 @@ class RegionLowering:
         position = {axis: p for p, axis in enumerate(self.order.axes)}
         slots: dict[Input, int] = {}
         copies: dict[tuple[int, Format], int] = {}
-        permuted = {stored.use for stored in self.order.permuted}
         for use in inputs_of(self.filled.results):
             stored = self.formats[use.operand]
             order = stored.order
-            if use in permuted and not is_symmetric(self.region.inputs[use.operand]):
+            if use in self.permuted and not self.is_own_copy(use):
                 order = tuple(sorted(range(len(use.axes)), key=lambda d: position[use.axes[d]]))
             format = Format(stored.levels, order, self.block(use.axes))
             slots[use] = use.operand
@@ -119,8 +113,16 @@ class RegionLowering:
                 slots[use] = copies[key]
         return slots
 
+    def is_own_copy(self, use: Input) -> bool:
+        """
+        Whether an operand, a matrix that equals its transpose, serves as its own permuted copy.
+
+        Not in blocks: a tile that is found at the transposed place is not transposed itself.
+        """
+        return not self.blocks and is_symmetric(self.region.inputs[use.operand])
+
     def convert(self, value: SSAValue, format: Format) -> SSAValue:
-        copy = sparse_tensor.ConvertOp(value, with_format(value.type, format))
+        copy = sparse_tensor.ConvertOp(value, sparse_tensor.with_format(value.type, format))
         self.before.append(copy)
         return copy.results[0]
 
@@ -130,11 +132,24 @@ class RegionLowering:
             tensor = block.args[slot]
             format = sparse_tensor.format_of(tensor.type)
             axes = tuple(use.axes[dimension] for dimension in format.order)
-            if slot == use.operand and any(stored.use is use for stored in self.order.permuted):
-                # A symmetric matrix is its own permuted copy.
+            if use in self.permuted and self.is_own_copy(use):
                 axes = axes[::-1]
             sources[use] = Source(tensor, format.levels, axes)
         return sources
+
+    def extents(self, slots: dict[Input, int]) -> dict[Axis, Extent]:
+        """The number of coordinates of each axis: of its blocks where it is stored in blocks."""
+        extents: dict[Axis, Extent] = {}
+        for axis, extent in self.read.extents.items():
+            if axis not in self.blocks:
+                extents[axis] = extent
+            elif extent.size is not None:
+                extents[axis] = Extent(-(-extent.size // self.blocks[axis]))
+            else:
+                # The operand that the extent was learned from may have no blocks; its copy does.
+                use = next(use for use in slots if axis in use.axes)
+                extents[axis] = Extent(None, slots[use], use.axes.index(axis))
+        return extents
 
     # Results
 
@@ -163,7 +178,7 @@ class RegionLowering:
         nest = table.result_nest(expression, axes)
         rows = [table.iteration(nest, axis) for axis in nest.scope]
         value = table.present_value(expression, nest)
-        return self.assemble(table, nest, rows, value, with_format(type, format))
+        return self.assemble(table, nest, rows, value, sparse_tensor.with_format(type, format))
 
     def assemble(
         self,
@@ -175,7 +190,7 @@ class RegionLowering:
     ) -> SSAValue:
         emit = table.emit
         format = sparse_tensor.format_of(type)
-        extents = [emit.extent(self.extents[axis]) for axis in nest.scope]
+        extents = [emit.extent(table.extents[axis]) for axis in nest.scope]
         if format.is_dense and not all(row.is_full for row in rows):
             reference: SSAValue | None = None
             for row, extent in zip(rows, extents, strict=True):
@@ -204,9 +219,3 @@ class RegionLowering:
 
 def inputs_of(results: Sequence[Expression]) -> list[Input]:
     return [expression for expression in walk(results) if isinstance(expression, Input)]
-
-
-def with_format(type: object, format: Format) -> AnyTensorType:
-    """The tensor type stored in another format."""
-    assert isa(type, AnyTensorType)
-    return TensorType(type.element_type, type.get_shape(), sparse_tensor.encoding_of(format))

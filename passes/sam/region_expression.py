@@ -56,12 +56,6 @@ class Extent:
     operand: int = 0
     dimension: int = 0
 
-    def in_blocks(self, block: int) -> "Extent":
-        """The number of blocks; that of an operand's dimension counts its blocks already."""
-        if self.size is None:
-            return self
-        return Extent(-(-self.size // block))
-
 
 @dataclass(frozen=True)
 class RegionExpression:

@@ -15,7 +15,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.utils.hints import isa
 
-from headrace.dialects import sam
+from headrace.dialects import sam, sparse_tensor
 from headrace.dialects.sparse_tensor import format_of
 from headrace.passes.sam.expression import Expression, Input, walk
 from headrace.passes.sam.order import Order, StoredUse, choose, literal
@@ -100,6 +100,9 @@ def is_symmetric(value: SSAValue) -> bool:
 
 
 def _argument_attributes(value: SSAValue) -> dict[str, Attribute]:
+    """The attributes of the function argument that `value` is, or is a copy of."""
+    while isinstance(value.owner, sparse_tensor.ConvertOp):
+        value = value.owner.source
     if not isinstance(value, BlockArgument):
         return {}
     function = value.block.parent_op()

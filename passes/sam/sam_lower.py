@@ -16,6 +16,7 @@ from xdsl.rewriter import Rewriter
 
 from headrace.dialects import sam
 from headrace.passes.sam.constant_results import hoist_constant_results
+from headrace.passes.sam.element_copies import copy_by_element
 from headrace.passes.sam.lower_region import RegionLowering
 
 FRAMES = 20
@@ -43,6 +44,7 @@ class SamLowerPass(ModulePass):
             with _recursion(sum(1 for _ in region.walk())):
                 streamed = hoist_constant_results(region)
                 if streamed is not None:
+                    copy_by_element(streamed)
                     lowering = RegionLowering(streamed, reference=self.reference)
                     Rewriter.replace_op(streamed, *lowering.run())
 

@@ -9,8 +9,8 @@ Source: "FuseFlow", ASPLOS 2026, section 6.3 (sparsity blocking).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from headrace.dialects import sam
 from headrace.passes.sam.expression import (
     Axis,
     Expression,
@@ -22,94 +22,97 @@ from headrace.passes.sam.expression import (
     evaluate_scalar,
     walk,
 )
-from headrace.passes.sam.refusal import fail
+from headrace.passes.sam.region_expression import RegionExpression
 from headrace.storage.levels import Format
 
+MOST_AXES = 2
+"""Tiles have rows and columns."""
 
-def block_sizes(
-    region: sam.RegionOp, results: Sequence[Expression], formats: Sequence[Format]
-) -> dict[Axis, int]:
-    """
-    The block size of each axis that a blocked operand has; empty without such operands.
 
-    Raises `PassFailedException` where two operands disagree.
+class NotTiledError(Exception):
+    """What in a region does not work tile by tile."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A region on tiles: what it computes, and the block size of each axis of a blocked operand."""
+
+    results: tuple[Expression, ...]
+    sizes: dict[Axis, int]
+
+
+def read_tiles(read: RegionExpression, formats: Sequence[Format]) -> Tiles:
     """
+    The results of a region computed on tiles, given the formats of its operands.
+
+    Without blocked operands these are the results themselves, and no axis has a block size.
+
+    Raises `NotTiledError` for what is not computed tile by tile.
+    """
+    sizes = _block_sizes(read.results, formats)
+    for axis, extent in read.extents.items():
+        if extent.size is None and formats[extent.operand].block and axis not in sizes:
+            raise NotTiledError("an operand of which only the size is read")
+    if not sizes:
+        return Tiles(read.results, sizes)
+    done: dict[Expression, Expression] = {}
+
+    def visit(expression: Expression) -> Expression:
+        if expression not in done:
+            done[expression] = _tiled(read.expressions, expression, visit)
+        return done[expression]
+
+    results = tuple(visit(result) for result in read.results)
+    if read.result_axes != tuple(result.axes for result in results):
+        raise NotTiledError("a result with permuted or added dimensions")
+    return Tiles(results, sizes)
+
+
+def _block_sizes(results: Sequence[Expression], formats: Sequence[Format]) -> dict[Axis, int]:
     sizes: dict[Axis, int] = {}
     for use in walk(results):
         if isinstance(use, Input):
             for axis, size in zip(use.axes, formats[use.operand].block, strict=False):
                 if sizes.setdefault(axis, size) != size:
-                    raise fail(
-                        region,
-                        f"one axis is stored in blocks of {sizes[axis]} and of {size}; "
-                        "convert one of the operands",
-                    )
+                    raise NotTiledError(f"one axis in blocks of {sizes[axis]} and of {size}")
     return sizes
 
 
-def tiled(
-    region: sam.RegionOp,
-    expressions: Expressions,
-    results: Sequence[Expression],
-    result_axes: Sequence[tuple[Axis, ...]],
-) -> list[Expression]:
-    """
-    The same results computed on tiles.
-
-    Raises `PassFailedException` for what is not computed tile by tile.
-    """
-    done: dict[Expression, Expression] = {}
-
-    def visit(expression: Expression) -> Expression:
-        if expression not in done:
-            done[expression] = _tiled(region, expressions, expression, visit)
-        return done[expression]
-
-    for result, axes in zip(results, result_axes, strict=True):
-        if result.axes != axes:
-            raise _refusal(region, "a result with permuted or added dimensions")
-    return [visit(result) for result in results]
-
-
 def _tiled(
-    region: sam.RegionOp,
-    expressions: Expressions,
-    expression: Expression,
-    visit: Callable[[Expression], Expression],
+    expressions: Expressions, expression: Expression, visit: Callable[[Expression], Expression]
 ) -> Expression:
+    """The expression on tiles, whose dimensions have the order of its axes."""
+    if len(expression.axes) > MOST_AXES:
+        raise NotTiledError(f"a tensor of {len(expression.axes)} dimensions")
     match expression:
         case Input():
             return expression
         case Full():
             return expressions.full(visit(expression.operand), expression.over)
-        case Reduce(op="add", operand=Map(op="mul", operands=(left, right)) as product):
-            for first, second in ((left, right), (right, left)):
-                match first.axes, second.axes:
-                    case (_, inner), (outer, _) if inner == outer and expression.over == frozenset(
-                        {inner}
-                    ):
-                        tiles = (visit(first), visit(second))
-                        return expressions.reduce(
-                            "add", expression.over, expressions.map("matmul", tiles)
-                        )
-                    case _:
-                        pass
-            raise _refusal(region, f"the product over {len(product.axes)} axes")
+        case Reduce(op="add", operand=Map(op="mul", operands=(left, right))):
+            factors = _matrix_product(visit(left), visit(right), expression.over)
+            return expressions.reduce("add", expression.over, expressions.map("matmul", factors))
         case Reduce():
-            raise _refusal(region, f"the reduction '{expression.op}'")
+            raise NotTiledError(f"the reduction '{expression.op}'")
         case Map():
-            if len({operand.axes for operand in expression.operands}) > 1:
-                raise _refusal(region, f"'{expression.op}' of operands with different axes")
-            if evaluate_scalar(expression.op, [0.0] * len(expression.operands), expression.scalar):
-                raise _refusal(region, f"'{expression.op}', which is not 0 at 0,")
             operands = [visit(operand) for operand in expression.operands]
+            if len({operand.axes for operand in operands}) > 1:
+                raise NotTiledError(f"'{expression.op}' of operands with different axes")
+            if evaluate_scalar(expression.op, [0.0] * len(operands), expression.scalar):
+                raise NotTiledError(f"'{expression.op}', which is not 0 at 0,")
             return expressions.map(expression.op, operands, expression.scalar)
 
 
-def _refusal(region: sam.RegionOp, what: str) -> Exception:
-    return fail(
-        region,
-        f"{what} does not work tile by tile on blocked operands; only matrix products and "
-        "element-wise operations do; convert the operand to a format without blocks, or cut "
-        "the region",
-    )
+def _matrix_product(
+    left: Expression, right: Expression, over: frozenset[Axis]
+) -> tuple[Expression, Expression]:
+    """The two factors, that with the rows of the product first."""
+    for first, second in ((left, right), (right, left)):
+        match first.axes, second.axes:
+            case (rows, inner), (outer, columns) if (
+                inner == outer and over == frozenset({inner}) and rows != columns
+            ):
+                return first, second
+            case _:
+                pass
+    raise NotTiledError("a sum of products that is no matrix product")

@@ -20,10 +20,12 @@ from headrace.frontends.einsum import import_einsum
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.passes.sam.region_expression import read_region
 from headrace.passes.sam.sam_fuse import is_fusible
-from headrace.tests.random_programs import RandomProgram, RandomPrograms
+from headrace.storage.levels import Format, Level
+from headrace.tests.random_programs import RandomProgram, RandomPrograms, TilePrograms
 
 BATCH = 25
 BATCHES, BATCHES_SLOW = 12, 400
+TILE_BATCHES, TILE_BATCHES_SLOW = 4, 100
 DENSE = 60
 
 
@@ -47,16 +49,16 @@ def passes(spec: str) -> PassPipeline:
     return parse_passes(spec, get_all_passes())
 
 
-def with_shapes(program: RandomProgram) -> dict[str, tuple[str, tuple[int, ...]]]:
+def with_shapes(program: RandomProgram) -> dict[str, tuple[Format, tuple[int, ...]]]:
     """The formats, with sizes that are then known at compile time."""
     shapes = {name: value.shape for name, value in program.inputs.items()}
     shapes["Y"] = program.expected.shape
     return {name: (format, shapes[name]) for name, format in program.formats.items()}
 
 
-def check(seed: int) -> None:
+def check(seed: int, programs: RandomPrograms) -> None:
     draw = Random(seed)
-    program = RandomPrograms(seed, most=6).program()
+    program = programs.program()
     known = draw.random() < 0.5
     module = import_einsum(program.text, program.formats if not known else with_shapes(program))
     fuse = schedule(draw, sum(is_fusible(op) for op in main_function(module).body.block.ops))
@@ -83,7 +85,13 @@ def check(seed: int) -> None:
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_programs_are_right(batch: int) -> None:
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
-        check(seed)
+        check(seed, RandomPrograms(seed))
+
+
+@pytest.mark.parametrize("batch", range(TILE_BATCHES))
+def test_random_programs_on_tiles_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed, TilePrograms(seed))
 
 
 def test_the_reference_mode_is_right_where_every_coordinate_is_stored() -> None:
@@ -91,7 +99,7 @@ def test_the_reference_mode_is_right_where_every_coordinate_is_stored() -> None:
     for seed in range(DENSE):
         program = RandomPrograms(seed, most=6).program()
         dense = {
-            name: "none" if format == "none" else format.replace("s", "d")
+            name: Format((Level.DENSE,) * len(format.levels), format.order)
             for name, format in program.formats.items()
         }
         compiled = lower(
@@ -107,4 +115,11 @@ def test_the_reference_mode_is_right_where_every_coordinate_is_stored() -> None:
 @pytest.mark.parametrize("batch", range(BATCHES, BATCHES_SLOW))
 def test_many_random_programs_are_right(batch: int) -> None:
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
-        check(seed)
+        check(seed, RandomPrograms(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(TILE_BATCHES, TILE_BATCHES_SLOW))
+def test_many_random_programs_on_tiles_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed, TilePrograms(seed))

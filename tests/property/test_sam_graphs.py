@@ -15,13 +15,16 @@ from headrace.cli.driver import make_context
 from headrace.frontends.einsum import import_einsum
 from headrace.interpreters.sam import register_sam
 from headrace.passes.registry import get_all_passes, parse_passes
-from headrace.tests.random_programs import RandomPrograms
+from headrace.tests.random_programs import RandomPrograms, TilePrograms
 
 
 @pytest.mark.parametrize("regions", ["none", "all"])
-@pytest.mark.parametrize("seed", range(0, 300, 15))
-def test_a_lowered_program_keeps_its_meaning(seed: int, regions: str) -> None:
-    program = RandomPrograms(seed, most=4).program()
+@pytest.mark.parametrize("programs", [RandomPrograms, TilePrograms])
+@pytest.mark.parametrize("seed", range(0, 300, 30))
+def test_a_lowered_program_keeps_its_meaning(
+    seed: int, programs: type[RandomPrograms], regions: str
+) -> None:
+    program = programs(seed, most=4).program()
     module = import_einsum(program.text, program.formats)
     pipeline = f"sam-fuse{{regions={regions}}},sam-lower,cse,canonicalize"
     parse_passes(pipeline, get_all_xdsl_passes() | get_all_passes()).apply(make_context(), module)
@@ -31,4 +34,5 @@ def test_a_lowered_program_keeps_its_meaning(seed: int, regions: str) -> None:
     interpreter = Interpreter(module)
     register_sam(interpreter)
     (result,) = interpreter.call_op("main", tuple(program.inputs[name] for name in names))
+    assert result.shape == program.expected.shape
     np.testing.assert_allclose(result.to_dense(), program.expected, atol=1e-9, err_msg=program.text)

@@ -141,6 +141,19 @@ def test_a_function_runs_on_inputs_by_name(capsys: pytest.CaptureFixture[str]) -
     np.testing.assert_array_equal(np.load("y.npz")["y"], MATRIX @ VECTOR)
 
 
+def test_a_copy_of_an_operand_is_reported_with_its_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outer = "d0 floordiv 2 : dense, d1 floordiv 3 : compressed"
+    blocks = f"({outer}, d0 mod 2 : dense, d1 mod 3 : dense)"
+    Path("blocks.mlir").write_text(SPMV.replace("(d0 : dense, d1 : compressed)", blocks))
+    note = "A is read element by element, because a sum of products that is no matrix product"
+    (found,) = report(capsys, "blocks.mlir", "--inputs", "inputs.npz")["notes"]
+    assert found.startswith(note)
+    assert main(["run", "blocks.mlir", "--inputs", "inputs.npz"]) == 0
+    assert f"note: {found}" in capsys.readouterr().out
+
+
 def test_inputs_by_order_come_from_several_files(capsys: pytest.CaptureFixture[str]) -> None:
     scipy.io.mmwrite("matrix.mtx", CSR)
     scipy.sparse.save_npz("matrix.npz", CSR)

@@ -1,0 +1,259 @@
+"""Operands stored in blocks: the values are those of dense arithmetic, however they are read."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from xdsl.parser import Parser
+
+import headrace
+from headrace.backends.compiled import Program
+from headrace.cli.driver import lower, make_context
+from headrace.frontends.einsum import FormatSpec, import_einsum
+from headrace.storage.levels import Format, Level
+
+Array = npt.NDArray[np.float64]
+
+ROWS, COLUMNS = (Level.DENSE, Level.COMPRESSED), (Level.COMPRESSED, Level.DENSE)
+BOTH = (Level.COMPRESSED, Level.COMPRESSED)
+
+
+def blocks(rows: int, columns: int, levels: tuple[Level, ...] = ROWS) -> Format:
+    return Format(levels, (0, 1), (rows, columns))
+
+
+def sparse(seed: int, *shape: int) -> Array:
+    """Half of the elements are zero, and so are rows 2 and 3 of a matrix."""
+    rng = np.random.default_rng(seed)
+    value = rng.random(shape) * (rng.random(shape) < 0.5)
+    if len(shape) > 1:
+        value[2:4] = 0
+    return value
+
+
+@pytest.mark.parametrize("levels", [ROWS, COLUMNS, BOTH])
+@pytest.mark.parametrize("block", [(2, 3), (4, 1)])
+def test_sizes_that_the_program_does_not_know_are_counted_in_blocks(
+    levels: tuple[Level, ...], block: tuple[int, int]
+):
+    """The sizes are first met on X, which has no blocks of its own."""
+    program = headrace.einsum("Y(i,k) = X(i,j) * A(j,k)", A=blocks(*block, levels))
+    for shape in ((5, 7), (8, 2)):
+        a, x = sparse(0, *shape), sparse(1, 6, shape[0])
+        np.testing.assert_allclose(program.run(x, a).outputs[0], x @ a, atol=1e-12)
+
+
+SYMMETRIC = """
+#BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
+    i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
+
+func.func @main(%A: tensor<6x6xf64, #BSR> {headrace.symmetric}, %X: tensor<6x3xf64>)
+    -> tensor<6x3xf64> {
+  %z = arith.constant 0.0 : f64
+  %e = tensor.empty() : tensor<6x3xf64>
+  %f = linalg.fill ins(%z : f64) outs(%e : tensor<6x3xf64>) -> tensor<6x3xf64>
+  %Y = linalg.matmul ins(%A, %X : tensor<6x6xf64, #BSR>, tensor<6x3xf64>)
+      outs(%f : tensor<6x3xf64>) -> tensor<6x3xf64>
+  func.return %Y : tensor<6x3xf64>
+}
+"""
+
+
+def test_a_tile_of_a_symmetric_matrix_is_not_its_own_transpose():
+    module = Parser(make_context(), SYMMETRIC).parse_module()
+    order = "sam-fuse{regions=all},sam-order{priority=1,0,2 copies=any},sam-lower"
+    half, x = sparse(0, 6, 6), sparse(1, 6, 3)
+    a = half + half.T
+    np.testing.assert_allclose(lower(module, order).run(a, x).outputs[0], a @ x, atol=1e-12)
+
+
+class GCN(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(6, 5)
+        self.second = torch.nn.Linear(5, 3)
+
+    def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(adjacency @ self.first(x))
+        return torch.log_softmax(adjacency @ self.second(hidden), dim=1)
+
+
+class SageMean(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.neighbours = torch.nn.Linear(6, 5)
+        self.own = torch.nn.Linear(6, 5)
+
+    def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        degrees = (adjacency @ torch.ones(x.shape[0], 1, dtype=x.dtype)).clamp(min=1)
+        return torch.relu(self.neighbours((adjacency @ x) / degrees) + self.own(x))
+
+
+class MaskedAttention(torch.nn.Module):
+    def forward(self, mask: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        scores = (x @ x.T).masked_fill(mask == 0, float("-inf"))
+        return torch.softmax(scores, -1) @ x
+
+
+class Symmetrised(torch.nn.Module):
+    def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return adjacency @ x + adjacency.T @ x
+
+
+MODELS: dict[str, Callable[[], torch.nn.Module]] = {
+    "gcn": GCN,
+    "sage_mean": SageMean,
+    "masked_attention": MaskedAttention,
+    "symmetrised": Symmetrised,
+}
+
+
+@pytest.mark.parametrize("levels", ["unfused", "per-layer", "fused"])
+@pytest.mark.parametrize("block", [(3, 3), (4, 3)])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_over_blocks_gives_the_values_of_torch(
+    name: str, block: tuple[int, int], levels: str
+):
+    torch.manual_seed(0)
+    model = MODELS[name]().double()
+    dense = torch.from_numpy(sparse(0, 12, 12))
+    dense[6:9] = 0  # A row of blocks of three, and no block of four.
+    if name == "masked_attention":
+        dense += torch.eye(12)  # PyTorch has NaN where a row is masked as a whole.
+    x = torch.randn(12, 6, dtype=torch.float64)
+    formats = {next(iter(inspect.signature(model.forward).parameters)): blocks(*block)}
+    program = headrace.compile(model, (dense, x), pipeline=f"gcn-{levels}", formats=formats)
+    result = program.run(dense.to_sparse_bsr(block), x)
+    torch.testing.assert_close(result.outputs[0], model(dense, x).detach(), rtol=1e-9, atol=1e-9)
+
+
+def test_torch_hands_blocks_to_the_machine():
+    torch.manual_seed(0)
+    model, x = GCN().double(), torch.randn(12, 6, dtype=torch.float64)
+    dense = torch.from_numpy(sparse(0, 12, 12))
+    adjacency = dense.to_sparse_bsr((4, 3))
+    program = headrace.compile(model, (adjacency, x), pipeline="gcn-fused")
+    assert program.arguments[0].format == blocks(4, 3)
+    found = program.run(adjacency, x).outputs[0]
+    torch.testing.assert_close(found, model(dense, x).detach(), rtol=1e-9, atol=1e-9)
+
+
+def fused(text: str, formats: Mapping[str, FormatSpec]) -> Program:
+    """The program as one region; `formats` may name tensors that it lacks."""
+    named = {name: format for name, format in formats.items() if f"{name}(" in text}
+    return lower(import_einsum(text, named), "sam-fuse{regions=all},sam-lower")
+
+
+A, B, S, T, X = (
+    sparse(seed, *shape) for seed, shape in enumerate([(6, 8), (6, 8), (6, 6), (6, 6), (8, 3)])
+)
+U, V = sparse(5, 8), sparse(6, 8)
+TENSORS = {"A": A, "B": B, "S": S, "T": T, "X": X, "U": U, "V": V}
+
+ELEMENTS: dict[str, tuple[Array, str]] = {
+    "Y(i,k) = A(i,j) * X(j,k)": (A @ X, ""),
+    "Y(i,j) = A(i,j) + B(i,j)": (A + B, ""),
+    "Y(i,j) = A(i,j) * B(i,j)": (A * B, ""),
+    "Y(i,k) = X(j,k) * A(i,j)": (A @ X, ""),
+    "Y(k,i) = X(j,k) * A(i,j)": ((A @ X).T, "a result with permuted or added dimensions"),
+    "Y(j,i) = A(i,j) * 2": (A.T * 2, "a result with permuted or added dimensions"),
+    "Y(i,j) = A(i,j) + U(j)": (A + U, "'add' of operands with different axes"),
+    "Y(i) = A(i,j) * V(j)": (A @ V, "a sum of products that is no matrix product"),
+    "Y(i) = S(i,j) * T(j,i)": ((S @ T).diagonal(), "a sum of products that is no matrix product"),
+    "Y(i,k) = A(j,i) * B(j,k)": (A.T @ B, "a sum of products that is no matrix product"),
+    "Y(i,j) = S(i,j) - S(j,i)": (S - S.T, "'sub' of operands with different axes"),
+    "Y(i) = amax(j, A(i,j))": (A.max(1), "the reduction 'max'"),
+    "Y(i,j) = A(i,j) + 1": (A + 1, "'add', which is not 0 at 0,"),
+}
+"""Programs by their text: the dense result, and what does not work tile by tile, if anything."""
+
+SQUARE = blocks(2, 2)
+
+
+@pytest.mark.parametrize("text", ELEMENTS)
+@pytest.mark.parametrize("beside", [SQUARE, "csr", "dense"], ids=str)
+def test_a_program_says_why_it_reads_blocks_element_by_element(text: str, beside: Format | str):
+    """`A` and `S` are stored in blocks, and `beside` is the format of another matrix."""
+    expected, reason = ELEMENTS[text]
+    program = fused(text, {"A": SQUARE, "S": SQUARE, "B": beside, "T": beside})
+    args = [TENSORS[argument.name] for argument in program.arguments]
+    np.testing.assert_allclose(program.run(*args).outputs[0], expected, atol=1e-12)
+    blocked = [one.name for one in program.arguments if one.format.block]
+    because = f"read element by element, because {reason} does not work tile by tile"
+    assert program.notes == tuple(f"{name} is {because}" for name in blocked if reason)
+
+
+@pytest.mark.parametrize("levels", [ROWS, COLUMNS, BOTH, (Level.DENSE, Level.DENSE)])
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_two_block_sizes_meet_on_one_axis(levels: tuple[Level, ...], sizes: str):
+    formats = {"A": blocks(2, 3, levels), "C": blocks(4, 2, levels), "Y": blocks(2, 2, levels)}
+    c = sparse(9, 8, 5)
+    shapes = {"A": A.shape, "C": c.shape, "Y": (6, 5)}
+    given: dict[str, FormatSpec] = {
+        name: (format, shapes[name]) if sizes == "known" else format
+        for name, format in formats.items()
+    }
+    program = fused("Y(i,k) = A(i,j) * C(j,k)", given)
+    result = program.run(A, c)
+    np.testing.assert_allclose(result.outputs[0], A @ c, atol=1e-12)
+    assert result.storages[0].format == formats["Y"]
+    assert [note.split(", ")[1] for note in program.notes] == [
+        "because one axis in blocks of 3 and of 4 does not work tile by tile"
+    ] * 2
+
+
+def test_read_by_element_a_matrix_costs_what_it_costs_without_blocks():
+    """Zeros inside a block are stored only because the block is: the copy leaves them out."""
+    text = "Y(i,k) = A(i,j) * X(j,k) + U(k)"
+    a, x, bias = sparse(0, 20, 20), sparse(1, 20, 3), sparse(2, 3)
+    blocked, plain = (
+        fused(text, {"A": format}).run(a, x, bias) for format in (blocks(4, 5), "csr")
+    )
+    assert (blocked.cycles, blocked.tokens) == (plain.cycles, plain.tokens)
+
+
+ONLY_SIZE = """
+#BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
+    i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
+#matrix = affine_map<(i, j) -> (i, j)>
+
+func.func @main(%A: tensor<?x?xf64, #BSR>, %x: tensor<?xf64>) -> tensor<?x?xf64> {
+  %zero = arith.constant 0 : index
+  %m = tensor.dim %A, %zero : tensor<?x?xf64, #BSR>
+  %n = tensor.dim %x, %zero : tensor<?xf64>
+  %e = tensor.empty(%m, %n) : tensor<?x?xf64>
+  %Y = linalg.generic {
+    indexing_maps = [#matrix, affine_map<(i, j) -> (j)>, #matrix],
+    iterator_types = ["parallel", "parallel"]
+  } ins(%A, %x : tensor<?x?xf64, #BSR>, tensor<?xf64>) outs(%e : tensor<?x?xf64>) {
+  ^bb0(%a: f64, %b: f64, %out: f64):
+    %p = arith.addf %b, %b : f64
+    linalg.yield %p : f64
+  } -> tensor<?x?xf64>
+  func.return %Y : tensor<?x?xf64>
+}
+"""
+
+
+def test_the_size_of_a_blocked_operand_is_in_elements_where_nothing_else_of_it_is_read():
+    program = lower(Parser(make_context(), ONLY_SIZE).parse_module())
+    result = program.run(np.eye(5, 8), V)
+    np.testing.assert_array_equal(result.outputs[0], np.broadcast_to(2 * V, (5, 8)))
+
+
+def test_three_dimensions_in_blocks_are_read_element_by_element():
+    format = Format((Level.COMPRESSED,) * 3, (0, 1, 2), (2, 2, 2))
+    tensor = sparse(0, 5, 4, 3)
+    program = headrace.einsum("Y(i,j,k) = relu(T(i,j,k))", T=format)
+    np.testing.assert_array_equal(program.run(tensor).outputs[0], tensor)
+    assert "a tensor of 3 dimensions does not work" in program.notes[0]
+
+
+def test_a_saved_program_keeps_its_notes(tmp_path: Path):
+    program = headrace.einsum("Y(i,j) = A(i,j) + 1", A=SQUARE)
+    program.save(tmp_path / "program.npz")
+    assert headrace.load(tmp_path / "program.npz").notes == program.notes != ()
