@@ -35,6 +35,9 @@ UNBOUNDED_RING = 512
 SMALLEST_OUTPUT = 1 << 17
 """Entries of an output at first. Pages that are never written cost nothing, copies do."""
 
+TILE_HOLDERS = ("tiles", "entries")
+"""The parameters in which accumulators keep addresses of tiles."""
+
 SWEEPS = 1 << 16
 """Rounds of the scheduler between looks at the keyboard."""
 
@@ -170,7 +173,7 @@ class Run:
         assert self.arena is not None
         referrers = [self.heap, *(ring[1::2] for ring in self.rings)]
         referrers += [
-            array for (_, name), array in self.bound.items() if name == "tiles" and len(array)
+            array for (_, name), array in self.bound.items() if name in TILE_HOLDERS and len(array)
         ]
         self.arena.collect(referrers)
         self.bind_tiles()
