@@ -9,6 +9,7 @@ tensors; cold compilation under 15 s, under 1 s from the cache.
 """
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -17,10 +18,12 @@ import time
 from typing import Any
 
 from headrace.benchmarks.stream_programs import (
+    accumulator,
     compiled_gcn,
     compiled_spmm,
     elementwise_add,
     many_sddmm,
+    products,
     sddmm,
     spmm,
 )
@@ -95,6 +98,30 @@ def megabytes(program: Program, arrays: dict[str, Any]) -> tuple[float, float]:
     return rings / 1e6, outputs / 1e6
 
 
+SUMS = (
+    ((700, 56, 56), (700, 700)),
+    ((3000, 4, 100), (64, 100_000)),
+    ((1000, 25, 25), (5000, 5000)),
+    ((2000, 15, 15), (1_000_000, 1_000_000)),
+    ((300_000, 1, 1), (1_000_000, 1_000_000)),
+)
+"""Products of an outer axis, and the extents of the inner ones: results from dense to scattered."""
+
+
+def accumulation(shape: tuple[int, int, int], extents: tuple[int, int]) -> tuple[float, float]:
+    """An accumulator of order 2 alone, at depth 64: ns per product, and its memory in MB."""
+    program, arrays = accumulator(), products(shape, extents)
+    node = program.kinds.tolist().index("accumulate")
+    size, best = 0, float("inf")
+    for _ in range(REPETITIONS):
+        run = Run(program, arrays, 64, None)
+        start = time.process_time()
+        run.run()
+        best = min(best, time.process_time() - start)
+        size = sum(array.nbytes for key, array in run.bound.items() if key[0] == node)
+    return best / math.prod(shape) * 1e9, size / 1e6
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the stream engine.")
     parser.add_argument("--small", action="store_true", help="a tenth of the size")
@@ -124,6 +151,15 @@ def main() -> None:
         for kernel, _ in kernels
     ]
     print_table("Times slower: the plain-Python reference", ("kernel", "ratio"), ratios)
+
+    sums: list[tuple[object, ...]] = []
+    for (outer, rows_each, columns_each), extents in SUMS:
+        shape = (outer // scale, rows_each, columns_each)
+        nanoseconds, memory = accumulation(shape, extents)
+        names = (" x ".join(map(str, sizes)) for sizes in (shape, extents))
+        sums.append((*names, round(nanoseconds), round(memory, 1)))
+    columns = ("products", "of", "ns/product", "MB")
+    print_table("Accumulators of order 2 at depth 64", columns, sums)
 
     kernel, size = kernels[1]
     copies: list[tuple[object, ...]] = []

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 import headrace
 from headrace.models.gcn import on_graph
 from headrace.models.graphs import random_graph
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.simulate import SimulationResult
+from headrace.simulators.stream.tokens import DONE, stop
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,37 @@ def many_sddmm(copies: int, inner: int = 64) -> Program:
             g.builder.node("write_coordinates", crd, output=f"X{copy}.{level}")
         g.builder.node("write_values", val, output=f"X{copy}")
     return g.builder.build()
+
+
+def accumulator() -> Program:
+    """An accumulator of order 2 alone, between sources and sinks."""
+    builder = ProgramBuilder()
+    streams = [builder.node("source", tokens=Slot(name))[0] for name in ("k", "i", "j", "value")]
+    for port, stream in enumerate(builder.node("accumulate", *streams)):
+        builder.node("sink", stream, output=f"X.{port}")
+    return builder.build()
+
+
+def products(shape: tuple[int, int, int], extents: tuple[int, int]) -> dict[str, Any]:
+    """
+    Streams for `accumulator`: `shape` products (k, i, j), all stored, of random coordinates i and j
+    below `extents`.
+    """
+    random = np.random.default_rng(7)
+    i = np.sort(random.integers(extents[0], size=shape[:2]))
+    j = np.sort(random.integers(extents[1], size=shape))
+    value = random.random(shape).view(np.int64)
+    streams = {"k": np.arange(shape[0]), "i": i, "j": j, "value": value}
+    return {name: _closed(fibers) for name, fibers in streams.items()}
+
+
+def _closed(fibers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The tokens of nested fibers of equal lengths."""
+    levels = np.zeros((*fibers.shape[:-1], 1), dtype=np.int64)
+    for level in range(1, fibers.ndim):
+        levels[(..., *[-1] * level, 0)] += 1
+    stops = stop(0) + (stop(1) - stop(0)) * levels
+    return np.append(np.concatenate([fibers, stops], axis=-1), DONE)
 
 
 def compiled_spmm(formats: tuple[str, str], name: str) -> Kernel:

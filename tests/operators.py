@@ -211,12 +211,23 @@ def reduction(op: str, combine: Callable[[Iterable[float]], float]) -> "Rule":
 
 
 def accumulator(
-    order: int, op: str = "add", combine: Callable[[float, float], float] = operator.add
+    order: int,
+    op: str = "add",
+    combine: Callable[[float, float], float] = operator.add,
+    extents: tuple[int, ...] = (4, 4, 4),
+    stride: int = 1,
 ) -> "Rule":
+    """
+    The accumulated axes have the coordinates 0, stride, .., (extent - 1) * stride.
+
+    `extents` has their extents, outermost first.
+    """
+
     def tree(random: Random, levels: int) -> Any:
         if levels == 0:
             return value(random)
-        return {c: tree(random, levels - 1) for c in coordinates(random, 4)}
+        extent = 4 if levels > order else extents[order - levels]
+        return {stride * c: tree(random, levels - 1) for c in coordinates(random, extent)}
 
     def merge(a: Any, b: Any, levels: int) -> Any:
         if levels == 0:
@@ -263,7 +274,7 @@ def accumulator(
             node("accumulate", op=op),
         )
 
-    trial.__name__ = f"accumulate_order_{order}_{op}"
+    trial.__name__ = "_".join(map(str, ("accumulate_order", order, op, *extents[:order], stride)))
     return trial
 
 
@@ -615,6 +626,10 @@ RULES: list[Rule] = [
     accumulator(3),
     accumulator(1, "max", max),
     accumulator(2, "min", min),
+    accumulator(2, extents=(12, 12)),
+    accumulator(2, extents=(150, 4)),
+    accumulator(2, "max", max, extents=(4, 150)),
+    accumulator(2, extents=(12, 60), stride=1 << 33),
     coordinate_drop,
     coordinate_hold,
     mask,

@@ -35,6 +35,9 @@ UNBOUNDED_RING = 512
 SMALLEST_OUTPUT = 1 << 17
 """Entries of an output at first. Pages that are never written cost nothing, copies do."""
 
+TILE_HOLDERS = ("tiles", "entries")
+"""The parameters in which accumulators keep addresses of tiles."""
+
 SWEEPS = 1 << 16
 """Rounds of the scheduler between looks at the keyboard."""
 
@@ -170,7 +173,7 @@ class Run:
         assert self.arena is not None
         referrers = [self.heap, *(ring[1::2] for ring in self.rings)]
         referrers += [
-            array for (_, name), array in self.bound.items() if name == "tiles" and len(array)
+            array for (_, name), array in self.bound.items() if name in TILE_HOLDERS and len(array)
         ]
         self.arena.collect(referrers)
         self.bind_tiles()
@@ -326,30 +329,45 @@ class Run:
         point = int(self.record(node)[layout.POINT])
         return self.kernels[node].points[point - 1] if point else None
 
+    def suspended(self, kind: str) -> list[tuple[int, Point]]:
+        """The live nodes that are suspended at points of a kind, and where."""
+        points = [(node, self.blocked_at(node)) for node in self.live_nodes()]
+        return [(node, point) for node, point in points if point and point.kind == kind]
+
+    def is_unbounded(self, channel: int) -> bool:
+        return bool(self.channel(channel)[layout.RESPONSE] == layout.NEVER_BINDS)
+
     def grow(self) -> bool:
-        """Enlarge the arrays and unbounded rings that hold nodes up; False if there are none."""
-        grown = False
-        starved: list[int] = []
-        for node in self.live_nodes():
-            point = self.blocked_at(node)
-            if point is None:
-                continue
-            if point.kind == "growth" and point.subject == ARENA:
-                starved.append(node)
-            elif point.kind == "growth":
-                self.grow_array(node, point.subject)
-                grown = True
-            elif point.kind == "room":
-                channel = self.port_channel(node, point.subject)
-                if self.channel(channel)[layout.RESPONSE] == layout.NEVER_BINDS:
-                    self.grow_ring(channel)
-                    self.release(node)
-                    grown = True
-        if starved:
+        """Enlarge what holds nodes up: arrays, else unbounded rings; False if nothing does."""
+        return self.grow_arrays() or self.grow_rings()
+
+    def grow_arrays(self) -> bool:
+        """Enlarge the arrays that nodes wait for, and free tiles; False if no node waits."""
+        waiting = [(node, point.subject) for node, point in self.suspended("growth")]
+        if any(name == ARENA for _, name in waiting):
             self.collect_tiles()
-            for node in starved:
-                self.record(node)[layout.STATUS] = layout.RUNNING
-        return grown or bool(starved)
+        for node, name in waiting:
+            if name != ARENA:
+                self.grow_array(node, name)
+            self.record(node)[layout.STATUS] = layout.RUNNING
+        return bool(waiting)
+
+    def grow_rings(self) -> bool:
+        """
+        Double the unbounded rings that are full; False if there are none.
+
+        Only once no node waits for an array: a ring that is full because its reader waits for one
+        is long enough.
+        """
+        full = [
+            (node, channel)
+            for node, point in self.suspended("room")
+            if self.is_unbounded(channel := self.port_channel(node, point.subject))
+        ]
+        for node, channel in full:
+            self.grow_ring(channel)
+            self.release(node)
+        return bool(full)
 
     def release(self, node: int) -> None:
         """Let the scheduler visit a node as long as it has not finished."""
@@ -370,7 +388,6 @@ class Run:
         self.bound[node, name] = array
         record[word] = array.ctypes.data
         record[word + 2] = capacity
-        record[layout.STATUS] = layout.RUNNING
 
     def grow_ring(self, channel: int) -> None:
         record, old = self.channel(channel), self.rings[channel]

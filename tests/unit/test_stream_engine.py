@@ -26,6 +26,7 @@ from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.report import write_trace
+from headrace.simulators.stream.schedule import SMALLEST_OUTPUT, UNBOUNDED_RING, Run
 from headrace.simulators.stream.simulate import simulate
 
 
@@ -295,6 +296,15 @@ def test_peaks_are_enough_capacity_to_run_as_if_unbounded() -> None:
     unbounded = simulate(program, VECTOR, occupancy=True)
     depth = max(channel.peak or 0 for channel in unbounded.channels)
     assert simulate(program, VECTOR, depth=depth + 1).cycles == unbounded.cycles
+
+
+def test_rings_stay_as_they_are_while_their_reader_waits_for_a_larger_array() -> None:
+    builder = ProgramBuilder()
+    crd, _ = builder.node("scan_dense", *builder.node("root"), extent=2 * SMALLEST_OUTPUT)
+    builder.node("write_coordinates", crd, output="X.0")
+    run = Run(builder.build(), {}, None, None)
+    run.run()
+    assert max(len(ring) for ring in run.rings) == 2 * UNBOUNDED_RING
 
 
 def test_trace_shows_busy_times_of_every_node(tmp_path: Path) -> None:

@@ -82,16 +82,16 @@ def test_rows_of_tiles_add_up_behind_an_accumulator(depth: int | None) -> None:
 def test_outer_products_of_tiles_add_up_in_an_accumulator_of_order_two() -> None:
     random = np.random.default_rng(2)
     b = block_matrix(random, 6, 5, (ROWS, INNER))
-    c = block_matrix(random, 6, 4, (INNER, COLUMNS))
+    c = block_matrix(random, 6, 70, (INNER, COLUMNS))
     arrays = {f"B.{k}": v for k, v in b.items()} | {f"C.{k}": v for k, v in c.items()}
     result = simulate(product(2, 6), arrays)
-    found = np.zeros((5, 4, ROWS, COLUMNS))
+    found = np.zeros((5, 70, ROWS, COLUMNS))
     rows = np.repeat(result.outputs["X.0.coordinates"], np.diff(result.outputs["X.1.segments"]))
     found[rows, result.outputs["X.1.coordinates"]] = result.outputs["X.values"].reshape(
         -1, ROWS, COLUMNS
     )
     left = b["dense"].reshape(6, ROWS, 5, INNER)
-    right = c["dense"].reshape(6, INNER, 4, COLUMNS)
+    right = c["dense"].reshape(6, INNER, 70, COLUMNS)
     np.testing.assert_allclose(found, np.einsum("kaib,kbjc->ijac", left, right), atol=1e-12)
 
 
