@@ -77,14 +77,14 @@ def check(
 @pytest.mark.parametrize("matrix", ["ss", "ds"])
 @pytest.mark.parametrize("vector", ["d", "s"])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_f1_a_matrix_times_a_vector(matrix: str, vector: str, order: tuple[int, ...]):
+def test_a_matrix_times_a_vector(matrix: str, vector: str, order: tuple[int, ...]):
     inputs = {"A": sparse(0, (37, 29), 0.2), "x": sparse(1, (29,), 0.5)}
     module = translated("Y(i) = A(i,j) * x(j)", {"A": matrix, "x": vector, "Y": "s"}, inputs)
     result, _ = run(lowered(module, order=order, copies="any"), inputs)
     np.testing.assert_allclose(result, inputs["A"] @ inputs["x"], atol=1e-9)
 
 
-def test_f2_a_product_of_matrices_in_every_order():
+def test_a_product_of_matrices_in_every_order():
     inputs = {"A": sparse(0, (20, 30), 0.2), "B": sparse(1, (30, 25), 0.2)}
     module = translated("Y(i,j) = A(i,k) * B(k,j)", {"A": "ss", "B": "ss", "Y": "ss"}, inputs)
     for order in all_orders(module):
@@ -94,20 +94,20 @@ def test_f2_a_product_of_matrices_in_every_order():
 
 
 @pytest.mark.parametrize("middle", ["dd", "ss"])
-def test_f3_a_chain_of_products(middle: str):
+def test_a_chain_of_products(middle: str):
     a, b, c = sparse(0, (34, 34), 0.2), sparse(1, (34, 34), 0.6), sparse(2, (34, 16), 0.2)
     formats = {"A": "ss", "B": middle, "C": "ss"}
     check(PROGRAMS["chain3_all_C"][0], formats, {"A": a, "B": b, "C": c}, a @ b @ c)
 
 
-def test_f4_a_sum_of_two_products():
+def test_a_sum_of_two_products():
     a, b, c, d = (sparse(seed, (12, 12), 0.5) for seed in range(4))
     text, formats = PROGRAMS["sum_of_two_products"]
     check(text, formats, {"A": a, "B": b, "C": c, "D": d}, a @ b + c @ d)
 
 
 @pytest.mark.parametrize("name", ["had_plus", "had_shared"])
-def test_f5_joiners_follow_the_expression(name: str):
+def test_joiners_follow_the_expression(name: str):
     a, b, c = (sparse(seed, (12, 12), 0.6) for seed in range(3))
     expected = a * b + (c if name == "had_plus" else a * c)
     text, formats = PROGRAMS[name]
@@ -115,7 +115,7 @@ def test_f5_joiners_follow_the_expression(name: str):
 
 
 @pytest.mark.parametrize("size", [12, 34])
-def test_f6_a_cycle_of_orders_is_broken_by_one_copy(size: int):
+def test_a_cycle_of_orders_is_broken_by_one_copy(size: int):
     a, b = sparse(0, (size, size), 0.6), sparse(1, (size, size), 0.2)
     inputs = {"A": a, "B": b}
     text, formats = PROGRAMS["had_transposed"]
@@ -137,7 +137,7 @@ def declared(module: ModuleOp, attribute: str, values: Mapping[str, Attribute]) 
 
 
 @pytest.mark.parametrize("entries", [{"A": 90, "B": 20}, {"A": 20, "B": 90}])
-def test_f6_the_operand_with_fewer_entries_is_copied(entries: dict[str, int]):
+def test_the_operand_with_fewer_entries_is_copied(entries: dict[str, int]):
     inputs = {name: sparse(k, (12, 12), n / 144) for k, (name, n) in enumerate(entries.items())}
     module = translated(*PROGRAMS["had_transposed"], inputs)
     counts = {name: IntegerAttr(count, i64) for name, count in entries.items()}
@@ -150,7 +150,7 @@ def test_f6_the_operand_with_fewer_entries_is_copied(entries: dict[str, int]):
     assert copied == [min(entries, key=entries.__getitem__)]
 
 
-def test_f6_a_symmetric_operand_is_not_copied():
+def test_a_symmetric_operand_is_not_copied():
     b = sparse(1, (12, 12), 0.6)
     inputs = {"A": sparse(0, (12, 12), 0.6), "B": b + b.T}
     module = translated(*PROGRAMS["had_transposed"], inputs)
@@ -172,25 +172,25 @@ def gcn_layer(inputs: Mapping[str, Array]) -> Array:
     return np.maximum(inputs["A"] @ inputs["X"] @ inputs["W"] + inputs["b"], 0)
 
 
-def test_f7_a_gcn_layer_with_empty_rows():
+def test_a_gcn_layer_with_empty_rows():
     text, formats = PROGRAMS["gcn_layer"]
     check(text, formats, GCN_INPUTS, gcn_layer(GCN_INPUTS))
 
 
 @pytest.mark.parametrize("name", ["axw_sp_sp", "axw_sd_sp", "axw_dn_dn"])
-def test_f8_the_other_association_in_three_formats(name: str):
+def test_the_other_association_in_three_formats(name: str):
     text, formats = PROGRAMS[name]
     check(text, formats, GCN_INPUTS, gcn_layer(GCN_INPUTS))
 
 
-def test_f9_a_dense_level_below_the_root_is_addressed_with_its_parent():
+def test_a_dense_level_below_the_root_is_addressed_with_its_parent():
     inputs = {"X": sparse(0, (40, 30), 1.0), "W": sparse(1, (30, 8), 0.4)}
     text, formats = PROGRAMS["gcn_linear_mul"]
     check(text, formats, inputs, inputs["X"] @ inputs["W"])
 
 
 @pytest.mark.parametrize("function", ["relu", "softmax"])
-def test_f10_isolated_nodes_get_the_bias(function: str):
+def test_isolated_nodes_get_the_bias(function: str):
     a = sparse(0, (34, 34), 0.1)
     a[[3, 9, 10, 20, 33]] = 0
     inputs = {"A": a, "X": sparse(1, (34, 6), 0.9), "b": sparse(2, (6,), 1.0)}
@@ -205,7 +205,7 @@ def test_f10_isolated_nodes_get_the_bias(function: str):
     check(text, {"A": "ss", "X": "ss", "b": "d", "Y": "ss"}, inputs, expected[function])
 
 
-def test_f11_a_diamond_computes_its_shared_value_once():
+def test_a_diamond_computes_its_shared_value_once():
     text = reference_path("fusion/diamond.mlir").read_text()
     module = Parser(make_context(), text).parse_module()
     inputs = {"A": sparse(0, (34, 34), 0.2), "X": sparse(1, (34, 16), 0.4)}
@@ -218,7 +218,7 @@ def test_f11_a_diamond_computes_its_shared_value_once():
         assert nodes(graph).total() <= 18
 
 
-def test_f12_one_tensor_used_twice_is_stored_once():
+def test_one_tensor_used_twice_is_stored_once():
     inputs = {"A": sparse(0, (34, 34), 0.1), "B": sparse(1, (34, 34), 0.2)}
     text, formats = PROGRAMS["aba_same_tensor"]
     check(text, formats, inputs, inputs["A"] @ inputs["B"] @ inputs["A"])
@@ -227,7 +227,7 @@ def test_f12_one_tensor_used_twice_is_stored_once():
 
 
 @pytest.mark.parametrize("name", ["sage_layer_CC", "sage_layer_DX"])
-def test_f13_a_graphsage_layer(name: str):
+def test_a_graphsage_layer(name: str):
     text, formats = PROGRAMS[name]
     inputs = {
         "A": sparse(0, (60, 60), 0.08),
@@ -243,7 +243,7 @@ def test_f13_a_graphsage_layer(name: str):
 
 
 @pytest.mark.parametrize("format", ["dd", "ss", "ds"])
-def test_f14_a_softmax_counts_the_zeros_that_are_not_stored(format: str):
+def test_a_softmax_counts_the_zeros_that_are_not_stored(format: str):
     x = sparse(0, (10, 7), 0.4) - 1.5 * (sparse(1, (10, 7), 0.4) != 0)
     weights = np.exp(x - x.max(axis=1, keepdims=True))
     expected = weights / weights.sum(axis=1, keepdims=True)
@@ -251,7 +251,7 @@ def test_f14_a_softmax_counts_the_zeros_that_are_not_stored(format: str):
 
 
 @pytest.mark.parametrize("format", ["ddd", "sss"])
-def test_f14_a_layer_norm(format: str):
+def test_a_layer_norm(format: str):
     x = sparse(0, (2, 3, 128), 0.8)
     mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
     expected = (x - mean) / np.sqrt(variance + 1e-5)
@@ -259,7 +259,7 @@ def test_f14_a_layer_norm(format: str):
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_f15_masked_attention(heads: int):
+def test_masked_attention(heads: int):
     rng = np.random.default_rng(heads)
     q, k, v = (rng.standard_normal((1, heads, 16, 4)) for _ in range(3))
     k = k.swapaxes(2, 3)
@@ -319,7 +319,7 @@ def test_a_value_under_two_axes_is_computed_twice_in_a_region(
 
 
 @pytest.mark.parametrize("name", ["sddmm_jd", "sddmm_dj"])
-def test_f16_a_sampled_product(name: str):
+def test_a_sampled_product(name: str):
     q, k = sparse(0, (64, 8), 1.0), sparse(1, (64, 8), 1.0)
     mask = (np.random.default_rng(2).random((64, 64)) < 0.3) * 1.0
     inputs = {"Q": q, "K": k if name == "sddmm_jd" else np.ascontiguousarray(k.T), "M": mask}
@@ -327,7 +327,7 @@ def test_f16_a_sampled_product(name: str):
     check(text, formats, inputs, (q @ k.T) * mask)
 
 
-def test_f17_a_sparse_autoencoder():
+def test_a_sparse_autoencoder():
     inputs = {
         "X": sparse(0, (8, 60), 1.0),
         "E": sparse(1, (60, 12), 0.5),
@@ -340,7 +340,7 @@ def test_f17_a_sparse_autoencoder():
     check(text, formats, inputs, hidden @ inputs["D"] + inputs["bd"])
 
 
-def test_f18_one_compiled_layer_serves_every_number_of_rows():
+def test_one_compiled_layer_serves_every_number_of_rows():
     text, formats = PROGRAMS["gcn_layer"]
     module = lowered(translated(text, formats))
     for size in (60, 200, 500):
@@ -353,7 +353,7 @@ def test_f18_one_compiled_layer_serves_every_number_of_rows():
 
 
 @pytest.mark.parametrize("block", [4, 8, 16, 24])
-def test_f19_blocks_divide_the_tokens_by_their_size(block: int):
+def test_blocks_divide_the_tokens_by_their_size(block: int):
     grid = -(-64 // block)
     kept = np.random.default_rng(0).random((grid, grid)) < 0.3
     a = sparse(1, (64, 64), 1.0) * np.kron(kept, np.ones((block, block)))[:64, :64]
@@ -368,7 +368,7 @@ def test_f19_blocks_divide_the_tokens_by_their_size(block: int):
     assert tokens[0] * block**2 < 2 * tokens[1]
 
 
-def test_f21_a_chain_in_all_24_orders():
+def test_a_chain_in_all_24_orders():
     a, b, c, expected = recorded_inputs().karate_chain()
     inputs = {"A": a, "B": b, "C": c}
     module = translated(*PROGRAMS["chain3_CC_DD_CC"], inputs)
@@ -390,7 +390,7 @@ def test_every_recorded_graph_has_its_program():
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_f22_nodes_are_those_of_the_reference_compiler(name: str):
+def test_nodes_are_those_of_the_reference_compiler(name: str):
     graph = recorded_graphs()[name]
     counts = nodes(lowered(recorded_program(name, graph), reference=True))
     counts.subtract(graph["histogram"])
@@ -399,19 +399,28 @@ def test_f22_nodes_are_those_of_the_reference_compiler(name: str):
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_f22_the_default_has_no_more_nodes_than_the_reference_compiler(name: str):
+def test_the_default_has_no_more_nodes_than_the_reference_compiler(name: str):
     graph = recorded_graphs()[name]
     count = nodes(lowered(recorded_program(name, graph))).total()
     assert count <= graph["nodes"] + LARGER.get(name, 0)
 
 
+FEWER_ORDERS = {
+    "gcn_layer_softmax": 1,
+    "gcn_whole": 1,
+    "cut_bias_relu_adj2_linear2_softmax": 1,
+    "gpt_attention": 1,
+    "gpt_ffn_region": 4,
+}
+"""
+The orders here of graphs with more than 20 recorded: the reference compiler counts the orders of
+axes that a softmax or a layer norm shares here.
+"""
+
+
 @pytest.mark.parametrize("name", [*PROGRAMS])
 def test_legal_orders_are_as_many_as_recorded(name: str):
-    """
-    Up to 20. Above, the reference compiler counts the orders of axes that a softmax or a layer norm
-    shares here; in the diamond, those of a reduction axis for each use of the product.
-    """
     graph = recorded_graphs()[name]
     _, orders = axes_and_legal_orders(recorded_program(name, graph), 21)
-    if graph["legal_orders"] != "21 or more":
-        assert len(orders) == graph["legal_orders"]
+    assert (graph["legal_orders"] == "21 or more") == (name in FEWER_ORDERS)
+    assert len(orders) == FEWER_ORDERS.get(name, graph["legal_orders"])
