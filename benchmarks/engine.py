@@ -162,10 +162,10 @@ def main() -> None:
     print_table("Accumulators of order 2 at depth 64", columns, sums)
 
     kernel, size = kernels[1]
+    arrays = kernel.operands(size // scale // 4)
     copies: list[tuple[object, ...]] = []
     for count in (1, 50):
         program = many_sddmm(count)
-        arrays = kernel.operands(size // scale // (1 if count == 1 else 4))
         _, tokens, rate = speed(program, arrays, None)
         running = round(1e9 * run_seconds(program, arrays) / tokens, 2)
         copies.append((len(program.kinds), tokens, running, round(1e3 / rate, 2)))

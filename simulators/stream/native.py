@@ -25,40 +25,20 @@ from headrace.storage.atomic import replace_file
 
 llvm = cast(Any, llvm_binding)
 
-WINDOW = 32
-"""Nodes that run until none can move before others are visited, so that their rings stay cached."""
-
 SCHEDULER = f"""
-declare i64 @llvm.umin.i64(i64, i64)
 define i64 @run(ptr %nodes, i64 %count, i64 %sweeps, i64 %arbiter) nounwind {{
 entry:
   %arbiter.record = inttoptr i64 %arbiter to ptr
-  %absent = icmp eq i64 %arbiter, 0
-  %several = icmp ugt i64 %count, {WINDOW}
-  br label %round
-round:
-  %left.round = phi i64 [%sweeps, %entry], [%left.window, %swept], [%left.window, %grant]
-  %granted = phi i1 [0, %entry], [0, %swept], [1, %grant]
-  br label %window
-window:
-  %first = phi i64 [0, %round], [%end, %quiet.window]
-  %left.window = phi i64 [%left.round, %round], [%left, %quiet.window]
-  %any.window = phi i1 [0, %round], [%any, %quiet.window]
-  %done = icmp uge i64 %first, %count
-  br i1 %done, label %swept, label %begin
-begin:
-  %full = add i64 %first, {WINDOW}
-  %end = call i64 @llvm.umin.i64(i64 %full, i64 %count)
   br label %sweep
 sweep:
-  %left = phi i64 [%left.window, %begin], [%left.next, %again]
-  %any = phi i1 [%any.window, %begin], [1, %again]
+  %left = phi i64 [%sweeps, %entry], [%left.next, %again], [%left, %grant]
+  %granted = phi i1 [0, %entry], [0, %again], [1, %grant]
   br label %next
 next:
-  %i = phi i64 [%first, %sweep], [%i.next, %advance]
+  %i = phi i64 [0, %sweep], [%i.next, %advance]
   %moved = phi i1 [0, %sweep], [%moved.next, %advance]
-  %last = icmp eq i64 %i, %end
-  br i1 %last, label %swept.window, label %look
+  %end = icmp eq i64 %i, %count
+  br i1 %end, label %swept, label %look
 look:
   %slot = getelementptr i64, ptr %nodes, i64 %i
   %node = load i64, ptr %slot
@@ -81,27 +61,21 @@ advance:
   %moved.next = phi i1 [%moved, %look], [1, %visit]
   %i.next = add i64 %i, 1
   br label %next
-swept.window:
-  br i1 %moved, label %again, label %quiet.window
+swept:
+  br i1 %moved, label %again, label %idle
 again:
   %left.next = sub i64 %left, 1
   %spent = icmp eq i64 %left.next, 0
   br i1 %spent, label %pause, label %sweep
-quiet.window:
-  br label %window
-swept:
-  %more = and i1 %any.window, %several
-  br i1 %more, label %round, label %idle
 idle:
-  %unmoved = xor i1 %any.window, 1
-  %stuck = and i1 %granted, %unmoved
-  %over = or i1 %absent, %stuck
+  %absent = icmp eq i64 %arbiter, 0
+  %over = or i1 %absent, %granted
   br i1 %over, label %quiet, label %grant
 grant:
   %arbiter.step.at = getelementptr i64, ptr %arbiter.record, i64 {layout.STEP}
   %arbiter.step = load ptr, ptr %arbiter.step.at
   %arbiter.status = call i64 %arbiter.step(i64 %arbiter)
-  br label %round
+  br label %sweep
 quiet:
   ret i64 0
 pause:
@@ -111,10 +85,9 @@ stop:
 }}
 """
 """
-Visit the nodes until no node can move (0), time is up (1) or one fails (2).
+Visit the nodes round robin until no node can move (0), time is up (1) or one fails (2).
 
-The nodes of a window are visited round robin until none of them can move, then those of the next.
-When no node can move at all, the arbiter, if there is one, may let some go on.
+When no node can move, the arbiter, if there is one, may let some go on.
 """
 
 QUIET, PAUSED, STOPPED = 0, 1, 2

@@ -1,10 +1,10 @@
 """
 One run of a program: its records in memory, and the loop around the compiled scheduler.
 
-Nodes run until they block, round robin in the order of data flow, a window of a large graph at a
-time, so that its rings stay in the cache. When none can move, rings of unbounded channels that are
-full are doubled, as are arrays that are full (Parks' scheme: the run behaves as if they were
-unbounded, and memory follows the need). If there is nothing to enlarge, the run is over.
+Nodes run until they block, round robin in the order of data flow. When none can move, arrays that
+are full are enlarged, or else the rings of unbounded channels that are full (Parks' scheme: the run
+behaves as if they were unbounded, and memory follows the need). If there is nothing to enlarge,
+the run is over.
 
 Source: run-to-block scheduling, "The Dataflow Abstract Machine Simulator Framework", ISCA 2024;
 T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
