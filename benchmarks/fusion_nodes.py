@@ -8,6 +8,7 @@ the record, the kinds of nodes that differ follow, and the reasons below the tab
 `python -m headrace.benchmarks.fusion_nodes`
 """
 
+import sys
 from collections import Counter
 
 from headrace.cli.report import print_table
@@ -19,8 +20,7 @@ from headrace.tests.reference import REFERENCE_DATA
 def main() -> None:
     """Print one row for each recorded graph."""
     if not (REFERENCE_DATA / "fusion").exists():
-        print(f"no recorded graphs in {REFERENCE_DATA}; set HEADRACE_REFERENCE_DATA")
-        return
+        sys.exit(f"no recorded graphs in {REFERENCE_DATA}; set HEADRACE_REFERENCE_DATA")
     rows: list[tuple[str, int, int, int, str]] = []
     for name, graph in recorded_graphs().items():
         if graph["nodes"] is None:

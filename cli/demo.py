@@ -165,7 +165,7 @@ def _draw(program: Program, module: ModuleOp, to_svg: Path, to_dot: Path) -> Non
 def _print(problem: Problem, levels: list[dict[str, Any]], drawings: list[str]) -> None:
     print(
         f"Two-layer GCN on {problem.graph} ({problem.nodes} nodes, {problem.edges} edges); "
-        "the same PyTorch model, compiled three times:"
+        "the same PyTorch model, (A X) W + b twice, compiled three times:"
     )
     headers = ("fusion", "graphs", "nodes", "cycles", "speed-up", "tokens", "bytes", "error")
     unfused = levels[0]["cycles"]

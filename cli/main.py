@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except SimulationError as error:
         return _fail(error, 1)
+    except MemoryError as error:
+        return _fail(
+            MemoryError(f"not enough memory ({error}); use less depth or smaller tensors"), 1
+        )
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:

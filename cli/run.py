@@ -27,7 +27,11 @@ def run(options: argparse.Namespace) -> int:
     paths = [one for one in (options.outputs, options.trace, options.dot) if one is not None]
     if "" in paths or len({Path(path).resolve() for path in paths}) < len(paths):
         raise InputError("each of --outputs, --trace and --dot needs a file of its own")
+    inputs = [text.partition("=")[2] or text for text in options.inputs or ()]
+    read = {Path(one).resolve() for one in (options.source, *inputs)}
     for path in paths:
+        if Path(path).resolve() in read:
+            raise InputError(f"'{path}' is read by this run; write to another file")
         check_writable(path)
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)

@@ -322,7 +322,8 @@ def _summary(error: BaseException) -> str:
         )
     return (
         f"{line}{where}; check the arguments by calling the model with them, and if PyTorch runs "
-        "it, pass sparse tensors in CSR, which torch.export traces best"
+        "it, try its sparse arguments in another layout (torch.export traces COO and CSR best) or "
+        "densify them in forward"
     )
 
 

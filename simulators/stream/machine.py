@@ -11,7 +11,7 @@ A description is read from TOML:
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from headrace.simulators.stream.errors import ProgramError
 
@@ -60,15 +60,22 @@ class MachineDescription:
 LARGEST = 2**40
 """Far above any machine, and far below the largest clock."""
 
+LARGEST_TABLE = 2**12
+"""Of numbers that say how large the tables of a simulation are."""
 
-def _memory(section: dict[str, Any], path: str | Path) -> MemoryDescription:
+
+def _memory(section: object, path: str | Path) -> MemoryDescription:
+    if not isinstance(section, dict):
+        raise ProgramError(f"'{path}': memory must be a section; write [memory] above its keys")
+    section = cast(dict[str, Any], section)
     names = [f.name for f in fields(MemoryDescription)]
     for name, value in section.items():
         if name not in names:
             raise ProgramError(f"'{path}': the memory has no '{name}'; it has {', '.join(names)}")
         least = 0 if name in ("latency", "startup") else 1
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+        most = LARGEST_TABLE if name in ("channels", "outstanding") else LARGEST
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise ProgramError(
-                f"'{path}': memory.{name} must be a whole number from {least} to {LARGEST}"
+                f"'{path}': memory.{name} must be a whole number from {least} to {most}"
             )
     return MemoryDescription(**section)

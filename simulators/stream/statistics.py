@@ -80,7 +80,7 @@ class Deadlock:
             remedy = "no depth helps: a cycle needs an initial token, or operands do not line up"
         else:
             remedy = f"channels of depth {self.smallest_depth} are enough"
-        return f"deadlock: {waits}; {remedy}"
+        return f"deadlock: {remedy}: {waits}"
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,27 @@ def test_the_json_has_the_fields_of_the_documentation(capsys: pytest.CaptureFixt
     assert fields == report(capsys, "spmv.mlir", "--inputs", "inputs.npz").keys()
 
 
+@pytest.mark.parametrize("path", ["spmv.mlir", "./inputs.npz"])
+def test_what_a_run_reads_is_not_overwritten(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    before = Path(path).read_bytes()
+    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz", "--outputs", path]) == 2
+    assert "is read by this run" in capsys.readouterr().err
+    assert Path(path).read_bytes() == before
+
+
+def test_too_little_memory_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 61.0 GiB")
+
+    monkeypatch.setattr("headrace.backends.compiled.simulate", full)
+    assert main(["run", "spmv.mlir", "--inputs", "inputs.npz"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: not enough memory (Unable to allocate 61.0 GiB); use less depth or smaller tensors"
+    ]
+
+
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "spmv.mlir", "--inputs", "inputs.npz"]) == 0
     text = capsys.readouterr().out

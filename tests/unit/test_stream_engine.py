@@ -353,6 +353,8 @@ def test_machine_description_reads_toml(tmp_path: Path) -> None:
         ("[mem]\n", "there is no section 'mem'"),
         ("[memory]\nchanels = 4\n", "the memory has no 'chanels'"),
         ("[memory]\nchannels = 0\n", "memory.channels must be a whole number from 1"),
+        ("[memory]\nchannels = 4097\n", "memory.channels must be a whole number from 1 to 4096"),
+        ("memory = 3\n", r"write \[memory\] above its keys"),
     ],
 )
 def test_bad_machine_descriptions_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
+    "agent": {"dialects", "storage"},
+    "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
     "interpreters": {"numpy", "xdsl", "dialects", "storage"},
