@@ -34,7 +34,7 @@ def storage_of(value: object, format: Format | None = None, name: str = "tensor"
     elif is_torch(value):
         stored = _of_torch(cast(Any, value), name)
     else:
-        stored = _of_array(np.asarray(value), format, name)
+        stored = _of_array(_as_array(value, name), format, name)
     if stored.values.dtype.kind not in "biuf":
         raise InputError(
             f"{name} has elements of type {stored.values.dtype}, which are not real numbers"
@@ -48,6 +48,13 @@ def storage_of(value: object, format: Format | None = None, name: str = "tensor"
             f"has {format.rank} levels"
         )
     return in_format(stored, format)
+
+
+def _as_array(value: object, name: str) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; give an array of numbers") from None
 
 
 def in_format(stored: Storage, format: Format) -> Storage:

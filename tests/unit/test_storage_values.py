@@ -83,6 +83,7 @@ def csr(indices: list[float], pointers: list[int]) -> Storage:
         (csr([0], [0, 1]), "1 fibers|2 segments for 2 fibers"),
         (np.array(["a"]), "not real numbers"),
         (np.array([1j]), "not real numbers"),
+        ([[1], [1, 2]], "give an array of numbers"),
     ],
 )
 def test_a_malformed_tensor_is_refused_by_name(value: object, message: str) -> None:
