@@ -18,6 +18,7 @@ from headrace.backends.archive import read_archive, write_archive
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.steps import (
+    CollapseStep,
     ConcatenateStep,
     ConvertStep,
     Extent,
@@ -312,6 +313,7 @@ _SAVED: dict[str, type[Any]] = {
         kind.__name__: kind
         for kind in (
             Assembly,
+            CollapseStep,
             ConcatenateStep,
             ConvertStep,
             Extent,
