@@ -13,8 +13,9 @@ from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseE
 from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from headrace.passes.registry import parse_passes, with_options
+from headrace.passes.registry import parse_passes
 from headrace.pipelines.load import built_in_pipelines, read_pipeline
+from headrace.pipelines.options import with_options
 from headrace.storage.errors import InputError
 
 
@@ -50,7 +51,7 @@ class HeadraceOptMain(xDSLOptMain):
         factory = self.available_targets[spec.name]
         # Targets of the old style are the function that prints; they have no options.
         if not signature(factory).parameters:
-            with_options(cast("Callable[[], type[Target]]", factory)(), spec, "target")
+            with_options(cast("Callable[[], type[Target]]", factory)(), spec)
 
     def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
         try:
