@@ -3,32 +3,37 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import IO, cast
 
+from xdsl import xdsl_opt_main
 from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.utils.target import Target
-from xdsl.xdsl_opt_main import xDSLOptMain
 
+from headrace.cli.arguments import VersionAction, refuse
 from headrace.passes.registry import parse_passes
 from headrace.pipelines.load import built_in_pipelines, read_pipeline
 from headrace.pipelines.options import with_options
 from headrace.storage.errors import InputError
 
 
-class HeadraceOptMain(xDSLOptMain):
+class HeadraceOptMain(xdsl_opt_main.xDSLOptMain):
     """
     The pass driver.
 
     Dialects, passes and targets come from the `xdsl.universe` entry point, as in `xdsl-opt`.
     """
 
-    version_format = f"headrace-opt {version('headrace')} on xdsl {{xdsl_version}}"
+    version_format = "headrace-opt {headrace_version} on xdsl {xdsl_version}"
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        # xDSL makes the parser and the action itself; what they do is replaced.
+        arg_parser.prog = "headrace-opt"
+        arg_parser.error = partial(refuse, arg_parser)
+        arg_parser.register("action", xdsl_opt_main.VersionAction, VersionAction)
         super().register_all_arguments(arg_parser)
         arg_parser.add_argument(
             "--pipeline",
