@@ -535,9 +535,13 @@ def test_a_machine_gives_the_numbers_of_the_memory(row_sums: Program, tmp_path: 
         row_sums.run(MATRIX, memory="fast")
 
 
-@pytest.mark.parametrize("memory", ["parity", BankedMemory()])
-def test_a_memory_with_numbers_of_its_own_takes_no_machine(row_sums: Program, memory: Any) -> None:
-    with pytest.raises(InputError, match="numbers of its own; leave the machine out"):
+@pytest.mark.parametrize(
+    ("memory", "name"), [("parity", "parity"), (BankedMemory(), "BankedMemory")]
+)
+def test_a_memory_with_numbers_of_its_own_takes_no_machine(
+    row_sums: Program, memory: Any, name: str
+) -> None:
+    with pytest.raises(InputError, match=f"the memory '{name}' has numbers of its own; leave"):
         row_sums.run(MATRIX, memory=memory, machine=MachineDescription())
 
 
