@@ -20,7 +20,7 @@ from headrace.storage.errors import InputError
 from headrace.storage.files import read_arrays, write_arrays
 from headrace.storage.levels import Array
 
-VERSION = 2
+VERSION = 3
 
 Classes = Mapping[str, type[Any]]
 

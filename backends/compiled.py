@@ -18,6 +18,7 @@ from headrace.backends.archive import read_archive, write_archive
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.steps import (
+    CollapseStep,
     ConcatenateStep,
     ConvertStep,
     Extent,
@@ -99,10 +100,9 @@ class Program:
         the memory: `ledger` (fast), `exact`, `parity` (that of the published simulators), or an
         object; the numbers of the first two come from `machine`, a description or a TOML file, and
         a machine alone means the ledger. With neither, memory answers at once and only its traffic
-        is counted. With `timing_only` the
-        cycles are simulated but no values, and there are no outputs. The outputs are torch
-        tensors if an argument is one, else arrays; a deadlock is a result without outputs. The
-        shapes of the results are known in every case.
+        is counted. With `timing_only` the cycles are simulated but no values, and there are no
+        outputs. The outputs are torch tensors if an argument is one, else arrays; a deadlock is a
+        result without outputs. The shapes of the results are known in every case.
 
         Raises `InputError`, before anything is simulated, for arguments that do not fit, naming
         the argument, and for sizes that do not fit each other.
@@ -270,7 +270,8 @@ def memory_model(
     if memory is None and machine is None:
         return None
     if machine is not None and (isinstance(memory, MemoryModel) or memory == "parity"):
-        raise InputError("this memory has numbers of its own; leave the machine out")
+        name = memory if isinstance(memory, str) else type(memory).__name__
+        raise InputError(f"the memory '{name}' has numbers of its own; leave the machine out")
     match memory:
         case MemoryModel():
             return memory
@@ -312,6 +313,7 @@ _SAVED: dict[str, type[Any]] = {
         kind.__name__: kind
         for kind in (
             Assembly,
+            CollapseStep,
             ConcatenateStep,
             ConvertStep,
             Extent,

@@ -6,7 +6,6 @@ tensors that are known when the program runs.
 """
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -27,6 +26,7 @@ from xdsl.dialects.linalg.ops import FillOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from headrace.backends.steps import (
+    CollapseStep,
     ConcatenateStep,
     ConvertStep,
     Extent,
@@ -179,20 +179,17 @@ def _convert(op: Any, names: Names) -> HostStep:
 
 
 def _collapse(op: tensor.CollapseShapeOp, names: Names) -> HostStep:
-    sizes = shape_of(op.src)
-    shape: list[Size] = []
-    for group in cast(Any, op.reassociation):
-        dimensions: list[int] = [number.value.data for number in group]
-        unknown = [dimension for dimension in dimensions if sizes[dimension] < 0]
-        known = prod(sizes[dimension] for dimension in dimensions if sizes[dimension] >= 0)
-        if unknown:
-            alone = len(unknown) == 1 and known == 1
-            shape.append(Extent(names[op.src], unknown[0]) if alone else -1)
-        else:
-            shape.append(known)
-    if shape.count(-1) > 1:
-        raise unsupported(op, "with two products of unknown sizes")
-    return ReshapeStep(names[op.src], names.add(op.result), _format(op), tuple(shape))
+    groups = tuple(
+        tuple(number.value.data for number in group) for group in cast(Any, op.reassociation)
+    )
+    rank = len(shape_of(op.src))
+    if groups and [dimension for group in groups for dimension in group] != list(range(rank)):
+        raise InputError(
+            f"'{op.name}' groups the dimensions {groups} of a tensor of rank {rank}; put each "
+            "dimension into one group, in order"
+        )
+    shape = shape_of(op.result)
+    return CollapseStep(names[op.src], names.add(op.result), _format(op), groups, shape)
 
 
 def _expand(op: tensor.ExpandShapeOp, names: Names) -> HostStep:

@@ -74,13 +74,28 @@ class ConvertStep(_OneSource):
         tensors[self.result] = tensors[self.source].convert(self.format)
 
 
-@dataclass(frozen=True)
-class ReshapeStep(_OneSource):
-    """
-    The same elements in row-major order under another shape.
+class _SameElements(_OneSource):
+    """A step that gives the elements of one tensor, in row-major order, another shape."""
 
-    One size may be -1: what the others leave, unless one of them is 0.
-    """
+    result: str
+    format: Format
+
+    def check_count(self, source: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise `InputError` if the shapes have different numbers of elements."""
+        if prod(shape) != prod(source):
+            raise InputError(
+                f"'{self.source}' has shape {source}, whose elements do not fit {shape}; "
+                "give arguments of matching sizes"
+            )
+
+    def run(self, tensors: Environment, shapes: Shapes) -> None:
+        reshaped = tensors[self.source].to_dense().reshape(shapes[self.result])
+        tensors[self.result] = Storage.from_dense(reshaped, self.format)
+
+
+@dataclass(frozen=True)
+class ReshapeStep(_SameElements):
+    """The same elements under a shape that is given."""
 
     source: str
     result: str
@@ -88,20 +103,28 @@ class ReshapeStep(_OneSource):
     shape: tuple[Size, ...]
 
     def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
-        source, wanted = shapes[self.source], resolve(self.shape, shapes)
-        count, known = prod(source), prod(size for size in wanted if size != -1)
-        left = count // known if known else -1
-        shape = tuple(left if size == -1 else size for size in wanted)
-        if -1 in shape or prod(shape) != count:
-            raise InputError(
-                f"'{self.source}' has shape {source}, whose elements do not fit {wanted}; "
-                "give arguments of matching sizes"
-            )
+        shape = resolve(self.shape, shapes)
+        self.check_count(shapes[self.source], shape)
         return shape
 
-    def run(self, tensors: Environment, shapes: Shapes) -> None:
-        reshaped = tensors[self.source].to_dense().reshape(shapes[self.result])
-        tensors[self.result] = Storage.from_dense(reshaped, self.format)
+
+@dataclass(frozen=True)
+class CollapseStep(_SameElements):
+    """The same elements with groups of dimensions as one dimension each."""
+
+    source: str
+    result: str
+    format: Format
+    groups: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    """The sizes that the program says; below 0 where it does not."""
+
+    def infer_shape(self, shapes: Shapes) -> tuple[int, ...]:
+        source = shapes[self.source]
+        shape = tuple(prod(source[dimension] for dimension in group) for group in self.groups)
+        self.check_count(source, shape)
+        expect_shape(f"'{self.result}'", shape, self.shape)
+        return shape
 
 
 @dataclass(frozen=True)
@@ -214,7 +237,9 @@ class FillStep:
         tensors[self.result] = Storage.from_dense(dense, self.format)
 
 
-HostStep = ConvertStep | ReshapeStep | SliceStep | InsertStep | ConcatenateStep | FillStep
+HostStep = (
+    ConvertStep | ReshapeStep | CollapseStep | SliceStep | InsertStep | ConcatenateStep | FillStep
+)
 
 
 def _window(step: SliceStep | InsertStep, tensor: str, shapes: Shapes) -> tuple[slice, ...]:

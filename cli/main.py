@@ -5,8 +5,8 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import NoReturn
 
+from headrace.cli.arguments import OneLineParser, VersionAction
 from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.machine import MemoryDescription
 from headrace.storage.errors import InputError
@@ -20,23 +20,6 @@ arrays A; CSR matrices A_indptr, A_indices, A_data), .npy, Matrix Market or SciP
 matched by name, and what is left by order; NAME=FILE gives a name."""
 
 MACHINE = f"TOML file whose [memory] may say {', '.join(f.name for f in fields(MemoryDescription))}"
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong command line in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help")
-
-
-class VersionAction(argparse.Action):
-    """Prints the version of the installed package, looked up only when it is asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        print(f"headrace {version('headrace')}")
-        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = OneLineParser("headrace", description=__doc__)
-    parser.add_argument("--version", action=VersionAction, nargs=0, help="print the version")
+    parser.add_argument(
+        "--version",
+        action=VersionAction,
+        version_format="headrace {headrace_version}",
+        help="print the version",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="compile and simulate a program", description=RUN)

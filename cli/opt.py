@@ -3,31 +3,37 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import IO, cast
 
+from xdsl import xdsl_opt_main
 from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.utils.target import Target
-from xdsl.xdsl_opt_main import xDSLOptMain
 
-from headrace.passes.registry import parse_passes, with_options
+from headrace.cli.arguments import VersionAction, refuse
+from headrace.passes.registry import parse_passes
 from headrace.pipelines.load import built_in_pipelines, read_pipeline
+from headrace.pipelines.options import with_options
 from headrace.storage.errors import InputError
 
 
-class HeadraceOptMain(xDSLOptMain):
+class HeadraceOptMain(xdsl_opt_main.xDSLOptMain):
     """
     The pass driver.
 
     Dialects, passes and targets come from the `xdsl.universe` entry point, as in `xdsl-opt`.
     """
 
-    version_format = f"headrace-opt {version('headrace')} on xdsl {{xdsl_version}}"
+    version_format = "headrace-opt {headrace_version} on xdsl {xdsl_version}"
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        # xDSL makes the parser and the action itself; what they do is replaced.
+        arg_parser.prog = "headrace-opt"
+        arg_parser.error = partial(refuse, arg_parser)
+        arg_parser.register("action", xdsl_opt_main.VersionAction, VersionAction)
         super().register_all_arguments(arg_parser)
         arg_parser.add_argument(
             "--pipeline",
@@ -50,7 +56,7 @@ class HeadraceOptMain(xDSLOptMain):
         factory = self.available_targets[spec.name]
         # Targets of the old style are the function that prints; they have no options.
         if not signature(factory).parameters:
-            with_options(cast("Callable[[], type[Target]]", factory)(), spec, "target")
+            with_options(cast("Callable[[], type[Target]]", factory)(), spec)
 
     def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
         try:

@@ -222,9 +222,7 @@ def format_of(type: Attribute) -> Format:
     Raises `InputError` for a type that is not a ranked tensor and for level types and block
     layouts that have no run-time form.
     """
-    if not isinstance(type, TensorType):
-        raise InputError(f"'{type}' has no storage format because it is not a ranked tensor")
-    tensor = cast(AnyTensorType, type)
+    tensor = _ranked(type)
     if isinstance(tensor.encoding, NoneAttr):
         return Format.dense(tensor.get_num_dims())
     if not isinstance(tensor.encoding, EncodingAttr):
@@ -250,6 +248,12 @@ def format_of(type: Attribute) -> Format:
         tuple(dimension for dimension, _, _ in outer),
         tuple(block[dimension] for dimension in range(rank)) if blocked else (),
     )
+
+
+def _ranked(type: Attribute) -> AnyTensorType:
+    if not isinstance(type, TensorType):
+        raise InputError(f"'{type}' has no storage format because it is not a ranked tensor")
+    return cast(AnyTensorType, type)
 
 
 def _level(level_type: str) -> Level:
@@ -283,8 +287,8 @@ def encoding_of(format: Format) -> EncodingAttr | NoneAttr:
 
 
 def with_format(type: Attribute, format: Format) -> AnyTensorType:
-    """The tensor type stored in another format."""
-    tensor = cast(AnyTensorType, type)
+    """The tensor type stored in another format; raises `InputError` for another type."""
+    tensor = _ranked(type)
     return TensorType(tensor.element_type, tensor.get_shape(), encoding_of(format))
 
 

@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import sys
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -223,7 +224,7 @@ def _export(
             return _decomposed(program)
     except _TORCH_ERRORS as error:
         raise InputError(
-            f"torch.export cannot trace {type(model).__name__}: {_summary(error)}"
+            f"torch.export cannot trace {type(model).__name__}: {_summary(error, model)}"
         ) from error
 
 
@@ -303,18 +304,18 @@ def _quiet() -> Generator[None]:
         sys.stderr.write(printed.getvalue().replace(graph, ""))
 
 
-def _summary(error: BaseException) -> str:
+def _summary(error: BaseException, model: "torch.nn.Module") -> str:
     """The first line of torch's message, the line of the model, and a remedy where one is known."""
     text = str(error).strip()
     line = (text.splitlines() or [type(error).__name__])[0].rstrip(". ")
     named = re.findall(r'File "([^"]+)", line (\d+)', text)
     raised = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    places = [
-        f"{os.path.basename(file)}:{number}"
-        for file, number in named or raised
-        if not _is_torch(file) and file != __file__
-    ]
-    where = f" (at {places[-1]})" if places else ""
+    frames = [(file, number) for file, number in named or raised if not _is_torch(file)]
+    code = getattr(inspect.unwrap(model.forward), "__code__", None)
+    own = [frame for frame in frames if code is not None and frame[0] == code.co_filename]
+    written = [(f, n) for f, n in frames if f != __file__ and not _is_installed(f)]
+    file, number = (own or written or [("", "")])[-1]
+    where = f" (at {os.path.basename(file)}:{number})" if file else ""
     if "data-dependent" in text:
         return (
             f"{line}{where}; control flow and sizes must not depend on the values of tensors, "
@@ -404,6 +405,12 @@ def _is_torch(file: str) -> bool:
     import torch
 
     return file.startswith(os.path.dirname(torch.__file__))
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file belongs to Python or to a package installed beside it."""
+    folders = map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
+    return file.startswith(("<frozen", *folders))
 
 
 def is_item(node: "Node") -> bool:

@@ -1,19 +1,16 @@
 """The passes of headrace by name, imported only when they are asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from xdsl.passes import ModulePass, PassPipeline, PassPipelineCallbackType
-from xdsl.utils.arg_spec import ArgSpec, ArgSpecConvertible, parse_pipeline
+from xdsl.utils.arg_spec import parse_pipeline
 from xdsl.utils.exceptions import ArgSpecParseError
 
+from headrace.pipelines.options import nearest, with_options
 from headrace.storage.errors import InputError
 
 PassFactory = Callable[[], type[ModulePass]]
-Made = TypeVar("Made", bound=ArgSpecConvertible)
 
 _CLASSES = {
     "sam-fuse": "SamFusePass",
@@ -50,46 +47,10 @@ def parse_passes(
     passes: list[ModulePass] = []
     for one in specs:
         if one.name not in available:
-            remedy = _nearest(one.name, available, shown=get_all_passes())
+            remedy = nearest(one.name, available, shown=get_all_passes())
             raise InputError(f"there is no pass '{one.name}'; {remedy}")
-        passes.append(with_options(available[one.name](), one, "pass"))
+        passes.append(with_options(available[one.name](), one))
     return PassPipeline(tuple(passes), callback)
-
-
-def with_options(made: type[Made], spec: ArgSpec, what: str) -> Made:
-    """
-    Build the pass or target (`what` says which) that `spec` writes down.
-
-    Raises `InputError` for an option that it does not have, and a value of the wrong type.
-    """
-    options = {field.name for field in fields(made)}
-    for given in spec.normalize_parameter_names().parameters:
-        if given not in options:
-            raise InputError(
-                f"{what} '{spec.name}' has no option '{given}'; {_nearest(given, options)}"
-            )
-    try:
-        return made.from_spec(spec)
-    except ValueError:
-        raise InputError(
-            f"{what} '{spec.name}': {_option_types(made)}; but it was written {spec}"
-        ) from None
-
-
-def _option_types(made: type[ArgSpecConvertible]) -> str:
-    """What the options of a pass or target take, in words."""
-    kinds: list[str] = []
-    for name, kind in get_type_hints(made).items():
-        if name == "name":
-            continue
-        arguments = get_args(kind)
-        if get_origin(kind) is Literal:
-            kinds.append(f"{name} is one of {', '.join(map(str, arguments))}")
-        elif get_origin(kind) is tuple:
-            kinds.append(f"{name} is a list of {arguments[0].__name__} such as 0,1")
-        else:
-            kinds.append(f"{name} is of type {getattr(kind, '__name__', kind)}")
-    return "; ".join(kinds)
 
 
 def _factory(name: str, class_name: str) -> PassFactory:
@@ -99,13 +60,3 @@ def _factory(name: str, class_name: str) -> PassFactory:
         return getattr(module, class_name)
 
     return load
-
-
-def _nearest(name: str, choices: Iterable[str], shown: Iterable[str] | None = None) -> str:
-    ordered = sorted(choices)
-    if not ordered:
-        return "it takes no options"
-    near = get_close_matches(name, ordered, n=3)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"choose from {', '.join(ordered if shown is None else sorted(shown))}"

@@ -2,7 +2,8 @@
 
 import errno
 import os
-import threading
+import secrets
+import stat
 from pathlib import Path
 
 
@@ -13,11 +14,11 @@ def replace_file(path: str | Path, content: bytes) -> None:
     A link is followed. What exists and is no regular file (a device, a pipe) is written to, since
     replacing it would break it for others. Raises `OSError`; nothing is left behind then.
     """
-    path = Path(path).resolve()
-    if path.exists() and not path.is_file():
+    path = Path(path)
+    if _is_special(path):
         path.write_bytes(content)
         return
-    partial = _partial(path)
+    partial, path = _partial(path), path.resolve()
     try:
         partial.write_bytes(content)
         partial.replace(path)
@@ -32,10 +33,10 @@ def check_replaceable(path: str | Path) -> None:
     It makes the file that would become the new one, and removes it: whether that succeeds no
     permission alone tells (a file system may be read-only, a name too long).
     """
-    path = Path(path).resolve()
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
+    if _is_special(path):
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return
@@ -46,6 +47,19 @@ def check_replaceable(path: str | Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _is_special(path: Path) -> bool:
+    """
+    Whether something exists that is no regular file.
+
+    The path must be as it was given: a link of /proc to a pipe resolves to a name that is no file.
+    Raises `OSError` for a name that no file can have.
+    """
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _partial(path: Path) -> Path:
-    """Where a new file stands until it is whole."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    """Where a new file stands until it is whole; no longer name than any file may have."""
+    return path.resolve().with_name(f".{secrets.token_hex(8)}.partial")

@@ -294,7 +294,7 @@ class _StepFunction(ExpressionFunction):
                 wanted = self.truth(args[1]) if len(args) > 1 else None
                 self.remove(port, self.get(f"{port}.position"), wanted)
             case "send":
-                self.send(call)
+                self.send(args, line)
             case "room":
                 self.wait_room(self.port(args[0]), line)
             case "tick":
@@ -340,14 +340,13 @@ class _StepFunction(ExpressionFunction):
             case _:
                 self.refuse(call, f"{verb} is no statement")
 
-    def send(self, call: ast.Call) -> None:
-        port, token = self.port(call.args[0]), call.args[1]
-        at = next((keyword.value for keyword in call.keywords if keyword.arg == "at"), None)
-        if at is not None:
-            self.write("send.at", self.value(at))
-        tail = self.wait_room(port, call.lineno)
+    def send(self, args: list[ast.expr], line: int) -> None:
+        port, token, *at = self.port(args[0]), *args[1:]
+        if at:
+            self.write("send.at", self.value(at[0]))
+        tail = self.wait_room(port, line)
         stamp = self.let(f"add i64 {self.get('t')}, {LATENCY}")
-        if at is not None:
+        if at:
             stamp = self.let(
                 f"call i64 @llvm.smax.i64(i64 {stamp}, i64 {self.read('send.at').text})"
             )
@@ -364,7 +363,11 @@ class _StepFunction(ExpressionFunction):
         self.set("traffic", self.let(f"add i64 {self.get('traffic')}, {words}"))
 
     def fail(self, args: list[ast.expr]) -> None:
-        port = self.port(args[1]) if len(args) > 1 else None
+        match args:
+            case [_] | [_, ast.Constant(value=None), *_]:
+                port = None
+            case _:
+                port = self.port(args[1])
         self.node_put(layout.DETAIL, str(len(self.messages)))
         self.messages.append((str(self.constant(args[0])), port))
         if len(args) > 2:

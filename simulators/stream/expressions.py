@@ -4,23 +4,10 @@ import ast
 from typing import NoReturn
 
 from headrace.simulators.stream.channels import ChannelFunction
-from headrace.simulators.stream.ir import (
-    BOOL,
-    FLOAT,
-    FLOAT_FUNCTIONS,
-    INT,
-    Value,
-    float_literal,
-)
+from headrace.simulators.stream.ir import BOOL, FLOAT, FLOAT_FUNCTIONS, INT, Value, float_literal
 from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.primitive import Constant
-from headrace.simulators.stream.tokens import (
-    DONE,
-    EMPTY,
-    FIRST_CONTROL,
-    FIRST_STOP,
-    LEVEL,
-)
+from headrace.simulators.stream.tokens import DONE, EMPTY, FIRST_CONTROL, FIRST_STOP, LEVEL
 
 COMPARE: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("eq", "oeq"),

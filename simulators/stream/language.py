@@ -16,7 +16,8 @@ The clock of a node starts at 0 and moves only as follows:
 The same times result in whatever order the nodes are run, so a node runs until it blocks.
 
 Control flow is `if`, `while`, `break`, `continue`, and `for k in range(..)` over constants, which
-is unrolled. `if` over constants is decided when the primitive is compiled.
+is unrolled. `if` over constants is decided when the primitive is compiled. Arguments of verbs and
+helpers may be given by name.
 
 Source: "The Dataflow Abstract Machine Simulator Framework", ISCA 2024, section 3.
 """

@@ -112,9 +112,10 @@ class BankedMemory(MemoryModel):
     A memory of lines on channels that are chosen by address.
 
     `exact` serves requests in the order of time. Otherwise nodes book their lines in a ledger of
-    32-cycle intervals, which is faster and a few percent off. Raises `ProgramError` for lines that
-    the ledger cannot count: a line that fills no whole part of an interval would pass for longer,
-    or for much shorter, than it takes.
+    32-cycle intervals, which is faster. It is within 1 % of the exact cycles for the default
+    description but up to 27 % off for slow memories, mostly below (docs/machines.md), since a line
+    does not wait for those before it in its interval. Raises `ProgramError` for lines that the
+    ledger cannot count at all, because an interval does not hold a whole number of them.
     """
 
     description: MemoryDescription = field(default_factory=MemoryDescription)

@@ -29,11 +29,11 @@ PARAMETER_KINDS = (*ARRAY_KINDS, *OUTPUT_KINDS, *WORK_KINDS, *NUMBER_KINDS)
 LOCAL_KINDS = ("int", "float")
 """Arguments of helpers that are variables of their own."""
 
-VERBS = frozenset(
-    name
+VERBS = {
+    name: inspect.signature(value)
     for name, value in vars(language).items()
     if inspect.isfunction(value) and value.__module__ == language.__name__
-)
+}
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def primitive(function: Callable[..., None]) -> Primitive:
     """
     Make a primitive of a function over annotated ports and parameters.
 
-    Raises `SyntaxError`, with file and line, if the body leaves the language, never uses a port,
-    or has no tick or finish.
+    Raises `SyntaxError`, with file and line, if the body leaves the language, calls a verb with
+    arguments that it does not have, never uses a port, or has no tick or finish.
     """
     result = _declare(function, Primitive)
     calls = _check_names(result)
@@ -203,8 +203,8 @@ def _at_definition(procedure: Procedure, message: str) -> SyntaxError:
 
 
 def _check_names(procedure: Procedure) -> set[str]:
-    """Refuse names that nobody defines; returns the functions that are called."""
-    known = VERBS | {"range", "len", "float", "int", "n"} | procedure.constants.keys()
+    """Refuse names and arguments that nobody defines; returns the functions that are called."""
+    known = {"range", "len", "float", "int", "n"} | VERBS.keys() | procedure.constants.keys()
     known |= procedure.helpers.keys() | {argument.name for argument in procedure.arguments}
     known |= {
         node.id
@@ -212,7 +212,7 @@ def _check_names(procedure: Procedure) -> set[str]:
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    calls: set[str] = set()
+    calls: list[tuple[str, ast.Call]] = []
     for statement in procedure.body:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and node.id not in known:
@@ -220,5 +220,36 @@ def _check_names(procedure: Procedure) -> set[str]:
             if isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Name):
                     procedure.refuse(node, "only verbs of the language and helpers can be called")
-                calls.add(node.func.id)
-    return calls
+                calls.append((node.func.id, node))
+    for name, call in calls:
+        _order_arguments(procedure, name, call)
+    return {name for name, _ in calls}
+
+
+def _order_arguments(procedure: Procedure, name: str, call: ast.Call) -> None:
+    """
+    Give the arguments of a call by position, as the code generator reads them.
+
+    Refuses arguments that the verb or helper does not have.
+    """
+    if name in VERBS:
+        signature = VERBS[name]
+    elif name in procedure.helpers:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        names = [argument.name for argument in procedure.helpers[name].arguments]
+        signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    elif call.keywords:
+        procedure.refuse(call, f"{name} takes its arguments by position")
+    else:
+        return
+    try:
+        bound = signature.bind(*call.args, **{k.arg or "**": k.value for k in call.keywords})
+    except TypeError as error:
+        procedure.refuse(call, f"{ast.unparse(call)}: {error}")
+    given = bound.arguments
+    parameters = list(signature.parameters.values())
+    while parameters and parameters[-1].name not in given:
+        parameters.pop()
+    call.args = [given.get(p.name, ast.Constant(p.default)) for p in parameters]
+    call.keywords = []
+    ast.fix_missing_locations(call)

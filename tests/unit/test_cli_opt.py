@@ -46,6 +46,9 @@ def test_a_pipeline_file_runs_before_the_passes(tmp_path: Path) -> None:
         (("-t", 'dot{rankdr="LR"}'), "has no option 'rankdr'; did you mean rankdir?"),
         (("-t", 'dot{rankdir="XX"}'), "target 'dot': rankdir is one of TB, LR, BT, RL; but"),
         (("-t", "fusion-table{json=3}"), "target 'fusion-table': json is of type bool; but"),
+        (("-t", "nope"), "invalid choice: 'nope' (choose from dot, fusion-table,"),
+        (("--nope",), "unrecognized arguments: --nope; see headrace-opt --help"),
+        (("-t",), "argument -t/--target: expected one argument; see headrace-opt --help"),
         (("-t", "fusion-table"), "no sam.graph to print; make one with -p sam-fuse"),
         (("nowhere.mlir",), "nowhere.mlir"),
         (("Makefile",), "Unrecognized file extension"),
@@ -76,6 +79,24 @@ def test_the_driver_starts_without_heavy_modules() -> None:
     code = (
         "import sys; from headrace.cli.opt import HeadraceOptMain; HeadraceOptMain('', []);"
         "print([m for m in ('torch', 'numba', 'botorch', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from headrace.cli.opt import HeadraceOptMain; HeadraceOptMain('', [])",
+        "from headrace.cli.main import make_parser; make_parser()",
+    ],
+)
+def test_versions_are_looked_up_only_when_they_are_asked_for(start: str) -> None:
+    code = (
+        "import importlib.metadata as metadata; versions = [];"
+        f"metadata.version = lambda name: versions.append(name) or '0'; {start}; print(versions)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

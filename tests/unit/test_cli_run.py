@@ -1,6 +1,8 @@
 """`headrace run`: sources, inputs, outputs, and one line for everything that is wrong."""
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -407,7 +409,7 @@ def test_a_truncated_program_is_one_line(capsys: pytest.CaptureFixture[str]) -> 
         ("inputs.npz/file", "Not a directory"),
         (".", "Is a directory"),
         ("/proc/file", "No such file or directory"),
-        (240 * "x", "File name too long"),
+        (256 * "x", "File name too long"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_the_simulation(
@@ -433,6 +435,24 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_simulation(
 def test_a_device_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--outputs", "/dev/null")
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_pipe_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--outputs", f"/dev/fd/{writer}")
+    os.close(writer)
+    with open(reader, "rb") as file:
+        (written,) = np.load(io.BytesIO(file.read())).values()
+    np.testing.assert_allclose(written, MATRIX @ VECTOR)
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    name = 251 * "x" + ".npz"
+    report(capsys, "spmv.mlir", "--inputs", "inputs.npz", "--outputs", name)
+    assert (folder / name).is_file()
+    assert not list(folder.glob(".*"))
 
 
 def test_the_installed_command_exits_with_status_2() -> None:

@@ -19,12 +19,12 @@ from headrace.backends.compiled import Program, graphs_with_values
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.sam import build, histogram, main_function
 from headrace.backends.steps import (
+    CollapseStep,
     ConcatenateStep,
     ConvertStep,
     Extent,
     FillStep,
     InsertStep,
-    ReshapeStep,
     SliceStep,
 )
 from headrace.cli.driver import make_context
@@ -268,30 +268,53 @@ def test_a_size_that_is_wrong_when_the_program_runs_is_refused(
         program.run(np.ones(4))
 
 
-def test_unknown_sizes_are_collapsed_each_with_its_ones() -> None:
-    line = "%y = tensor.collapse_shape %x [[0, 1], [2, 3]]"
-    program = build(
-        parse(f"""
-        func.func @main(%x: tensor<?x1x?x2xf64>) -> tensor<?x?xf64> {{
-          {line} : tensor<?x1x?x2xf64> into tensor<?x?xf64>
-          func.return %y : tensor<?x?xf64>
-        }}
-        """)
-    )
-    x = np.arange(12.0).reshape(2, 1, 3, 2)
-    (output,) = program.run(x).outputs
-    np.testing.assert_array_equal(output, x.reshape(2, 6))
-
-
-def test_two_products_of_unknown_sizes_are_refused() -> None:
-    text = """
-    func.func @main(%x: tensor<?x2x?x2xf64>) -> tensor<?x?xf64> {
-      %y = tensor.collapse_shape %x [[0, 1], [2, 3]] : tensor<?x2x?x2xf64> into tensor<?x?xf64>
-      func.return %y : tensor<?x?xf64>
-    }
+@pytest.mark.parametrize(
+    ("operand", "groups", "result", "shape", "collapsed"),
+    [
+        ("?x1x?x2", "[[0, 1], [2, 3]]", "?x?x", (2, 1, 3, 2), (2, 6)),
+        ("?x2x?", "[[0, 1], [2]]", "?x?x", (3, 2, 5), (6, 5)),
+        ("?x2x?", "[[0, 1], [2]]", "?x?x", (3, 2, 0), (6, 0)),
+        ("?x2x?x2", "[[0, 1], [2, 3]]", "?x?x", (3, 2, 5, 2), (6, 10)),
+        ("?x2x?x2", "[[0, 1], [2, 3]]", "?x?x", (0, 2, 5, 2), (0, 10)),
+        ("?x?x?", "[[0, 1, 2]]", "?x", (3, 2, 4), (24,)),
+        ("?x1", "[]", "", (1, 1), ()),
+    ],
+)
+def test_groups_of_unknown_sizes_are_multiplied_when_the_program_runs(
+    operand: str, groups: str, result: str, shape: tuple[int, ...], collapsed: tuple[int, ...]
+) -> None:
+    source, target = f"tensor<{operand}xf64>", f"tensor<{result}f64>"
+    text = f"""
+    func.func @main(%x: {source}) -> {target} {{
+      %y = tensor.collapse_shape %x {groups} : {source} into {target}
+      func.return %y : {target}
+    }}
     """
-    with pytest.raises(InputError, match="cannot be compiled with two products of unknown sizes"):
-        build(parse(text))
+    x = np.arange(float(np.prod(shape))).reshape(shape)
+    (output,) = build(parse(text)).run(x).outputs
+    np.testing.assert_array_equal(output, x.reshape(collapsed))
+
+
+@pytest.mark.parametrize(
+    ("groups", "result", "message"),
+    [
+        ("[[0, 1]]", "6x", "'y' has shape 4, but the program says 6"),
+        ("[]", "", r"'x' has shape \(2, 2\), whose elements do not fit \(\)"),
+        ("[[0]]", "?x", r"groups the dimensions \(\(0,\),\) of a tensor of rank 2; put each"),
+        ("[[0, 1], [2]]", "?x?x", r"groups the dimensions \(\(0, 1\), \(2,\)\) of a tensor"),
+    ],
+)
+def test_a_collapse_that_does_not_fit_its_operand_is_refused(
+    groups: str, result: str, message: str
+) -> None:
+    text = f"""
+    func.func @main(%x: tensor<?x?xf64>) -> tensor<{result}f64> {{
+      %y = tensor.collapse_shape %x {groups} : tensor<?x?xf64> into tensor<{result}f64>
+      func.return %y : tensor<{result}f64>
+    }}
+    """
+    with pytest.raises(InputError, match=message):
+        build(parse(text)).run(np.ones((2, 2)))
 
 
 def test_elements_that_do_not_fit_another_shape_are_refused() -> None:
@@ -347,19 +370,6 @@ def test_tensors_of_different_widths_are_not_joined() -> None:
     assert output.shape == (3, 3)
     with pytest.raises(InputError, match=r"the shapes are 'x' \(2, 3\), 'y' \(2, 4\); give"):
         program.run(np.ones((2, 3)), np.ones((2, 4)))
-
-
-def test_a_size_that_nothing_tells_is_refused() -> None:
-    text = """
-    func.func @main(%x: tensor<?x2x?xf64>) -> tensor<?x?xf64> {
-      %y = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x2x?xf64> into tensor<?x?xf64>
-      func.return %y : tensor<?x?xf64>
-    }
-    """
-    program = build(parse(text))
-    assert program.run(np.ones((3, 2, 5))).shapes == ((6, 5),)
-    with pytest.raises(InputError, match=r"elements do not fit \(-1, 0\)"):
-        program.run(np.ones((3, 2, 0)))
 
 
 def test_a_window_that_leaves_its_destination_is_refused() -> None:
@@ -463,7 +473,7 @@ def test_the_shapes_of_results_are_known_before_their_values() -> None:
     product = headrace.einsum("Y(i,k) = A(i,j) * X(j,k)", A="csr")
     layout = (
         ConvertStep(product.results[0].name, "rows", Format.parse("ds", 2)),
-        ReshapeStep("rows", "flat", vector, (-1,)),
+        CollapseStep("rows", "flat", vector, ((0, 1),), (-1,)),
         SliceStep("flat", "head", vector, (0,), (length,), (1,), (length,)),
         InsertStep("head", "flat", "whole", vector, (1,), (length,), (1,)),
         ConcatenateStep(("flat", "head"), "joined", vector, 0),
@@ -525,9 +535,13 @@ def test_a_machine_gives_the_numbers_of_the_memory(row_sums: Program, tmp_path: 
         row_sums.run(MATRIX, memory="fast")
 
 
-@pytest.mark.parametrize("memory", ["parity", BankedMemory()])
-def test_a_memory_with_numbers_of_its_own_takes_no_machine(row_sums: Program, memory: Any) -> None:
-    with pytest.raises(InputError, match="numbers of its own; leave the machine out"):
+@pytest.mark.parametrize(
+    ("memory", "name"), [("parity", "parity"), (BankedMemory(), "BankedMemory")]
+)
+def test_a_memory_with_numbers_of_its_own_takes_no_machine(
+    row_sums: Program, memory: Any, name: str
+) -> None:
+    with pytest.raises(InputError, match=f"the memory '{name}' has numbers of its own; leave"):
         row_sums.run(MATRIX, memory=memory, machine=MachineDescription())
 
 

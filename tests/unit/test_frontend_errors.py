@@ -112,6 +112,23 @@ def test_control_flow_that_depends_on_values() -> None:
     assert "use torch.where or a mask" in message
 
 
+class Inverse(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * float(np.linalg.inv(np.zeros((2, 2)))[0, 0])
+
+
+class OfInstalledPackage(torch.nn.Sequential):
+    """Runs the forward of a class of torch."""
+
+
+@pytest.mark.parametrize("module", [Inverse(), OfInstalledPackage(Inverse())])
+def test_an_error_inside_a_package_is_placed_at_the_line_of_the_model(
+    module: torch.nn.Module,
+) -> None:
+    place = f"test_frontend_errors.py:{line_of(Inverse.forward)}"
+    assert f"Singular matrix (at {place})" in refusal(module, X)
+
+
 def test_sizes_that_depend_on_values() -> None:
     assert "aten.index.Tensor is not supported" in refusal(model(lambda x: x[x > 0]), X)
 

@@ -6,7 +6,7 @@ from xdsl.ir import Attribute
 from xdsl.parser import Parser
 
 from headrace.cli.driver import make_context
-from headrace.dialects.sparse_tensor import encoding_of, format_of
+from headrace.dialects.sparse_tensor import encoding_of, format_of, with_format
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level
 from headrace.tests.reference import reference_path
@@ -80,6 +80,8 @@ def test_an_encoding_without_run_time_form_is_refused(map: str, message: str) ->
 def test_only_tensors_have_formats() -> None:
     with pytest.raises(InputError, match="not a ranked tensor"):
         format_of(f64)
+    with pytest.raises(InputError, match="not a ranked tensor"):
+        with_format(f64, Format.dense(0))
 
 
 PROGRAMS = ["axw_dn_dn", "axw_sd_sp", "axw_sp_sp", "diamond", "had_plus", "sddmm_jd"]

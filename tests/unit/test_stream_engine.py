@@ -15,7 +15,10 @@ from headrace.simulators.stream.language import (
     DONE,
     In,
     Out,
+    fail,
     finish,
+    peek,
+    pop,
     send,
     take,
     tick,
@@ -23,7 +26,7 @@ from headrace.simulators.stream.language import (
     value_of,
 )
 from headrace.simulators.stream.machine import MachineDescription
-from headrace.simulators.stream.primitive import primitive
+from headrace.simulators.stream.primitive import helper, primitive
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.report import write_trace
 from headrace.simulators.stream.schedule import SMALLEST_OUTPUT, UNBOUNDED_RING, Run
@@ -400,3 +403,82 @@ def test_unused_port_is_refused() -> None:
 
     with pytest.raises(SyntaxError, match="deaf: port 'x' is never used"):
         primitive(deaf)
+
+
+@helper
+def pass_on(x: In, y: Out) -> int:
+    token = take(x)
+    send(y, token)
+    return token
+
+
+def misspells(x: In, y: Out) -> None:
+    token = peek(x)
+    pop(x, wen=token == DONE)  # pyright: ignore[reportCallIssue]
+
+
+def gives_too_much(x: In, y: Out) -> None:
+    send(y, DONE, 3, 4)  # pyright: ignore[reportCallIssue]
+
+
+def gives_too_little(x: In, y: Out) -> None:
+    take()  # pyright: ignore[reportCallIssue]
+    send(y, DONE)
+
+
+def gives_a_helper_too_little(x: In, y: Out) -> None:
+    pass_on(x)  # pyright: ignore[reportCallIssue]
+
+
+def names_what_has_no_name(x: In, y: Out) -> None:
+    for k in range(3, step=2):  # pyright: ignore[reportCallIssue]
+        send(y, k)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "message"),
+    [
+        (misspells, 2, r"pop\(x, wen=token == DONE\): .* unexpected keyword argument 'wen'"),
+        (gives_too_much, 1, r"send\(y, DONE, 3, 4\): too many positional arguments"),
+        (gives_too_little, 1, r"take\(\): missing a required argument: 'port'"),
+        (gives_a_helper_too_little, 1, r"pass_on\(x\): missing a required argument: 'y'"),
+        (names_what_has_no_name, 1, "range takes its arguments by position"),
+    ],
+)
+def test_arguments_that_a_verb_does_not_have_are_refused_at_their_line(
+    body: Callable[..., None], line: int, message: str
+) -> None:
+    with pytest.raises(SyntaxError, match=f"{body.__name__}: {message}") as error:
+        primitive(body)
+    assert error.value.lineno == body.__code__.co_firstlineno + line
+
+
+@primitive
+def twice(x: In, y: Out) -> None:
+    """Every token two times, with all arguments that can be named by name."""
+    again = 0
+    while True:
+        token = peek(port=x)
+        if token == DONE:
+            send(token=DONE, port=y)
+            finish()
+        if token == 9:
+            fail("{token} is too many", token=token)
+        send(y, token, at=10)
+        pop(x, when=again == 1)
+        again = 1 - again
+        tick(1)
+
+
+def test_arguments_by_name_mean_what_they_mean_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOGUE, "twice", twice)
+
+    def run(text: str) -> list[int]:
+        builder = ProgramBuilder()
+        (doubled,) = builder.node("twice", source(builder, text), name="twice")
+        builder.node("sink", doubled, output="out")
+        return simulate(builder.build(), arrays(text)).outputs["out.tokens"].tolist()
+
+    assert tokens.format_stream(run("1 2 D")) == "1 1 2 2 D"
+    with pytest.raises(SimulationError, match=r"node 'twice' \(twice\): 9 is too many"):
+        run("9 D")

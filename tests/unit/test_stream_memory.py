@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from headrace.backends.neutral_case import Case, read_case
+from headrace.benchmarks.ledger import largest_error
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.machine import MemoryDescription
 from headrace.simulators.stream.memory import BankedMemory
@@ -35,11 +36,19 @@ def test_ledger_stays_close_to_requests_in_order_of_time(name: str) -> None:
     free = run(name)
     ledger, exact = (run(name, memory=BankedMemory(exact=exact)) for exact in (False, True))
     assert ledger.memory == exact.memory
-    assert ledger.cycles == pytest.approx(exact.cycles, rel=0.05)
+    assert ledger.cycles == pytest.approx(exact.cycles, rel=0.01)
     assert exact.cycles > free.cycles
     for output, values in free.outputs.items():
         np.testing.assert_array_equal(ledger.outputs[output], values)
         np.testing.assert_array_equal(exact.outputs[output], values)
+
+
+@pytest.mark.parametrize(
+    ("channels", "interval", "bound"), [(1, 8, 27), (2, 16, 27), (4, 4, 3), (8, 2, 1)]
+)
+def test_the_ledger_is_as_far_off_as_documented(channels: int, interval: int, bound: float) -> None:
+    error = largest_error([case(name) for name in NAMES], channels, interval)
+    assert bound - 1 < abs(error) < bound
 
 
 @pytest.mark.parametrize("exact", [False, True])

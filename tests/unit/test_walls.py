@@ -21,11 +21,11 @@ MAY_IMPORT = {
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
     "interpreters": {"numpy", "xdsl", "dialects", "storage"},
     "frontends": {"numpy", "scipy", "torch", "xdsl", "dialects", "storage"},
-    "passes": {"xdsl", "dialects", "storage", "passes.canonicalization"},
+    "passes": {"xdsl", "dialects", "pipelines", "storage", "passes.canonicalization"},
     "simulators": {"llvmlite", "numpy", "numba", "storage"},
     "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
     "models": {"networkx", "numpy", "scipy", "torch"},
-    "pipelines": {"storage"},
+    "pipelines": {"xdsl", "storage"},
 }
 MAY_IMPORT_EVERYTHING = {"cli"}
 HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "torch"}

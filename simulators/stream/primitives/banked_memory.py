@@ -7,8 +7,8 @@ the node goes on. Segments are the exception: a scan waits for them.
 
 Two ways to find out when a channel is free. `exact`: the arbiter serves requests in the order of
 time. `ledger`: each node books the line in the first interval of 32 cycles with room left on its
-channel, when it gets there; that is faster, and off by the few percent that the order of bookings
-makes.
+channel, when it gets there; that is faster, but the order of bookings is not that of time, and a
+line does not wait for those before it in its interval. docs/machines.md says how much that makes.
 
 Source: the accounting of "The Dataflow Abstract Machine Simulator Framework" (ISCA 2024),
 section 6, with addresses and pipelining added.

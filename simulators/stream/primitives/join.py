@@ -57,8 +57,8 @@ def intersect(crd: Ins, ref: Ins, common: Out, found: Outs, n: StaticInt) -> Non
             if not is_data(smallest):
                 fail("operands disagree about stops, one has {token}", crd[0], head[0])
             for k in range(n):
-                pop(crd[k], head[k] == smallest)
-                pop(ref[k], head[k] == smallest)
+                pop(crd[k], when=head[k] == smallest)
+                pop(ref[k], when=head[k] == smallest)
         tick(1)
 
 
@@ -84,8 +84,8 @@ def union(crd: Ins, ref: Ins, merged: Out, found: Outs, n: StaticInt) -> None:
         send(merged, smallest)
         for k in range(n):
             send(found[k], item[k] if head[k] == smallest else EMPTY)
-            pop(crd[k], head[k] == smallest)
-            pop(ref[k], head[k] == smallest)
+            pop(crd[k], when=head[k] == smallest)
+            pop(ref[k], when=head[k] == smallest)
         if smallest == DONE:
             finish()
         tick(1)
