@@ -187,6 +187,75 @@ def test_a_program_says_why_it_reads_blocks_element_by_element(text: str, beside
     assert program.notes == tuple(f"{name} is {because}" for name in blocked if reason)
 
 
+PRODUCTS = {
+    "Y(i,m) = (A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = F(i,j) * (A(j,k) * C(k,m))": ("A", "C"),
+    "Y(i,m) = relu(A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = (A(i,k) + A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = ((A(i,j) * C(j,k)) * F(k,l)) * F(l,m)": ("A", "C"),
+    "Y(i,m) = (F(i,j) * F(j,k)) * (A(k,l) * C(l,m))": ("A", "C"),
+}
+"""Sums over an axis of a product, and the matrices in it with an infinity or huge elements."""
+
+
+@pytest.mark.parametrize("text", PRODUCTS)
+@pytest.mark.parametrize("value", [np.inf, 1e200])
+@pytest.mark.parametrize(("size", "known"), [(1, True), (3, True), (3, False), (4, True)])
+def test_padding_that_an_infinity_fills_is_not_summed(
+    text: str, value: float, size: int, known: bool
+):
+    """0 * inf is NaN, in the padding as anywhere."""
+    formats: dict[str, FormatSpec] = {
+        name: (SQUARE, (size, size)) if known else SQUARE for name in ("A", "C", "F", "Y")
+    }
+    program = fused(text, formats)
+    ones = np.ones((size, size))
+    args = [ones if one.name == "F" else value * ones for one in program.arguments]
+    (output,) = program.run(*args).outputs
+    np.testing.assert_array_equal(output, np.full((size, size), np.inf))
+    where = f"blocks of 2 on an axis of {f'size {size}' if known else 'unknown size'}"
+    reason = f"a sum over the padding of a product ({where}) does not work tile by tile"
+    assert [note.split("because ")[1] for note in program.notes] == (
+        [] if size == 4 else [reason] * len(program.arguments)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_stored_padding_meets_padding(size: int):
+    """What is summed over padding are products of zeros where both factors are stored."""
+    program = fused("Y(i,k) = relu(A(i,j)) * C(j,k)", {"A": SQUARE, "C": SQUARE, "Y": SQUARE})
+    result = program.run(np.full((size, size), np.inf), np.full((size, size), 2.0))
+    np.testing.assert_array_equal(result.outputs[0], np.full((size, size), np.inf))
+    assert program.notes == ()
+    np.testing.assert_array_equal(np.unique(result.storages[0].values), [0, np.inf])
+
+
+TWO_GRAPHS = """
+#BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
+    i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
+!M = tensor<3x3xf64, #BSR>
+
+func.func @main(%A: !M, %C: !M, %F: !M) -> !M {
+  %z = arith.constant 0.0 : f64
+  %e = tensor.empty() : !M
+  %f = linalg.fill ins(%z : f64) outs(%e : !M) -> !M
+  %P = linalg.matmul ins(%A, %C : !M, !M) outs(%f : !M) -> !M
+  %Y = linalg.matmul ins(%P, %F : !M, !M) outs(%f : !M) -> !M
+  func.return %Y : !M
+}
+"""
+
+
+def test_a_result_in_blocks_has_zero_padding_when_it_is_read_again():
+    """`P` is written in blocks by one graph, and summed over by the next."""
+    module = Parser(make_context(), TWO_GRAPHS).parse_module()
+    program = lower(module, "sam-fuse{regions=none},sam-lower")
+    assert program.notes == ()
+    ones = np.ones((3, 3))
+    (output,) = program.run(np.inf * ones, ones, ones).outputs
+    np.testing.assert_array_equal(output, np.full((3, 3), np.inf))
+
+
 @pytest.mark.parametrize("levels", [ROWS, COLUMNS, BOTH, (Level.DENSE, Level.DENSE)])
 @pytest.mark.parametrize("sizes", ["known", "unknown"])
 def test_two_block_sizes_meet_on_one_axis(levels: tuple[Level, ...], sizes: str):
