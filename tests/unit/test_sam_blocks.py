@@ -12,9 +12,13 @@ from xdsl.parser import Parser
 
 import headrace
 from headrace.backends.compiled import Program
+from headrace.backends.fusion_table import fusion_table
+from headrace.backends.neutral_json import neutral_graph
 from headrace.cli.driver import lower, make_context
+from headrace.dialects import sam
 from headrace.frontends.einsum import FormatSpec, import_einsum
 from headrace.storage.levels import Format, Level
+from headrace.tests.fusion import lowered
 
 Array = npt.NDArray[np.float64]
 
@@ -283,6 +287,51 @@ def test_read_by_element_a_matrix_costs_what_it_costs_without_blocks():
         fused(text, {"A": format}).run(a, x, bias) for format in (blocks(4, 5), "csr")
     )
     assert (blocked.cycles, blocked.tokens) == (plain.cycles, plain.tokens)
+
+
+@pytest.mark.parametrize("graphs", ["all", "none"])
+def test_what_is_read_of_a_copy_counts_for_the_operand(graphs: str, tmp_path: Path):
+    text, a, bias = "Y(i,j) = relu(A(i,j) + U(j))", sparse(0, 6, 8), sparse(2, 8)
+    blocked, plain = (
+        lower(import_einsum(text, {"A": format}), f"sam-fuse{{regions={graphs}}},sam-lower")
+        for format in (SQUARE, "csr")
+    )
+    blocked.save(tmp_path / "program.npz")
+    saved = headrace.load(tmp_path / "program.npz")
+    for timing_only in (False, True):
+        expected = plain.run(a, bias, timing_only=timing_only)
+        assert expected.memory["A"].read > 0
+        for program in (blocked, saved):
+            found = program.run(a, bias, timing_only=timing_only)
+            assert found.memory["A"] == expected.memory["A"]
+            assert found.bytes == sum(t.read + t.written for t in found.memory.values())
+
+
+NAMED = """
+#A = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @main(%A: tensor<4x4xf64, #A> {headrace.name = "layer.A"}) -> tensor<4x4xf64> {
+  %one = arith.constant dense<1.0> : tensor<4x4xf64>
+  %e = tensor.empty() : tensor<4x4xf64>
+  %Y = linalg.add ins(%A, %one : tensor<4x4xf64, #A>, tensor<4x4xf64>)
+      outs(%e : tensor<4x4xf64>) -> tensor<4x4xf64>
+  func.return %Y : tensor<4x4xf64>
+}
+"""
+
+
+def test_a_copy_is_printed_under_the_name_of_the_operand():
+    """An argument of a model may have a name that is none in the IR."""
+    outer = "i floordiv 2 : dense, j floordiv 2 : compressed"
+    blocked = f"({outer}, i mod 2 : dense, j mod 2 : dense)"
+    tables: list[str] = []
+    for text in (NAMED, NAMED.replace("(i : dense, j : compressed)", blocked)):
+        module = lowered(Parser(make_context(), text).parse_module())
+        (graph,) = (op for op in module.walk() if isinstance(op, sam.GraphOp))
+        assert [column.title for column in fusion_table(graph).columns] == ["A"]
+        assert "layer.A" in neutral_graph(graph).formats
+        tables.append(fusion_table(graph).as_text())
+    assert tables[0] == tables[1]
 
 
 ONLY_SIZE = """
