@@ -14,6 +14,7 @@ import headrace
 from headrace.backends.compiled import Program
 from headrace.backends.fusion_table import fusion_table
 from headrace.backends.neutral_json import neutral_graph
+from headrace.backends.steps import ConvertStep
 from headrace.cli.driver import lower, make_context
 from headrace.dialects import sam
 from headrace.frontends.einsum import FormatSpec, import_einsum
@@ -287,6 +288,20 @@ def test_read_by_element_a_matrix_costs_what_it_costs_without_blocks():
         fused(text, {"A": format}).run(a, x, bias) for format in (blocks(4, 5), "csr")
     )
     assert (blocked.cycles, blocked.tokens) == (plain.cycles, plain.tokens)
+
+
+def test_regions_share_the_copy_of_an_operand_with_the_reasons_of_each():
+    module = import_einsum("Y(i,j) = (A(i,j) + 1) * (exp(A(i,j)) * (A(i,j) + 2))", {"A": SQUARE})
+    program = lower(module, "sam-fuse{regions=none},sam-lower")
+    assert len(program.graphs) > 3
+    copies = [step for step in program.steps if isinstance(step, ConvertStep) and step.reason]
+    assert [copy.source for copy in copies] == ["A"]
+    assert program.notes == (
+        "A is read element by element, because 'add', which is not 0 at 0, does not work tile by "
+        "tile and because 'exp', which is not 0 at 0, does not work tile by tile",
+    )
+    expected = (A + 1) * (np.exp(A) * (A + 2))
+    np.testing.assert_allclose(program.run(A).outputs[0], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("graphs", ["all", "none"])
