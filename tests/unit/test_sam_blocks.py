@@ -290,6 +290,36 @@ def test_read_by_element_a_matrix_costs_what_it_costs_without_blocks():
     assert (blocked.cycles, blocked.tokens) == (plain.cycles, plain.tokens)
 
 
+def test_a_cut_behind_the_product_keeps_its_tiles():
+    """The figures of docs/design/fusion.md: about half of the 4 x 4 blocks are stored."""
+    rng = np.random.default_rng(0)
+    a = rng.random((64, 64)) * np.kron(rng.random((16, 16)) < 0.5, np.ones((4, 4)))
+    x, bias = rng.random((64, 16)), rng.random(16)
+    cycles: dict[tuple[str, str], int] = {}
+    for name, format in (("blocks", blocks(4, 4)), ("csr", Format.parse("csr", 2))):
+        for fuse in ("regions=all", "regions=all cuts=1"):
+            module = import_einsum("Y(i,k) = A(i,j) * X(j,k) + U(k)", {"A": format})
+            program = lower(module, f"sam-fuse{{{fuse}}},sam-lower")
+            result = program.run(a, x, bias)
+            np.testing.assert_allclose(result.outputs[0], a @ x + bias)
+            assert bool(program.notes) == (name == "blocks" and fuse == "regions=all")
+            cycles[name, fuse] = result.cycles
+    assert cycles == {
+        ("blocks", "regions=all"): 32193,
+        ("blocks", "regions=all cuts=1"): 3144,
+        ("csr", "regions=all"): 32193,
+        ("csr", "regions=all cuts=1"): 33284,
+    }
+
+
+def test_a_zero_inside_a_tile_is_multiplied_and_one_outside_is_skipped():
+    a, x = np.array([[0.0, 1.0, 0.0, 0.0]]), np.array([[2.0], [3.0], [4.0], [np.inf]])
+    program = headrace.einsum("Y(i,k) = A(i,j) * X(j,k)", A=blocks(1, 2))
+    np.testing.assert_array_equal(program.run(a, x).outputs[0], [[3]])
+    x[0] = np.inf
+    np.testing.assert_array_equal(program.run(a, x).outputs[0], [[np.nan]])
+
+
 def test_regions_share_the_copy_of_an_operand_with_the_reasons_of_each():
     module = import_einsum("Y(i,j) = (A(i,j) + 1) * (exp(A(i,j)) * (A(i,j) + 2))", {"A": SQUARE})
     program = lower(module, "sam-fuse{regions=none},sam-lower")
@@ -376,6 +406,24 @@ def test_the_size_of_a_blocked_operand_is_in_elements_where_nothing_else_of_it_i
     program = lower(Parser(make_context(), ONLY_SIZE).parse_module())
     result = program.run(np.eye(5, 8), V)
     np.testing.assert_array_equal(result.outputs[0], np.broadcast_to(2 * V, (5, 8)))
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("size", [6, 7])
+def test_a_vector_in_blocks_is_computed_on_tiles(level: Level, size: int):
+    format = Format((level,), (0,), (3,))
+    x, y = sparse(0, size), sparse(1, size)
+    program = headrace.einsum("Z(i) = relu(X(i) - 2 * Y(i)) * X(i)", X=format, Z=format)
+    result = program.run(x, y)
+    np.testing.assert_allclose(result.outputs[0], np.maximum(x - 2 * y, 0) * x, atol=1e-12)
+    assert result.storages[0].format == format
+    assert program.notes == ()
+
+
+def test_a_vector_in_blocks_times_a_matrix_is_read_element_by_element():
+    program = headrace.einsum("Y(i) = A(i,j) * X(j)", X=Format((Level.COMPRESSED,), (0,), (3,)))
+    np.testing.assert_allclose(program.run(A, U).outputs[0], A @ U, atol=1e-12)
+    assert "a sum of products that is no matrix product" in program.notes[0]
 
 
 def test_three_dimensions_in_blocks_are_read_element_by_element():
