@@ -82,8 +82,12 @@ class Program:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the passes chose that the source does not say: operands that are read as copies."""
-        copies = (step for step in self.steps if isinstance(step, ConvertStep) and step.reason)
-        return tuple(dict.fromkeys(f"{step.source} is {step.reason}" for step in copies))
+        return tuple(dict.fromkeys(f"{step.source} is {step.reason}" for step in self._copies))
+
+    @property
+    def _copies(self) -> tuple[ConvertStep, ...]:
+        """The copies that passes had read in place of operands."""
+        return tuple(step for step in self.steps if isinstance(step, ConvertStep) and step.reason)
 
     def run(
         self,
@@ -114,6 +118,7 @@ class Program:
         shapes = infer_shapes(self.steps, tensors)
         results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
+        copies = {step.result: step.source for step in self._copies}
         runs: list[GraphRun] = []
         for step in self.steps:
             if not isinstance(step, GraphStep):
@@ -125,10 +130,10 @@ class Program:
             )
             runs.append(run)
             if run.result.deadlock is not None:
-                return Result((), (), results, tuple(runs))
+                return Result((), (), results, tuple(runs), copies)
             step.assemble(run.result.outputs, tensors, shapes)
         if timing_only:
-            return Result((), (), results, tuple(runs))
+            return Result((), (), results, tuple(runs), copies)
         storages = tuple(tensors[result.name] for result in self.results)
         outputs = [
             np.asarray(stored.to_dense(), dtype=result.dtype)
@@ -136,7 +141,7 @@ class Program:
         ]
         if any(is_torch(argument) for argument in args):
             outputs = [to_torch(output) for output in outputs]
-        return Result(tuple(outputs), storages, results, tuple(runs))
+        return Result(tuple(outputs), storages, results, tuple(runs), copies)
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """

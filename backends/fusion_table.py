@@ -20,6 +20,7 @@ from xdsl.utils.target import Target
 
 from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.dialects import sam
+from headrace.dialects.sparse_tensor import operand_behind
 
 VALUE = "value"
 """The last row: how the column makes values."""
@@ -65,7 +66,8 @@ class FusionTable:
 def fusion_table(graph: sam.GraphOp) -> FusionTable:
     """The fusion table of a graph, read off its operations."""
     block = graph.body.block
-    names = [value.name_hint or f"operand {k}" for k, value in enumerate(graph.inputs)]
+    hints = [operand_behind(value).name_hint for value in graph.inputs]
+    names = [hint or f"operand {k}" for k, hint in enumerate(hints)]
     columns: list[Column] = []
     stacks: list[tuple[str, ...]] = []
     for op in block.ops:

@@ -30,6 +30,8 @@ class Assembly:
         """
         Return the tensor that the writers wrote; zeros where only the time was asked for.
 
+        What tiles hold beyond the shape (0 * inf, say) is no part of it and becomes zero.
+
         Raises `InputError` if their outputs contradict each other.
         """
         segments: list[Array | None] = []
@@ -50,7 +52,7 @@ class Assembly:
         values = values.reshape(-1, *self.format.block)
         tensor = Storage(shape, self.format, tuple(segments), tuple(coordinates), values)
         tensor.validate(self.result)
-        return tensor
+        return tensor.without_padding()
 
     def _size(self, level: int, shape: tuple[int, ...]) -> int:
         dimension = self.format.order[level]

@@ -35,7 +35,7 @@ from headrace.backends.neutral_operators import BINARY, OPERATORS, REDUCTIONS, U
 from headrace.backends.sam import argument_names
 from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.dialects import sam
-from headrace.dialects.sparse_tensor import format_of
+from headrace.dialects.sparse_tensor import format_of, operand_behind
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level
 
@@ -244,9 +244,9 @@ def _tensor_names(graph: sam.GraphOp) -> list[str]:
     given: dict[SSAValue, str] = {}
     if isinstance(function, FuncOp):
         given = dict(zip(function.body.block.args, argument_names(function), strict=True))
+    operands = [operand_behind(value) for value in graph.inputs]
     return [
-        given.get(value, value.name_hint or f"T{number}")
-        for number, value in enumerate(graph.inputs)
+        given.get(value, value.name_hint or f"T{number}") for number, value in enumerate(operands)
     ]
 
 

@@ -1,8 +1,8 @@
 """What running a program gives: outputs, cycles, statistics, and traces."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Result:
     shapes: tuple[tuple[int, ...], ...]
     """The shape of each result of the program, also of those that have no values."""
     graphs: tuple[GraphRun, ...]
+    copies: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The tensors in whose place a graph reads a copy, by the names of the copies."""
 
     @property
     def cycles(self) -> int:
@@ -77,11 +79,16 @@ class Result:
 
     @property
     def memory(self) -> dict[str, Traffic]:
-        """Bytes read and written by tensor; a tensor between two graphs is written, then read."""
+        """
+        Bytes read and written by tensor; a tensor between two graphs is written, then read.
+
+        What is read of the copy of an operand (see `Program.notes`) counts for the operand.
+        """
         total: dict[str, Traffic] = {}
         for graph in self.graphs:
             for slot, traffic in graph.result.memory.items():
                 name = slot.replace("/", ".")
+                name = self.copies.get(name, name)
                 old = total.get(name, Traffic())
                 total[name] = Traffic(old.read + traffic.read, old.written + traffic.written)
         return total

@@ -121,7 +121,8 @@ class StoreOp(StreamOperation):
 class AssembleOp(IRDLOperation):
     """
     A tensor of its compressed levels (outermost first), its values, and the extents of its
-    dimensions (in units of blocks for a blocked format). Numbers are converted to its type.
+    dimensions (in units of blocks for a blocked format). Numbers are converted to its type, and
+    what tiles hold beyond the last element of a dimension becomes zero.
 
     `%Y = sam.assemble levels(%0, %1) values %2 extents(%n, %m) : !sam.values<f64> -> tensor<..>`
     """

@@ -334,4 +334,12 @@ class ConvertOp(IRDLOperation, HasFolderInterface):
         return (self.source,) if self.source.type == self.result.type else None
 
 
+def operand_behind(value: SSAValue) -> SSAValue:
+    """The tensor in whose place a copy with a `headrace.reason` is read; any other is itself."""
+    copy = value.owner
+    if isinstance(copy, ConvertOp) and "headrace.reason" in copy.attributes:
+        return copy.source
+    return value
+
+
 SparseTensor = Dialect("sparse_tensor", [ConvertOp], [EncodingAttr])

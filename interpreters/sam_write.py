@@ -88,7 +88,7 @@ class WriteFunctions(InterpreterFunctions):
             storage.validate(f"'{op.name}'")
         except InputError as error:
             raise InterpretationError(str(error)) from error
-        return (storage,)
+        return (storage.without_padding(),)
 
 
 def _stacked(where: str, type: Any, values: Sequence[Token]) -> npt.NDArray[Any]:

@@ -4,7 +4,8 @@ Level formats and the storage of tensors as a tree of levels.
 A tensor is stored level by level, outermost first. A *dense* level holds every coordinate
 of its dimension; a *compressed* level holds the stored coordinates of each fiber, delimited
 by segments. Position p of level l is the parent of fiber p of level l + 1, and the positions
-of the last level index the values. A value is a scalar, or a dense tile (blocked formats).
+of the last level index the values. A value is a scalar, or a dense tile (blocked formats). Where
+blocks do not divide a dimension, the last tiles reach beyond it: their *padding* there is zero.
 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 3 (fibertrees);
 "Format Abstraction for Sparse Tensor Algebra Compilers", OOPSLA 2018, section 3.
@@ -12,7 +13,7 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 3 (fibertrees);
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -253,7 +254,7 @@ class Storage:
 
         Raises `InputError` naming the level when segments do not start at 0 or decrease, when
         coordinates leave their dimension, repeat or are not increasing inside a fiber, or when
-        a length does not match.
+        a length does not match. Padding is checked by `expect_zero_padding`.
         """
         count = 1
         for level in range(self.format.rank):
@@ -293,6 +294,39 @@ class Storage:
                 f"{name}: {self.values.shape} values for {count} positions of shape "
                 f"{self.format.block}"
             )
+
+    def expect_zero_padding(self, name: str = "tensor") -> None:
+        """Raise `InputError` where padding, which arithmetic on tiles reads, is not zero."""
+        for dimension, beyond in self._padding():
+            if self.values[beyond].any():
+                raise InputError(
+                    f"{name}: tiles of {self.format.block[dimension]} are not zero beyond the "
+                    f"{self.shape[dimension]} elements of dimension {dimension}; set them to zero "
+                    "there"
+                )
+
+    def without_padding(self) -> "Storage":
+        """The same tensor with zeros where its tiles reach beyond `shape`."""
+        padding = self._padding()
+        if not padding:
+            return self
+        values = self.values.copy()
+        for _, beyond in padding:
+            values[beyond] = 0
+        return replace(self, values=values)
+
+    def _padding(self) -> list[tuple[int, tuple[Array | slice, ...]]]:
+        """The dimensions that blocks do not divide, and which of `values` lie beyond each."""
+        sizes = enumerate(zip(self.shape, self.format.block, strict=False))
+        cut = [(dimension, size, block) for dimension, (size, block) in sizes if size % block]
+        if not cut:
+            return []
+        places, _ = self.to_coordinates()
+        whole = slice(None)
+        return [
+            (d, (places[d] == size // block, *[whole] * d, slice(size % block, None)))
+            for d, size, block in cut
+        ]
 
 
 def _elements(places: Array, tiles: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:

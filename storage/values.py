@@ -25,7 +25,8 @@ def storage_of(value: object, format: Format | None = None, name: str = "tensor"
     NumPy reads as an array, in `format`; by default in the layout that the value has.
 
     Raises `InputError` naming the tensor for coordinates that are not integers, not sorted,
-    stored twice or outside the shape, and for elements that are not numbers.
+    stored twice or outside the shape, for elements that are not numbers, and for tiles that are
+    not zero beyond the shape.
     """
     if isinstance(value, Storage):
         stored = value
@@ -40,6 +41,7 @@ def storage_of(value: object, format: Format | None = None, name: str = "tensor"
             f"{name} has elements of type {stored.values.dtype}, which are not real numbers"
         )
     stored.validate(name)
+    stored.expect_zero_padding(name)
     if format is None:
         return stored
     if format.rank != len(stored.shape):

@@ -232,15 +232,41 @@ class RandomPrograms:
 
 
 class TilePrograms(RandomPrograms):
-    """Programs that work tile by tile, unless a tensor is used under indices with other blocks."""
+    """
+    Programs that work tile by tile, unless a tensor is used under indices with other blocks or a
+    product is summed over padding; blocks divide half of the sizes.
+
+    One program in three has infinities, and no zeros, which would give NaN. Where `expected` is NaN
+    all the same, a zero that is skipped may give a number.
+    """
 
     share_in_blocks = 0.75
+    has_infinities = False
+
+    def begin(self) -> None:
+        super().begin()
+        self.has_infinities = self.rng.random() < 1 / 3
+
+    def fresh(self) -> str:
+        name = super().fresh()
+        if self.rng.random() < 0.5:
+            self.extents[name] = self.blocks[name] * int(self.rng.integers(1, 3))
+        return name
+
+    def stored(self, chosen: str) -> _Term:
+        known = len(self.inputs)
+        term = super().stored(chosen)
+        if self.has_infinities and len(self.inputs) > known:
+            term.value[:] = self.rng.integers(1, 5, term.value.shape)
+            term.value[self.rng.random(term.value.shape) < 0.2] = np.inf
+        return term
 
     def program(self) -> RandomProgram:
         self.begin()
         rows, columns = self.fresh(), self.fresh()
         operands = int(self.rng.integers(1, self.most + 1))
-        return self.assigned(self.matrix(rows, columns, operands), rows + columns)
+        with np.errstate(invalid="ignore"):
+            return self.assigned(self.matrix(rows, columns, operands), rows + columns)
 
     def matrix(self, rows: str, columns: str, operands: int) -> _Term:
         if operands == 1:

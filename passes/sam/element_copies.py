@@ -2,43 +2,56 @@
 Blocked operands that a region reads element by element.
 
 Where a region does not work tile by tile, each of its blocked operands is copied to the same
-levels without blocks, in front of the region, and read like any other. The copy says why.
+levels without blocks, in front of the region, and read like any other. Regions share the copy of
+an operand, which says why each of them reads it.
 """
 
 from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Block, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from headrace.dialects import sam, sparse_tensor
 from headrace.dialects.sparse_tensor import format_of
-from headrace.passes.sam.region_expression import read_region
-from headrace.passes.sam.tile_region import NotTiledError, read_tiles
+from headrace.passes.sam.region_expression import RegionExpression
+from headrace.passes.sam.tile_region import NotTiledError, Tiles, read_tiles
 from headrace.storage.levels import Format
 
 
-def copy_by_element(region: sam.RegionOp) -> None:
-    """
-    Give the region copies of its blocked operands if it does not work on tiles.
+class ElementCopies:
+    """The copies that the regions of a module read, one for each operand and block of code."""
 
-    A copy is a `sparse_tensor.convert {headrace.reason = ".."}`.
-    """
-    formats = [format_of(value.type) for value in region.inputs]
-    if not any(format.block for format in formats):
-        return
-    try:
-        read_tiles(read_region(region), formats)
-    except NotTiledError as error:
-        for operand, format in enumerate(formats):
-            if format.block:
-                _copy(region, operand, format, str(error))
+    def __init__(self) -> None:
+        self.copies: dict[tuple[SSAValue, Block | None], sparse_tensor.ConvertOp] = {}
+        self.reasons: dict[sparse_tensor.ConvertOp, list[str]] = {}
 
+    def tiles_of(self, region: sam.RegionOp, read: RegionExpression) -> Tiles:
+        """
+        What the region computes: on tiles, or on numbers with copies of its blocked operands.
 
-def _copy(region: sam.RegionOp, operand: int, format: Format, reason: str) -> None:
-    value = region.inputs[operand]
-    type = sparse_tensor.with_format(value.type, Format(format.levels, format.order))
-    copy = sparse_tensor.ConvertOp(value, type)
-    copy.attributes["headrace.reason"] = StringAttr(
-        f"read element by element, because {reason} does not work tile by tile"
-    )
-    Rewriter.insert_op(copy, InsertPoint.before(region))
-    region.operands[operand] = copy.result
-    Rewriter.replace_value_with_new_type(region.body.block.args[operand], type)
+        A copy is a `sparse_tensor.convert {headrace.reason = ".."}`.
+        """
+        formats = [format_of(value.type) for value in region.inputs]
+        try:
+            return read_tiles(read, formats)
+        except NotTiledError as error:
+            for operand, format in enumerate(formats):
+                if format.block:
+                    self._read_copy(region, operand, str(error))
+            return Tiles(read.results, {})
+
+    def _read_copy(self, region: sam.RegionOp, operand: int, reason: str) -> None:
+        value = region.inputs[operand]
+        key = (value, region.parent)
+        if key not in self.copies:
+            format = format_of(value.type)
+            type = sparse_tensor.with_format(value.type, Format(format.levels, format.order))
+            self.copies[key] = sparse_tensor.ConvertOp(value, type)
+            Rewriter.insert_op(self.copies[key], InsertPoint.before(region))
+        copy = self.copies[key]
+        reasons = self.reasons.setdefault(copy, [])
+        if reason not in reasons:
+            reasons.append(reason)
+        because = " and ".join(f"because {one} does not work tile by tile" for one in reasons)
+        copy.attributes["headrace.reason"] = StringAttr(f"read element by element, {because}")
+        region.operands[operand] = copy.result
+        Rewriter.replace_value_with_new_type(region.body.block.args[operand], copy.result.type)

@@ -1,8 +1,8 @@
 """
 Lowers one `sam.region` to one `sam.graph`.
 
-Reads the region's expressions, fixes the order of axes, stores operands permuted where the
-order asks for it, evaluates the fusion table for each result, and writes the results.
+Fixes the order of the axes of the region's expressions, stores operands permuted where the order
+asks for it, evaluates the fusion table for each result, and writes the results.
 
 Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 """
@@ -19,21 +19,26 @@ from headrace.passes.sam.expression import Axis, Expression, Input, walk
 from headrace.passes.sam.fill_values import Filled, fill_in
 from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
 from headrace.passes.sam.order import Order
-from headrace.passes.sam.region_expression import Extent, RegionExpression, read_region
+from headrace.passes.sam.region_expression import Extent, RegionExpression
 from headrace.passes.sam.region_order import is_symmetric, order_of
-from headrace.passes.sam.tile_region import read_tiles
+from headrace.passes.sam.tile_region import Tiles
 from headrace.storage.levels import Format, Level
 
 
 class RegionLowering:
-    """The state of lowering one region; `run` gives the operations that replace it."""
+    """
+    The state of lowering one region; `run` gives the operations that replace it.
 
-    def __init__(self, region: sam.RegionOp, *, reference: bool) -> None:
+    The region computes `tiles`, which were made of what was `read` of it.
+    """
+
+    def __init__(
+        self, region: sam.RegionOp, read: RegionExpression, tiles: Tiles, *, reference: bool
+    ) -> None:
         self.region = region
         self.is_reference = reference
-        self.read: RegionExpression = read_region(region)
+        self.read = read
         self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
-        tiles = read_tiles(self.read, self.formats)
         self.blocks = tiles.sizes
         self.order: Order = order_of(region, self.read, tiles.results, self.formats)
         self.permuted = {stored.use for stored in self.order.permuted}

@@ -16,8 +16,9 @@ from xdsl.rewriter import Rewriter
 
 from headrace.dialects import sam
 from headrace.passes.sam.constant_results import hoist_constant_results
-from headrace.passes.sam.element_copies import copy_by_element
+from headrace.passes.sam.element_copies import ElementCopies
 from headrace.passes.sam.lower_region import RegionLowering
+from headrace.passes.sam.region_expression import read_region
 
 FRAMES = 20
 """More Python frames than reading or evaluating one operation takes."""
@@ -40,12 +41,14 @@ class SamLowerPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
+        copies = ElementCopies()
         for region in regions:
             with _recursion(sum(1 for _ in region.walk())):
                 streamed = hoist_constant_results(region)
                 if streamed is not None:
-                    copy_by_element(streamed)
-                    lowering = RegionLowering(streamed, reference=self.reference)
+                    read = read_region(streamed)
+                    tiles = copies.tiles_of(streamed, read)
+                    lowering = RegionLowering(streamed, read, tiles, reference=self.reference)
                     Rewriter.replace_op(streamed, *lowering.run())
 
 

@@ -12,9 +12,14 @@ from xdsl.parser import Parser
 
 import headrace
 from headrace.backends.compiled import Program
+from headrace.backends.fusion_table import fusion_table
+from headrace.backends.neutral_json import neutral_graph
+from headrace.backends.steps import ConvertStep
 from headrace.cli.driver import lower, make_context
+from headrace.dialects import sam
 from headrace.frontends.einsum import FormatSpec, import_einsum
 from headrace.storage.levels import Format, Level
+from headrace.tests.fusion import lowered
 
 Array = npt.NDArray[np.float64]
 
@@ -187,6 +192,75 @@ def test_a_program_says_why_it_reads_blocks_element_by_element(text: str, beside
     assert program.notes == tuple(f"{name} is {because}" for name in blocked if reason)
 
 
+PRODUCTS = {
+    "Y(i,m) = (A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = F(i,j) * (A(j,k) * C(k,m))": ("A", "C"),
+    "Y(i,m) = relu(A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = (A(i,k) + A(i,j) * C(j,k)) * F(k,m)": ("A", "C"),
+    "Y(i,m) = ((A(i,j) * C(j,k)) * F(k,l)) * F(l,m)": ("A", "C"),
+    "Y(i,m) = (F(i,j) * F(j,k)) * (A(k,l) * C(l,m))": ("A", "C"),
+}
+"""Sums over an axis of a product, and the matrices in it with an infinity or huge elements."""
+
+
+@pytest.mark.parametrize("text", PRODUCTS)
+@pytest.mark.parametrize("value", [np.inf, 1e200])
+@pytest.mark.parametrize(("size", "known"), [(1, True), (3, True), (3, False), (4, True)])
+def test_padding_that_an_infinity_fills_is_not_summed(
+    text: str, value: float, size: int, known: bool
+):
+    """0 * inf is NaN, in the padding as anywhere."""
+    formats: dict[str, FormatSpec] = {
+        name: (SQUARE, (size, size)) if known else SQUARE for name in ("A", "C", "F", "Y")
+    }
+    program = fused(text, formats)
+    ones = np.ones((size, size))
+    args = [ones if one.name == "F" else value * ones for one in program.arguments]
+    (output,) = program.run(*args).outputs
+    np.testing.assert_array_equal(output, np.full((size, size), np.inf))
+    where = f"blocks of 2 on an axis of {f'size {size}' if known else 'unknown size'}"
+    reason = f"a sum over the padding of a product ({where}) does not work tile by tile"
+    assert [note.split("because ")[1] for note in program.notes] == (
+        [] if size == 4 else [reason] * len(program.arguments)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_stored_padding_meets_padding(size: int):
+    """What is summed over padding are products of zeros where both factors are stored."""
+    program = fused("Y(i,k) = relu(A(i,j)) * C(j,k)", {"A": SQUARE, "C": SQUARE, "Y": SQUARE})
+    result = program.run(np.full((size, size), np.inf), np.full((size, size), 2.0))
+    np.testing.assert_array_equal(result.outputs[0], np.full((size, size), np.inf))
+    assert program.notes == ()
+    np.testing.assert_array_equal(np.unique(result.storages[0].values), [0, np.inf])
+
+
+TWO_GRAPHS = """
+#BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
+    i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
+!M = tensor<3x3xf64, #BSR>
+
+func.func @main(%A: !M, %C: !M, %F: !M) -> !M {
+  %z = arith.constant 0.0 : f64
+  %e = tensor.empty() : !M
+  %f = linalg.fill ins(%z : f64) outs(%e : !M) -> !M
+  %P = linalg.matmul ins(%A, %C : !M, !M) outs(%f : !M) -> !M
+  %Y = linalg.matmul ins(%P, %F : !M, !M) outs(%f : !M) -> !M
+  func.return %Y : !M
+}
+"""
+
+
+def test_a_result_in_blocks_has_zero_padding_when_it_is_read_again():
+    """`P` is written in blocks by one graph, and summed over by the next."""
+    module = Parser(make_context(), TWO_GRAPHS).parse_module()
+    program = lower(module, "sam-fuse{regions=none},sam-lower")
+    assert program.notes == ()
+    ones = np.ones((3, 3))
+    (output,) = program.run(np.inf * ones, ones, ones).outputs
+    np.testing.assert_array_equal(output, np.full((3, 3), np.inf))
+
+
 @pytest.mark.parametrize("levels", [ROWS, COLUMNS, BOTH, (Level.DENSE, Level.DENSE)])
 @pytest.mark.parametrize("sizes", ["known", "unknown"])
 def test_two_block_sizes_meet_on_one_axis(levels: tuple[Level, ...], sizes: str):
@@ -216,6 +290,95 @@ def test_read_by_element_a_matrix_costs_what_it_costs_without_blocks():
     assert (blocked.cycles, blocked.tokens) == (plain.cycles, plain.tokens)
 
 
+def test_a_cut_behind_the_product_keeps_its_tiles():
+    """The figures of docs/design/fusion.md: about half of the 4 x 4 blocks are stored."""
+    rng = np.random.default_rng(0)
+    a = rng.random((64, 64)) * np.kron(rng.random((16, 16)) < 0.5, np.ones((4, 4)))
+    x, bias = rng.random((64, 16)), rng.random(16)
+    cycles: dict[tuple[str, str], int] = {}
+    for name, format in (("blocks", blocks(4, 4)), ("csr", Format.parse("csr", 2))):
+        for fuse in ("regions=all", "regions=all cuts=1"):
+            module = import_einsum("Y(i,k) = A(i,j) * X(j,k) + U(k)", {"A": format})
+            program = lower(module, f"sam-fuse{{{fuse}}},sam-lower")
+            result = program.run(a, x, bias)
+            np.testing.assert_allclose(result.outputs[0], a @ x + bias)
+            assert bool(program.notes) == (name == "blocks" and fuse == "regions=all")
+            cycles[name, fuse] = result.cycles
+    assert cycles == {
+        ("blocks", "regions=all"): 32193,
+        ("blocks", "regions=all cuts=1"): 3144,
+        ("csr", "regions=all"): 32193,
+        ("csr", "regions=all cuts=1"): 33284,
+    }
+
+
+def test_a_zero_inside_a_tile_is_multiplied_and_one_outside_is_skipped():
+    a, x = np.array([[0.0, 1.0, 0.0, 0.0]]), np.array([[2.0], [3.0], [4.0], [np.inf]])
+    program = headrace.einsum("Y(i,k) = A(i,j) * X(j,k)", A=blocks(1, 2))
+    np.testing.assert_array_equal(program.run(a, x).outputs[0], [[3]])
+    x[0] = np.inf
+    np.testing.assert_array_equal(program.run(a, x).outputs[0], [[np.nan]])
+
+
+def test_regions_share_the_copy_of_an_operand_with_the_reasons_of_each():
+    module = import_einsum("Y(i,j) = (A(i,j) + 1) * (exp(A(i,j)) * (A(i,j) + 2))", {"A": SQUARE})
+    program = lower(module, "sam-fuse{regions=none},sam-lower")
+    assert len(program.graphs) > 3
+    copies = [step for step in program.steps if isinstance(step, ConvertStep) and step.reason]
+    assert [copy.source for copy in copies] == ["A"]
+    assert program.notes == (
+        "A is read element by element, because 'add', which is not 0 at 0, does not work tile by "
+        "tile and because 'exp', which is not 0 at 0, does not work tile by tile",
+    )
+    expected = (A + 1) * (np.exp(A) * (A + 2))
+    np.testing.assert_allclose(program.run(A).outputs[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("graphs", ["all", "none"])
+def test_what_is_read_of_a_copy_counts_for_the_operand(graphs: str, tmp_path: Path):
+    text, a, bias = "Y(i,j) = relu(A(i,j) + U(j))", sparse(0, 6, 8), sparse(2, 8)
+    blocked, plain = (
+        lower(import_einsum(text, {"A": format}), f"sam-fuse{{regions={graphs}}},sam-lower")
+        for format in (SQUARE, "csr")
+    )
+    blocked.save(tmp_path / "program.npz")
+    saved = headrace.load(tmp_path / "program.npz")
+    for timing_only in (False, True):
+        expected = plain.run(a, bias, timing_only=timing_only)
+        assert expected.memory["A"].read > 0
+        for program in (blocked, saved):
+            found = program.run(a, bias, timing_only=timing_only)
+            assert found.memory["A"] == expected.memory["A"]
+            assert found.bytes == sum(t.read + t.written for t in found.memory.values())
+
+
+NAMED = """
+#A = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @main(%A: tensor<4x4xf64, #A> {headrace.name = "layer.A"}) -> tensor<4x4xf64> {
+  %one = arith.constant dense<1.0> : tensor<4x4xf64>
+  %e = tensor.empty() : tensor<4x4xf64>
+  %Y = linalg.add ins(%A, %one : tensor<4x4xf64, #A>, tensor<4x4xf64>)
+      outs(%e : tensor<4x4xf64>) -> tensor<4x4xf64>
+  func.return %Y : tensor<4x4xf64>
+}
+"""
+
+
+def test_a_copy_is_printed_under_the_name_of_the_operand():
+    """An argument of a model may have a name that is none in the IR."""
+    outer = "i floordiv 2 : dense, j floordiv 2 : compressed"
+    blocked = f"({outer}, i mod 2 : dense, j mod 2 : dense)"
+    tables: list[str] = []
+    for text in (NAMED, NAMED.replace("(i : dense, j : compressed)", blocked)):
+        module = lowered(Parser(make_context(), text).parse_module())
+        (graph,) = (op for op in module.walk() if isinstance(op, sam.GraphOp))
+        assert [column.title for column in fusion_table(graph).columns] == ["A"]
+        assert "layer.A" in neutral_graph(graph).formats
+        tables.append(fusion_table(graph).as_text())
+    assert tables[0] == tables[1]
+
+
 ONLY_SIZE = """
 #BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
     i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
@@ -243,6 +406,24 @@ def test_the_size_of_a_blocked_operand_is_in_elements_where_nothing_else_of_it_i
     program = lower(Parser(make_context(), ONLY_SIZE).parse_module())
     result = program.run(np.eye(5, 8), V)
     np.testing.assert_array_equal(result.outputs[0], np.broadcast_to(2 * V, (5, 8)))
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("size", [6, 7])
+def test_a_vector_in_blocks_is_computed_on_tiles(level: Level, size: int):
+    format = Format((level,), (0,), (3,))
+    x, y = sparse(0, size), sparse(1, size)
+    program = headrace.einsum("Z(i) = relu(X(i) - 2 * Y(i)) * X(i)", X=format, Z=format)
+    result = program.run(x, y)
+    np.testing.assert_allclose(result.outputs[0], np.maximum(x - 2 * y, 0) * x, atol=1e-12)
+    assert result.storages[0].format == format
+    assert program.notes == ()
+
+
+def test_a_vector_in_blocks_times_a_matrix_is_read_element_by_element():
+    program = headrace.einsum("Y(i) = A(i,j) * X(j)", X=Format((Level.COMPRESSED,), (0,), (3,)))
+    np.testing.assert_allclose(program.run(A, U).outputs[0], A @ U, atol=1e-12)
+    assert "a sum of products that is no matrix product" in program.notes[0]
 
 
 def test_three_dimensions_in_blocks_are_read_element_by_element():

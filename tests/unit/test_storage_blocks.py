@@ -1,11 +1,14 @@
 """Conversion between formats with and without blocks."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level, Storage
+from headrace.storage.values import storage_of
 
 BLOCKS = ((), (2, 3), (7, 9))
 FORMATS = [
@@ -59,3 +62,35 @@ def test_a_large_sparse_tensor_does_not_become_dense():
     blocked = stored.convert(Format(csr.levels, csr.order, (8, 8)))
     assert blocked.stored == 2
     assert blocked.convert(csr).values.tolist() == [1.0, 2.0]
+
+
+BSR = Format(Format.parse("csr", 2).levels, (0, 1), (2, 3))
+
+
+@pytest.mark.parametrize("shape", [(3, 6), (4, 5), (3, 5)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_lies_beyond_the_shape_is_not_zero_only_by_mistake(
+    shape: tuple[int, int], order: tuple[int, int]
+):
+    bsr = replace(BSR, order=order)
+    stored = Storage.from_dense(np.ones(shape), bsr)
+    filled = replace(stored, values=np.full_like(stored.values, np.nan))
+    filled.validate()
+    dimension, cut = next((d, n) for d, n in enumerate(shape) if n % bsr.block[d])
+    message = (
+        f"matrix: tiles of {bsr.block[dimension]} are not zero beyond the {cut} elements of "
+        f"dimension {dimension}; set them to zero there"
+    )
+    with pytest.raises(InputError) as error:
+        storage_of(filled, name="matrix")
+    assert str(error.value) == message
+    cleared = replace(stored, values=stored.values + 6).without_padding()
+    assert storage_of(cleared) is cleared
+    np.testing.assert_array_equal(cleared.to_dense(), np.full(shape, 7))
+    assert cleared.values.sum() == 7 * np.prod(shape)
+
+
+def test_tiles_that_fill_the_shape_have_no_padding():
+    stored = Storage.from_dense(np.ones((4, 6)), BSR)
+    assert stored.without_padding() is stored
+    assert storage_of(stored) is stored
