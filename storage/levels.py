@@ -275,11 +275,15 @@ class Storage:
             if segments[0] != 0 or segments[-1] != len(stored) or falling.any():
                 raise InputError(
                     f"{where}: segments must rise from 0 to {len(stored)}, the number of "
-                    "coordinates"
+                    "coordinates; give segments and coordinates of the same tensor"
                 )
             size = self.size(level)
             if len(stored) and (stored.min() < 0 or stored.max() >= size):
-                raise InputError(f"{where}: coordinates must lie in 0..{size - 1}")
+                beyond = stored.min() if stored.min() < 0 else stored.max()
+                raise InputError(
+                    f"{where}: coordinates must lie in 0..{size - 1}, but one is {beyond}; check "
+                    "the shape, and that they count from 0"
+                )
             rising = stored[1:] > stored[:-1]
             starts = segments[(segments > 0) & (segments < len(stored))]
             rising[starts - 1] = True
@@ -291,8 +295,9 @@ class Storage:
             count = len(stored)
         if self.values.shape != (count, *self.format.block):
             raise InputError(
-                f"{name}: {self.values.shape} values for {count} positions of shape "
-                f"{self.format.block}"
+                f"{name}: values of shape {self.values.shape}, but {count} coordinates "
+                f"{f'of blocks {self.format.block} ' if self.format.block else ''}need shape "
+                f"{(count, *self.format.block)}"
             )
 
     def expect_zero_padding(self, name: str = "tensor") -> None:
