@@ -166,8 +166,8 @@ def unsupported(op: Operation, where: str) -> InputError:
     source = op.attributes.get("headrace.source")
     place = f" ({source.data})" if isinstance(source, StringAttr) else ""
     return InputError(
-        f"'{op.name}'{place} cannot be compiled {where}; "
-        f"what is not fused into a graph may be {', '.join(sorted(t.name for t in _STEPS))}"
+        f"'{op.name}'{place} cannot be compiled {where}; run sam-fuse and sam-lower first; "
+        f"what they leave may be {', '.join(sorted(t.name for t in _STEPS))}"
     )
 
 
