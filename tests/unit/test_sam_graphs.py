@@ -118,8 +118,9 @@ BLOCK_PRODUCT = f"""
   %y = sam.alu %x, %x op matmul : {TILES}, {TILES}
   %v = sam.write_values %y : {TILES}
   %l = sam.write_coordinates %j mode keep : !sam.stream<crd, index, [i, j]>
-  %n = sam.extent %a dimension 0 : {BLOCKED}
-  %m = sam.extent %a dimension 1 : {BLOCKED}
+  %one = arith.constant 1 : index
+  %n = arith.constant 4 : index
+  %m = tensor.dim %a, %one : {BLOCKED}
   %t = sam.assemble levels(%l) values %v extents(%n, %m) : !sam.values<tensor<2x2xf64>> -> {BLOCKED}
   sam.yield %t : {BLOCKED}
 }}
