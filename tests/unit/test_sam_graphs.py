@@ -138,6 +138,17 @@ def test_blocks_are_values() -> None:
     np.testing.assert_array_equal(result.to_dense(), expected)
 
 
+def test_what_a_product_puts_beyond_the_shape_is_no_part_of_the_result() -> None:
+    """0 * inf is NaN in the padding; column 4 is the first of its tile, and the last."""
+    matrix = np.zeros((4, 5))
+    matrix[0, 4] = np.inf
+    stored = Storage.from_dense(matrix, Format(Format.parse("csr", 2).levels, (0, 1), (2, 2)))
+    (result,) = interpret_graph(graph_of(BLOCK_PRODUCT), [stored])
+    np.testing.assert_array_equal(result.values[:, :, 1], 0)
+    assert result.to_dense()[0, 4] == np.inf
+    assert result.shape == (4, 5)
+
+
 FUNCTION = """
 func.func @main(%A: tensor<3x3xf64, #DS>, %x: tensor<3xf64>) -> tensor<3xf64> {
   %B = sparse_tensor.convert %A : tensor<3x3xf64, #DS> to tensor<3x3xf64, #SS>
