@@ -12,7 +12,7 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.
 from collections.abc import Sequence
 from typing import cast
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
     AnyTensorType,
     FloatAttr,
@@ -52,7 +52,14 @@ HISTOGRAM = {
 }
 """Classes of nodes; what is not named counts as itself."""
 
-_NOT_NODES = (arith.ConstantOp, sam.AssembleOp, sam.ExtentOp, sam.RepeatSignalOp, sam.YieldOp)
+_NOT_NODES = (
+    arith.ConstantOp,
+    sam.AssembleOp,
+    sam.ExtentOp,
+    sam.RepeatSignalOp,
+    sam.YieldOp,
+    tensor.DimOp,
+)
 
 
 def histogram(graph: sam.GraphOp) -> dict[str, int]:
@@ -252,7 +259,11 @@ class _GraphBuilder:
             op = value.owner
             return Slot(f"{self._slot(op.tensor)}.{op.dimension.value.data}.extent")
         size = self.names.size(value)
-        assert isinstance(size, int)
+        if not isinstance(size, int):
+            raise InputError(
+                f"a node takes its extent from dimension {size.dimension} of '{size.tensor}' by "
+                "tensor.dim; take it from sam.extent, which counts blocks"
+            )
         return size
 
     def _assembly(self, value: SSAValue, name: str) -> Assembly:
@@ -263,21 +274,18 @@ class _GraphBuilder:
         levels: list[str | None] = [None] * format.rank
         for level, written in zip(_compressed_levels(op), op.levels, strict=True):
             levels[level] = self.outputs[written]
-        blocks = format.block or (1,) * format.rank
         shape = tuple(
-            size if size >= 0 else self._size(extent, block)
-            for size, extent, block in zip(shape_of(op.result), op.extents, blocks, strict=True)
+            size if size >= 0 else self._size(extent)
+            for size, extent in zip(shape_of(op.result), op.extents, strict=True)
         )
         return Assembly(name, format, shape, tuple(levels), self.outputs[op.values])
 
-    def _size(self, extent: SSAValue, block: int) -> Size:
-        """The size of a dimension of a result, in elements; constants count blocks."""
+    def _size(self, extent: SSAValue) -> Size:
+        """The size of a dimension of a result."""
         if isinstance(extent.owner, sam.ExtentOp):
             op = extent.owner
             return Extent(self.names[op.tensor], op.dimension.value.data)
-        size = self.names.size(extent)
-        assert isinstance(size, int)
-        return size * block
+        return self.names.size(extent)
 
 
 def references_beside(value: SSAValue) -> SSAValue:

@@ -38,6 +38,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     i64,
 )
+from xdsl.dialects.tensor import DimOp
 from xdsl.dialects.utils import AbstractYieldOperation
 from xdsl.ir import Attribute, Block, Dialect, Region, SSAValue
 from xdsl.irdl import (
@@ -221,7 +222,8 @@ class GraphOp(IRDLOperation):
     """
     One stream graph: tensors in, tensors out; all its operations run at the same time.
 
-    Its body reads only its block arguments, and holds only `sam` operations and constants.
+    Its body reads only its block arguments, and holds only `sam` operations, constants, and
+    `tensor.dim` for the sizes of its results.
     """
 
     name = "sam.graph"
@@ -246,7 +248,8 @@ class GraphOp(IRDLOperation):
         for op in self.body.block.ops:
             if not isinstance(op, _IN_GRAPHS):
                 raise VerifyException(
-                    f"'{self.name}' holds stream operations and constants, but not '{op.name}'"
+                    f"'{self.name}' holds stream operations, constants and sizes, but not "
+                    f"'{op.name}'"
                 )
             if isinstance(op, ConstantOp) and (known_extent(op.result) or 0) < 0:
                 raise VerifyException(
@@ -254,7 +257,7 @@ class GraphOp(IRDLOperation):
                     "negative"
                 )
             for operand in op.operands:
-                inside = isinstance(op, StreamOperation | ExtentOp)
+                inside = isinstance(op, StreamOperation | ExtentOp | DimOp)
                 if inside and isinstance(operand.type, TensorType) and operand not in arguments:
                     raise VerifyException(
                         f"'{op.name}' reads a tensor that is made in the same graph; "
@@ -273,7 +276,7 @@ class GraphOp(IRDLOperation):
                 )
 
 
-_IN_GRAPHS = (StreamOperation, ExtentOp, AssembleOp, YieldOp, ConstantOp)
+_IN_GRAPHS = (StreamOperation, ExtentOp, AssembleOp, YieldOp, ConstantOp, DimOp)
 
 
 @irdl_op_definition

@@ -409,7 +409,7 @@ class ExtentOp(IRDLOperation):
 
 
 def known_extent(value: SSAValue) -> int | None:
-    """The extent that `value` is, in units of blocks for a blocked format; None if unknown."""
+    """The number that `value` is known to be; None if it is unknown."""
     match value.owner:
         case ConstantOp(value=IntegerAttr() as number):
             return number.value.data
@@ -417,6 +417,15 @@ def known_extent(value: SSAValue) -> int | None:
             return blocks(expect_tensor(op.name, tensor.type), dimension.value.data)
         case _:
             return None
+
+
+def counts_blocks(value: SSAValue) -> bool:
+    """Whether `value` is the extent of a dimension whose blocks have more than one element."""
+    op = value.owner
+    if not isinstance(op, ExtentOp):
+        return False
+    block = format_of(op.tensor.type).block
+    return bool(block) and block[op.dimension.value.data] > 1
 
 
 def blocks(tensor: TensorType[Attribute], dimension: int) -> int | None:

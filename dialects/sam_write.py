@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import AnyTensorTypeConstr, IndexType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorTypeConstr, IndexType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -23,7 +23,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_access import blocks, expect_format, known_extent, value_type
+from headrace.dialects.sam_access import counts_blocks, expect_format, known_extent, value_type
 from headrace.dialects.sam_operation import (
     Properties,
     StreamOperation,
@@ -121,10 +121,12 @@ class StoreOp(StreamOperation):
 class AssembleOp(IRDLOperation):
     """
     A tensor of its compressed levels (outermost first), its values, and the extents of its
-    dimensions (in units of blocks for a blocked format). Numbers are converted to its type, and
-    what tiles hold beyond the last element of a dimension becomes zero.
+    dimensions. Numbers are converted to its type.
 
     `%Y = sam.assemble levels(%0, %1) values %2 extents(%n, %m) : !sam.values<f64> -> tensor<..>`
+
+    Extents are in elements also where the tensor is in blocks; those of operands in blocks come
+    from `tensor.dim`. What tiles hold beyond the last element of a dimension becomes zero.
     """
 
     name = "sam.assemble"
@@ -164,15 +166,17 @@ class AssembleOp(IRDLOperation):
                 f"'{self.name}' needs one extent for each of the {format.rank} dimensions "
                 f"of {tensor}, but got {len(self.extents)}"
             )
-        for dimension, extent in enumerate(self.extents):
-            given, stored = (
-                known_extent(extent),
-                blocks(expect_tensor(self.name, tensor), dimension),
-            )
-            if given is not None and stored is not None and given != stored:
+        shape = expect_tensor(self.name, tensor).get_shape()
+        for dimension, (extent, size) in enumerate(zip(self.extents, shape, strict=True)):
+            if counts_blocks(extent):
                 raise VerifyException(
-                    f"'{self.name}' has extent {given} for dimension {dimension} of {tensor}, "
-                    f"which has {stored} {'blocks' if format.block else 'elements'} there"
+                    f"'{self.name}' needs extents in elements, but that of dimension {dimension} "
+                    "counts blocks; take it from 'tensor.dim'"
+                )
+            if size != DYNAMIC_INDEX and known_extent(extent) not in (None, size):
+                raise VerifyException(
+                    f"'{self.name}' has extent {known_extent(extent)} for dimension {dimension} "
+                    f"of {tensor}, which has {size} elements there"
                 )
         values = self.values.type
         if isinstance(values, ValuesType) and tile_shape(values.element_type) != format.block:

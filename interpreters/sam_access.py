@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.tensor import DimOp
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -16,7 +17,7 @@ from headrace.dialects import sam
 from headrace.interpreters.sam_nested import Nested, at, leaves, unzip_at, zip_at
 from headrace.interpreters.sam_streams import depth_of, read_streams, write_streams
 from headrace.interpreters.sam_tokens import ABSENT
-from headrace.interpreters.sam_values import BlockCount, Value, zero
+from headrace.interpreters.sam_values import Value, zero
 from headrace.storage.levels import Storage
 
 
@@ -173,8 +174,12 @@ class AccessFunctions(InterpreterFunctions):
     ) -> PythonValues:
         tensor: Storage = args[0]
         dimension = op.dimension.value.data
-        blocks = tensor.size(tensor.format.order.index(dimension))
-        return (BlockCount(blocks, tensor.shape[dimension]),)
+        return (tensor.size(tensor.format.order.index(dimension)),)
+
+    @impl(DimOp)
+    def dim(self, interpreter: Interpreter, op: DimOp, args: PythonValues) -> PythonValues:
+        tensor, dimension = args
+        return (tensor.shape[dimension],)
 
 
 def _fiber(where: str, tensor: Storage, level: int, ref: Any) -> tuple[list[int], list[int]]:

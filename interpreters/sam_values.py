@@ -17,17 +17,6 @@ Value = int | float | npt.NDArray[Any]
 Binary = Callable[[Any, Any], Any]
 
 
-class BlockCount(int):
-    """How many blocks there are along a dimension of `elements`, which may end inside a block."""
-
-    elements: int
-
-    def __new__(cls, blocks: int, elements: int) -> "BlockCount":
-        count = super().__new__(cls, blocks)
-        count.elements = elements
-        return count
-
-
 def zero(type: Attribute) -> Value:
     """The zero of a stream's element type, which an absent value counts as."""
     assert isinstance(type, sam.StreamType)

@@ -21,7 +21,7 @@ from headrace.dialects.sparse_tensor import format_of
 from headrace.interpreters.sam_nested import expect_increasing, leaves, zip_at
 from headrace.interpreters.sam_streams import depth_of, read_streams
 from headrace.interpreters.sam_tokens import ABSENT, DONE, Stop, Token
-from headrace.interpreters.sam_values import BlockCount, zero
+from headrace.interpreters.sam_values import zero
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Level, Storage
 
@@ -80,7 +80,7 @@ class WriteFunctions(InterpreterFunctions):
             pair = (None, None) if level is Level.DENSE else next(written)
             segments.append(_outermost(pair[0]) if not segments else pair[0])
             coordinates.append(pair[1])
-        shape = _shape(op.result.type, extents, format.block)
+        shape = _shape(op.result.type, extents)
         like = np.asarray(zero(sam.StreamType(sam.Kind.VAL, op.result.type.element_type, ())))
         values = values.astype(like.dtype)
         storage = Storage(shape, format, tuple(segments), tuple(coordinates), values)
@@ -104,16 +104,9 @@ def _outermost(segments: Array | None) -> Array | None:
     return np.zeros(2, np.int64) if segments is not None and len(segments) == 1 else segments
 
 
-def _shape(
-    tensor: AnyTensorType, extents: Sequence[int], block: tuple[int, ...]
-) -> tuple[int, ...]:
-    """Sizes from the type where it knows them, else from the extents (in units of blocks)."""
-    sizes = block or (1,) * len(extents)
-    elements = (
-        extent.elements if isinstance(extent, BlockCount) else extent * size
-        for extent, size in zip(extents, sizes, strict=True)
-    )
+def _shape(tensor: AnyTensorType, extents: Sequence[int]) -> tuple[int, ...]:
+    """Sizes from the type where it knows them, else from the extents."""
     return tuple(
-        size if known == DYNAMIC_INDEX else known
-        for known, size in zip(tensor.get_shape(), elements, strict=True)
+        extent if known == DYNAMIC_INDEX else known
+        for known, extent in zip(tensor.get_shape(), extents, strict=True)
     )

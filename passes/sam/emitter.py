@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType, IntegerAttr
+from xdsl.dialects.tensor import DimOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from headrace.dialects import sam
@@ -49,6 +50,13 @@ class Emitter:
         if extent.size is not None:
             return self.value(_constant, extent.size)
         return self.value(sam.ExtentOp, self.block.args[extent.operand], extent.dimension)
+
+    def size(self, extent: Extent) -> SSAValue:
+        """The size of a dimension in elements, also where the operand is in blocks."""
+        if extent.size is not None:
+            return self.extent(extent)
+        dimension = self.value(_constant, extent.dimension)
+        return self.value(DimOp, self.block.args[extent.operand], dimension)
 
     def erase_unused(self) -> None:
         """Remove what no result needs: cells are emitted before it is known who reads them."""

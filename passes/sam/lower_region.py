@@ -183,7 +183,17 @@ class RegionLowering:
         nest = table.result_nest(expression, axes)
         rows = [table.iteration(nest, axis) for axis in nest.scope]
         value = table.present_value(expression, nest)
-        return self.assemble(table, nest, rows, value, sparse_tensor.with_format(type, format))
+        shape = [self.size(table, axis) for axis in axes]
+        return self.assemble(
+            table, nest, rows, value, shape, sparse_tensor.with_format(type, format)
+        )
+
+    def size(self, table: FusionTable, axis: Axis) -> SSAValue:
+        """The number of elements along an axis."""
+        if axis not in self.blocks:
+            return table.emit.extent(table.extents[axis])
+        known = self.read.extents[axis]
+        return table.emit.size(table.extents[axis] if known.size is None else known)
 
     def assemble(
         self,
@@ -191,6 +201,7 @@ class RegionLowering:
         nest: Nest,
         rows: Sequence[Iteration],
         value: SSAValue,
+        shape: Sequence[SSAValue],
         type: AnyTensorType,
     ) -> SSAValue:
         emit = table.emit
@@ -209,7 +220,6 @@ class RegionLowering:
             for row, level in zip(rows, format.levels, strict=True)
             if level is Level.COMPRESSED
         ]
-        shape = [extents[format.order.index(d)] for d in range(format.rank)]
         return emit.value(sam.AssembleOp, tuple(written), values, tuple(shape), type)
 
     def converted(self, value: SSAValue, type: object) -> SSAValue:

@@ -333,7 +333,7 @@ def test_elements_that_do_not_fit_another_shape_are_refused() -> None:
 
 BLOCKED_ROWS = """
 #B = #sparse_tensor.encoding<{ map = (d0) -> (d0 floordiv 2 : dense, d0 mod 2 : dense) }>
-!B = tensor<6xf64, #B>
+!B = tensor<5xf64, #B>
 !D = tensor<?xf64, #B>
 func.func @main(%x: !B) -> !D {
   %y = sam.graph(%x) : (!B) -> !D {
@@ -342,7 +342,7 @@ func.func @main(%x: !B) -> !D {
     %i, %r = sam.scan %root, %t level 0 axis i : !sam.stream<ref, index, []>, !B
     %v = sam.array %r, %t : !sam.stream<ref, index, [i]>, !B
     %w = sam.write_values %v : !sam.stream<val, tensor<2xf64>, [i]>
-    %n = arith.constant 3 : index
+    %n = arith.constant 5 : index
     %out = sam.assemble levels() values %w extents(%n) : !sam.values<tensor<2xf64>> -> !D
     sam.yield %out : !D
   }
@@ -351,10 +351,31 @@ func.func @main(%x: !B) -> !D {
 """
 
 
-def test_a_constant_extent_of_a_blocked_result_counts_blocks() -> None:
-    x = np.arange(1.0, 7.0)
+def test_the_extent_of_a_blocked_result_is_in_elements() -> None:
+    x = np.arange(1.0, 6.0)
     (output,) = build(parse(BLOCKED_ROWS)).run(x).outputs
     np.testing.assert_array_equal(output, x)
+
+
+def test_a_node_counts_blocks_not_elements() -> None:
+    text = """
+    func.func @main(%x: tensor<?xf64>) -> tensor<?xf64> {
+      %y = sam.graph(%x) : (tensor<?xf64>) -> tensor<?xf64> {
+      ^bb0(%t: tensor<?xf64>):
+        %zero = arith.constant 0 : index
+        %n = tensor.dim %t, %zero : tensor<?xf64>
+        %root = sam.root
+        %i, %r = sam.range %root, %n axis i : !sam.stream<ref, index, []>, index
+        %v = sam.array %r, %t : !sam.stream<ref, index, [i]>, tensor<?xf64>
+        %w = sam.write_values %v : !sam.stream<val, f64, [i]>
+        %out = sam.assemble levels() values %w extents(%n) : !sam.values<f64> -> tensor<?xf64>
+        sam.yield %out : tensor<?xf64>
+      }
+      func.return %y : tensor<?xf64>
+    }
+    """
+    with pytest.raises(InputError, match=r"dimension 0 of 'x' by tensor\.dim; take it from sam"):
+        build(parse(text))
 
 
 def test_tensors_of_different_widths_are_not_joined() -> None:

@@ -426,6 +426,37 @@ def test_a_vector_in_blocks_times_a_matrix_is_read_element_by_element():
     assert "a sum of products that is no matrix product" in program.notes[0]
 
 
+UNKNOWN_RESULT = """
+#BSR = #sparse_tensor.encoding<{ map = (i, j) -> (
+    i floordiv 2 : dense, j floordiv 2 : compressed, i mod 2 : dense, j mod 2 : dense) }>
+#matrix = affine_map<(i, j) -> (i, j)>
+
+func.func @main(%A: tensor<7x?xf64, #BSR>) -> tensor<?x?xf64> {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %m = tensor.dim %A, %zero : tensor<7x?xf64, #BSR>
+  %n = tensor.dim %A, %one : tensor<7x?xf64, #BSR>
+  %e = tensor.empty(%m, %n) : tensor<?x?xf64>
+  %Y = linalg.generic {
+    indexing_maps = [#matrix, #matrix], iterator_types = ["parallel", "parallel"]
+  } ins(%A : tensor<7x?xf64, #BSR>) outs(%e : tensor<?x?xf64>) {
+  ^bb0(%a: f64, %out: f64):
+    %r = arith.addf %a, %a : f64
+    linalg.yield %r : f64
+  } -> tensor<?x?xf64>
+  func.return %Y : tensor<?x?xf64>
+}
+"""
+
+
+def test_a_result_that_ends_inside_a_block_has_the_size_of_its_operand():
+    """Its type does not say the sizes; that of the operand says one."""
+    program = lower(Parser(make_context(), UNKNOWN_RESULT).parse_module())
+    a = sparse(0, 7, 5)
+    np.testing.assert_array_equal(program.run(a).outputs[0], 2 * a)
+    assert program.notes == ()
+
+
 def test_three_dimensions_in_blocks_are_read_element_by_element():
     format = Format((Level.COMPRESSED,) * 3, (0, 1, 2), (2, 2, 2))
     tensor = sparse(0, 5, 4, 3)

@@ -118,8 +118,9 @@ BLOCK_PRODUCT = f"""
   %y = sam.alu %x, %x op matmul : {TILES}, {TILES}
   %v = sam.write_values %y : {TILES}
   %l = sam.write_coordinates %j mode keep : !sam.stream<crd, index, [i, j]>
-  %n = sam.extent %a dimension 0 : {BLOCKED}
-  %m = sam.extent %a dimension 1 : {BLOCKED}
+  %one = arith.constant 1 : index
+  %n = arith.constant 4 : index
+  %m = tensor.dim %a, %one : {BLOCKED}
   %t = sam.assemble levels(%l) values %v extents(%n, %m) : !sam.values<tensor<2x2xf64>> -> {BLOCKED}
   sam.yield %t : {BLOCKED}
 }}
@@ -135,6 +136,17 @@ def test_blocks_are_values() -> None:
     expected = np.zeros((4, 6))
     expected[0:2, 4:6] = matrix[0:2, 4:6] @ matrix[0:2, 4:6]
     np.testing.assert_array_equal(result.to_dense(), expected)
+
+
+def test_what_a_product_puts_beyond_the_shape_is_no_part_of_the_result() -> None:
+    """0 * inf is NaN in the padding; column 4 is the first of its tile, and the last."""
+    matrix = np.zeros((4, 5))
+    matrix[0, 4] = np.inf
+    stored = Storage.from_dense(matrix, Format(Format.parse("csr", 2).levels, (0, 1), (2, 2)))
+    (result,) = interpret_graph(graph_of(BLOCK_PRODUCT), [stored])
+    np.testing.assert_array_equal(result.values[:, :, 1], 0)
+    assert result.to_dense()[0, 4] == np.inf
+    assert result.shape == (4, 5)
 
 
 FUNCTION = """

@@ -429,7 +429,7 @@
   %y = "test.op"() : () -> tensor<4xf64, #S>
   sam.yield %y : tensor<4xf64, #S>
 }
-// CHECK: 'sam.graph' holds stream operations and constants, but not 'test.op'
+// CHECK: 'sam.graph' holds stream operations, constants and sizes, but not 'test.op'
 
 // -----
 
@@ -444,7 +444,7 @@ sam.graph(%arg0) : (tensor<4xf64, #S>) -> () {
   }
   sam.yield
 }
-// CHECK: 'sam.graph' holds stream operations and constants, but not 'sam.graph'
+// CHECK: 'sam.graph' holds stream operations, constants and sizes, but not 'sam.graph'
 
 // -----
 
@@ -494,11 +494,19 @@ sam.graph(%arg0) : (tensor<4xf64, #S>) -> () {
 
 // -----
 
-// Extents of blocked tensors count blocks
+// Extents of results are in elements
 #BSR = #sparse_tensor.encoding<{ map = (i) -> (i floordiv 2 : compressed, i mod 2 : dense) }>
 %l, %v, %n = "test.op"() : () -> (!sam.level, !sam.values<tensor<2xf64>>, index)
 %three = arith.constant 3 : index
 %five = arith.constant 5 : index
-%y = sam.assemble levels(%l) values %v extents(%three) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
-%z = sam.assemble levels(%l) values %v extents(%five) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
-// CHECK: 'sam.assemble' has extent 5 for dimension 0 of tensor<5xf64, {{.*}}>, which has 3 blocks there
+%y = sam.assemble levels(%l) values %v extents(%five) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
+%z = sam.assemble levels(%l) values %v extents(%three) : !sam.values<tensor<2xf64>> -> tensor<5xf64, #BSR>
+// CHECK: 'sam.assemble' has extent 3 for dimension 0 of tensor<5xf64, {{.*}}>, which has 5 elements there
+
+// -----
+
+#BSR = #sparse_tensor.encoding<{ map = (i) -> (i floordiv 2 : compressed, i mod 2 : dense) }>
+%l, %v, %a = "test.op"() : () -> (!sam.level, !sam.values<tensor<2xf64>>, tensor<?xf64, #BSR>)
+%n = sam.extent %a dimension 0 : tensor<?xf64, #BSR>
+%y = sam.assemble levels(%l) values %v extents(%n) : !sam.values<tensor<2xf64>> -> tensor<?xf64, #BSR>
+// CHECK: 'sam.assemble' needs extents in elements, but that of dimension 0 counts blocks; take it from 'tensor.dim'
