@@ -53,7 +53,7 @@ def test_a_graph_is_read_as_it_is(tmp_path: Path) -> None:
         ({"adj_indices": np.array([1, 0, 3, 1])}, r"adj.*must lie in 0\.\.2"),
         ({"adj_indptr": np.array([0, 1, 4])}, "adj.*3 segments for 3 fibers"),
         ({"adj_indptr": np.array([0, 3, 1, 4])}, "adj.*segments must rise"),
-        ({"feat_data": np.ones(3)}, "feat.*values for 2 positions"),
+        ({"feat_data": np.ones(3)}, "feat.*but 2 coordinates need shape"),
         ({"feat_data": np.array(["a", "b"])}, "feat.*not real numbers"),
     ],
 )

@@ -282,7 +282,7 @@ def test_truncated_npz_is_refused(tmp_path: Path, kept: int) -> None:
         ({"B_0_crd": np.array([1, 4])}, "coordinates must lie in 0..3"),
         ({"B_0_crd": np.array([1.0, np.nan])}, "coordinates must be integers"),
         ({"B_0_seg": np.array([0, 3])}, "segments must rise from 0 to 2"),
-        ({"B_vals": np.array([4.0])}, "values for 2 positions"),
+        ({"B_vals": np.array([4.0])}, "but 2 coordinates need shape"),
     ],
 )
 def test_contradicting_arrays_are_refused(
