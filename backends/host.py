@@ -82,6 +82,8 @@ class Names:
                 dimension = self.size(op.index)
                 if not isinstance(dimension, int):
                     raise unsupported(op, "with a dimension that is not a constant")
+                if not 0 <= dimension < len(shape_of(op.source)):
+                    raise unsupported(op, f"with dimension {dimension} of {op.source.type}")
                 known = shape_of(op.source)[dimension]
                 return known if known >= 0 else Extent(self[op.source], dimension)
             case Operation() as op:

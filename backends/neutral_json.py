@@ -20,8 +20,9 @@ from xdsl.dialects.builtin import (
     StringAttr,
 )
 from xdsl.dialects.func import FuncOp
+from xdsl.dialects.tensor import DimOp
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 from xdsl.utils.target import Target
 
 from headrace.backends.neutral import (
@@ -39,7 +40,7 @@ from headrace.dialects.sparse_tensor import format_of, operand_behind
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level
 
-_NOT_NODES = (ConstantOp, sam.ExtentOp, sam.AssembleOp, sam.YieldOp)
+_NOT_NODES = (ConstantOp, DimOp, sam.ExtentOp, sam.AssembleOp, sam.YieldOp)
 
 
 def neutral_graph(graph: sam.GraphOp) -> NeutralGraph:
@@ -62,6 +63,10 @@ def neutral_graph(graph: sam.GraphOp) -> NeutralGraph:
     operations = [op for op in block.ops if not isinstance(op, _NOT_NODES) and not _is_own_root(op)]
     operations.sort(key=_rank)
     format = format_of(assemble.result.type)
+    fmt = {output: format, **formats}
+    for name, stored in fmt.items():
+        if stored.block:
+            raise InputError(f"tensor {name} has blocks, for which the neutral form has no format")
     compressed = [
         mode
         for mode, level in zip(format.order, format.levels, strict=True)
@@ -77,10 +82,6 @@ def neutral_graph(graph: sam.GraphOp) -> NeutralGraph:
     for name in ("kernel", "expression"):
         text = attributes.get(f"headrace.{name}")
         texts[name] = text.data if isinstance(text, StringAttr) else ""
-    fmt = {output: format, **formats}
-    for name, stored in fmt.items():
-        if stored.block:
-            raise InputError(f"tensor {name} has blocks, for which the neutral form has no format")
     shape = [printer.extent(value) for value in assemble.extents]
     known = printer.scanned(operations, assemble.levels)
     data = {
@@ -210,10 +211,16 @@ class _Printer:
         match value.owner:
             case sam.ExtentOp(tensor=tensor, dimension=dimension):
                 return [self.tensors[tensor], dimension.value.data]
+            case DimOp(
+                source=tensor, index=OpResult(owner=ConstantOp(value=IntegerAttr() as mode))
+            ):
+                return [self.tensors[tensor], mode.value.data]
             case ConstantOp(value=IntegerAttr() as number):
                 return number.value.data
             case _:
-                raise InputError("an extent that is neither a constant nor sam.extent has no form")
+                raise InputError(
+                    "an extent that is neither a constant nor the size of a tensor has no form"
+                )
 
     def scanned(
         self, operations: Sequence[Operation], levels: Sequence[SSAValue]

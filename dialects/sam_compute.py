@@ -245,12 +245,19 @@ def _common(operation: str, types: Sequence[Attribute]) -> Attribute:
 
     So a mask of type i1 can choose between, or scale, numbers of any type.
     """
-    if all(type == types[0] for type in types):
-        return types[0]
-    if any(isinstance(type, TensorType) for type in types):
+    tiles = [cast(AnyTensorType, type) for type in types if isinstance(type, TensorType)]
+    if not tiles:
+        return _widest(types)
+    shapes = {tile.get_shape() for tile in tiles}
+    if len(tiles) < len(types) or len(shapes) > 1:
         raise VerifyException(
-            f"'{operation}' combines tiles of one type, but got {', '.join(map(str, types))}"
+            f"'{operation}' combines tiles of one shape, but got {', '.join(map(str, types))}"
         )
+    return TensorType(_widest([tile.element_type for tile in tiles]), shapes.pop())
+
+
+def _widest(types: Sequence[Attribute]) -> Attribute:
+    """The widest float, else the widest integer."""
     floats = [type for type in types if isinstance(type, AnyFloat)]
     if floats:
         return max(floats, key=_float_width)
@@ -284,8 +291,8 @@ def _product(left: Attribute, right: Attribute) -> Attribute:
     """The type of the matrix product of two tiles."""
     tiles = [cast(AnyTensorType, tile) for tile in (left, right) if isinstance(tile, TensorType)]
     match [tile.get_shape() for tile in tiles]:
-        case [(m, k), (n, o)] if k == n and tiles[0].element_type == tiles[1].element_type:
-            return TensorType(tiles[0].element_type, (m, o))
+        case [(m, k), (n, o)] if k == n:
+            return TensorType(_widest([tile.element_type for tile in tiles]), (m, o))
         case _:
             raise VerifyException(
                 f"'{AluOp.name}' with op matmul multiplies tiles m x k and k x n, "

@@ -146,9 +146,13 @@ def helper(function: Function) -> Function:
     """
     Make a function callable from primitives, as a statement or the right side of an assignment.
 
-    Ports and arrays are passed by name, numbers by value; `return` may only come last.
+    Ports and arrays are passed by name, numbers by value; `return` may only come last. No
+    argument has a default.
     """
     result = _declare(function, Procedure)
+    for argument in result.arguments:
+        if argument.default is not None:
+            raise _at_definition(result, f"'{argument.name}' of a helper cannot have a default")
     _check_names(result)
     return cast(Function, result)
 
@@ -163,6 +167,9 @@ def _declare(function: Callable[..., object], make: type[Declared]) -> Declared:
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     signature = inspect.signature(function)
+    if definition.args.vararg or definition.args.kwonlyargs or definition.args.kwarg:
+        line = (inspect.getsourcefile(function), definition.lineno, 1, lines[0])
+        raise SyntaxError(f"{definition.name}: arguments are declared one by one", line)
     arguments: list[Argument] = []
     for node in definition.args.args:
         kind = ast.unparse(node.annotation) if node.annotation else ""
@@ -232,18 +239,22 @@ def _order_arguments(procedure: Procedure, name: str, call: ast.Call) -> None:
 
     Refuses arguments that the verb or helper does not have.
     """
-    if name in VERBS:
-        signature = VERBS[name]
-    elif name in procedure.helpers:
+    if any(isinstance(one, ast.Starred) for one in call.args) or None in {
+        k.arg for k in call.keywords
+    }:
+        procedure.refuse(call, f"{ast.unparse(call)}: arguments are given one by one")
+    if name in procedure.helpers:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         names = [argument.name for argument in procedure.helpers[name].arguments]
         signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    elif name in VERBS:
+        signature = VERBS[name]
     elif call.keywords:
         procedure.refuse(call, f"{name} takes its arguments by position")
     else:
         return
     try:
-        bound = signature.bind(*call.args, **{k.arg or "**": k.value for k in call.keywords})
+        bound = signature.bind(*call.args, **{str(k.arg): k.value for k in call.keywords})
     except TypeError as error:
         procedure.refuse(call, f"{ast.unparse(call)}: {error}")
     given = bound.arguments

@@ -6,6 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.tensor import DimOp
 
 from headrace.backends.neutral import NeutralGraph, parse_graph
 from headrace.backends.neutral_case import make_case
@@ -78,3 +81,20 @@ def test_the_text_is_json_with_the_shape_of_a_dense_result() -> None:
     assert data["fmt"] == {"X": "dd01", "A": "ds01", "B": "dd01"}
     assert data["shape"] == [["A", 0], ["B", 1]]
     assert data["nodes"][-1]["type"] == "store"
+
+
+def test_a_size_that_tensor_dim_gives_is_printed_as_that_of_an_extent() -> None:
+    module = import_einsum("Y(i,j) = A(i,j) + B(i,j)", {"A": "ss", "B": "sd", "Y": "ss"})
+    lower(module, FUSED)
+    (graph,) = (op for op in module.walk() if isinstance(op, sam.GraphOp))
+    expected = neutral_graph(graph).to_json()
+    (assemble,) = (op for op in graph.walk() if isinstance(op, sam.AssembleOp))
+    for place, value in enumerate(assemble.operands):
+        if isinstance(extent := value.owner, sam.ExtentOp):
+            index = ConstantOp.from_int_and_width(extent.dimension.value.data, IndexType())
+            size = DimOp(extent.tensor, index)
+            graph.body.block.insert_ops_before([index, size], assemble)
+            assemble.operands[place] = size.result
+    graph.verify()
+    assert "tensor.dim" in str(graph)
+    assert neutral_graph(graph).to_json() == expected

@@ -138,6 +138,19 @@ def test_an_operation_that_computes_outside_a_graph_is_refused_with_its_line() -
         build(parse(text))
 
 
+def test_a_size_of_a_dimension_beyond_the_rank_is_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<?xf64>) -> tensor<?xf64> {
+      %two = arith.constant 2 : index
+      %size = tensor.dim %x, %two : tensor<?xf64>
+      %y = tensor.empty(%size) : tensor<?xf64>
+      func.return %y : tensor<?xf64>
+    }
+    """
+    with pytest.raises(InputError, match=r"'tensor\.dim' .* dimension 2 of tensor<\?xf64>"):
+        build(parse(text))
+
+
 def test_operations_may_stand_in_any_order() -> None:
     lines = ROW_SUMS.splitlines()
     first = next(n for n, line in enumerate(lines) if "sam.scan" in line)

@@ -40,6 +40,20 @@ def sparse(seed: int, *shape: int) -> Array:
     return value
 
 
+class Scaled(torch.nn.Module):
+    def forward(self, matrix: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return matrix.to(x.dtype) @ x
+
+
+@pytest.mark.parametrize("pipeline", ["gcn-unfused", "gcn-fused"])
+@pytest.mark.parametrize("stored", [torch.int32, torch.bool, torch.float16, torch.float64])
+def test_tiles_of_different_element_types_are_multiplied(stored: torch.dtype, pipeline: str):
+    matrix = torch.tensor(sparse(0, 4, 4) > 0).to(stored).to_sparse_bsr((2, 2))
+    x = torch.rand(4, 3)
+    program = headrace.compile(Scaled(), (matrix, x), pipeline=pipeline)
+    torch.testing.assert_close(program.run(matrix, x).outputs[0], Scaled()(matrix.to_dense(), x))
+
+
 @pytest.mark.parametrize("levels", [ROWS, COLUMNS, BOTH])
 @pytest.mark.parametrize("block", [(2, 3), (4, 1)])
 def test_sizes_that_the_program_does_not_know_are_counted_in_blocks(

@@ -435,9 +435,14 @@ def names_what_has_no_name(x: In, y: Out) -> None:
         send(y, k)
 
 
+def unpacks(x: In, y: Out) -> None:
+    send(*(y, DONE))
+
+
 @pytest.mark.parametrize(
     ("body", "line", "message"),
     [
+        (unpacks, 1, r"send\(\*\(y, DONE\)\): arguments are given one by one"),
         (misspells, 2, r"pop\(x, wen=token == DONE\): .* unexpected keyword argument 'wen'"),
         (gives_too_much, 1, r"send\(y, DONE, 3, 4\): too many positional arguments"),
         (gives_too_little, 1, r"take\(\): missing a required argument: 'port'"),
@@ -451,6 +456,19 @@ def test_arguments_that_a_verb_does_not_have_are_refused_at_their_line(
     with pytest.raises(SyntaxError, match=f"{body.__name__}: {message}") as error:
         primitive(body)
     assert error.value.lineno == body.__code__.co_firstlineno + line
+
+
+def test_a_helper_has_no_defaults_and_no_packed_arguments() -> None:
+    def prepared(x: In, step: int = 7) -> int:
+        return step
+
+    def packed(x: In, *steps: int) -> int:
+        return 0
+
+    with pytest.raises(SyntaxError, match="prepared: 'step' of a helper cannot have a default"):
+        helper(prepared)
+    with pytest.raises(SyntaxError, match="packed: arguments are declared one by one"):
+        helper(packed)
 
 
 @primitive

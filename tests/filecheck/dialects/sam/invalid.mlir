@@ -184,10 +184,10 @@
 
 // -----
 
-// Tiles are combined with tiles of one type
+// Tiles are combined with tiles of one shape
 %0, %1 = "test.op"() : () -> (!sam.stream<val, f64, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>)
 %a = sam.alu %0, %1 op add : !sam.stream<val, f64, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>
-// CHECK: 'sam.alu' combines tiles of one type, but got f64, tensor<2x2xf64>
+// CHECK: 'sam.alu' combines tiles of one shape, but got f64, tensor<2x2xf64>
 
 // -----
 
