@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import Node
 
-_TORCH_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError)
+_TORCH_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError)
 """What torch raises where it cannot trace or decompose a model."""
 
 DynamicShapes = Mapping[str, Mapping[int, Any]]

@@ -34,8 +34,6 @@ _ORDERED: Mapping[str, Scalar] = {
     "le": np.less_equal,
     "ne": np.not_equal,
 }
-_FLOAT_PREDICATES = "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true".split()
-_INTEGER_PREDICATES = "eq ne slt sle sgt sge ult ule ugt uge".split()
 
 
 _MODULO_2: Mapping[type[Operation], Scalar] = {
@@ -140,9 +138,10 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array:
         case arith.ConstantOp():
             return constant(op)
         case arith.CmpfOp():
-            return _compare_floats(_FLOAT_PREDICATES[op.predicate.value.data], *operands)
+            predicate = arith.CMPF_COMPARISON_OPERATIONS[op.predicate.value.data]
+            return _compare_floats(predicate, *operands)
         case arith.CmpiOp():
-            predicate = _INTEGER_PREDICATES[op.predicate.value.data]
+            predicate = arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data]
             read = _unsigned if predicate[0] == "u" else _signed
             return _ORDERED[predicate[-2:]](*map(read, operands))
         case arith.ExtSIOp() | arith.SIToFPOp():

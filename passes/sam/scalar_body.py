@@ -112,8 +112,6 @@ BOOLEAN_PREDICATES = {
 }
 """A signed comparison of `i1` would take true for -1."""
 
-_CMPF = "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true".split()
-_CMPI = "eq ne slt sle sgt sge ult ule ugt uge".split()
 
 _SWAPPED = {
     "add": "add",
@@ -222,10 +220,10 @@ def _compare(
     expressions: Expressions, op: arith.CmpfOp | arith.CmpiOp, x: Scalar, y: Scalar
 ) -> Scalar:
     if isinstance(op, arith.CmpfOp):
-        name = _CMPF[op.predicate.value.data]
+        name = arith.CMPF_COMPARISON_OPERATIONS[op.predicate.value.data]
         known: dict[str, tuple[str, bool]] = FLOAT_PREDICATES
     else:
-        name = _CMPI[op.predicate.value.data]
+        name = arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data]
         table = BOOLEAN_PREDICATES if op.lhs.type == i1 else INTEGER_PREDICATES
         known = {predicate: (alu, True) for predicate, alu in table.items()}
     if name not in known:
