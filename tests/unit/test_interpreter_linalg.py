@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
-from headrace.cli.driver import make_context
 from headrace.interpreters import linalg
 from headrace.interpreters.linalg import interpret
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
+from headrace.tests.modules import parse
 from headrace.tests.reference import reference_path
 
 RNG = np.random.default_rng(0)
@@ -20,12 +19,6 @@ A, B = RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4))
 M = RNG.standard_normal((4, 5))
 
 Dense = Any
-
-
-def parse(text: str) -> ModuleOp:
-    module = Parser(make_context(), text).parse_module()
-    module.verify()
-    return module
 
 
 def run(text: str, *args: Dense) -> Dense:

@@ -4,27 +4,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.backends.sam import build
-from headrace.cli.driver import make_context
 from headrace.interpreters.linalg import interpret
 from headrace.tests.fusion import lowered
+from headrace.tests.modules import parse
 
 Array = NDArray[np.float64]
 MATRIX: Array = np.array([[1.0, -2, 0, 4], [0, 0, 0, 0], [-3, 5, -1, -6]])
 
 
-def parsed(text: str) -> ModuleOp:
-    module = Parser(make_context(), text).parse_module()
-    module.verify()
-    return module
-
-
 def reduction(body: str, start: str = "0.0", type: str = "f64", size: str = "4") -> ModuleOp:
     """Rows of `%x` reduced by `body` into `%o`, from `start`."""
-    return parsed(f"""
+    return parse(f"""
 func.func @main(%a: tensor<3x{size}x{type}>) -> tensor<3x{type}> {{
   %c = arith.constant {start} : {type}
   %e = tensor.empty() : tensor<3x{type}>
@@ -77,7 +70,7 @@ def test_a_reduction_that_reads_its_output_twice_is_refused(body: str):
 
 
 def test_a_named_reduction_that_reads_its_output_twice_is_refused():
-    module = parsed("""
+    module = parse("""
 func.func @main(%a: tensor<3x4xf64>) -> tensor<3xf64> {
   %c = arith.constant 1.0 : f64
   %e = tensor.empty() : tensor<3xf64>
@@ -94,7 +87,7 @@ func.func @main(%a: tensor<3x4xf64>) -> tensor<3xf64> {
 
 
 def test_a_reduction_that_reads_the_output_of_another_is_refused():
-    module = parsed("""
+    module = parse("""
 func.func @main(%a: tensor<3x4xf64>) -> (tensor<3xf64>, tensor<3xf64>) {
   %c = arith.constant 0.0 : f64
   %e = tensor.empty() : tensor<3xf64>
@@ -134,7 +127,7 @@ def test_a_maximum_of_singles_from_their_lowest_number_starts_from_minus_infinit
 
 
 def copied(source: str, result: str, maps: str, loops: str) -> ModuleOp:
-    return parsed(f"""
+    return parse(f"""
 func.func @main(%a: {source}, %b: {result}) -> {result} {{
   %r = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{loops}]}}
       ins(%a : {source}) outs(%b : {result}) {{
@@ -178,7 +171,7 @@ def test_an_operand_of_size_1_is_broadcast():
 def constant_beside(shape: str, element: str, value: str, size: str) -> ModuleOp:
     """Twice the argument, and `value` at every coordinate of it."""
     tensor = f"tensor<{shape}x{element}>"
-    return parsed(f"""
+    return parse(f"""
 #id = affine_map<(d0) -> (d0)>
 func.func @main(%a: {tensor}) -> ({tensor}, {tensor}) {{
   %zero = arith.constant 0 : index
@@ -224,7 +217,7 @@ def test_a_long_diamond_of_squares_is_read_in_linear_time():
   }} -> !t"""
         for k in range(squares)
     )
-    module = parsed(f"""
+    module = parse(f"""
 !t = tensor<2x3xf64>
 #m = affine_map<(i, j) -> (i, j)>
 func.func @main(%v0x: !t) -> tensor<2xf64> {{

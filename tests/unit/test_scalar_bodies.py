@@ -12,11 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter
-from xdsl.parser import Parser
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.backends.sam import build
-from headrace.cli.driver import make_context
 from headrace.dialects import sam
 from headrace.interpreters.linalg import interpret
 from headrace.interpreters.sam import register_sam
@@ -28,6 +26,7 @@ from headrace.passes.sam.scalar_body import (
     NUMBER_OF,
 )
 from headrace.tests.fusion import lowered
+from headrace.tests.modules import parse
 
 nan, inf = np.nan, np.inf
 FLOATS = [-2.0, -0.5, 0.0, 0.0, 0.25, 1.0, 2.5, nan, 0.0, -inf, inf, 3.0]
@@ -67,9 +66,7 @@ func.func @main(%a: !in, %b: !in) -> !out {{
   }} -> !out
   func.return %r : !out
 }}"""
-    module = Parser(make_context(), text).parse_module()
-    module.verify()
-    return module
+    return parse(text)
 
 
 def check(
