@@ -113,8 +113,7 @@ class Program:
         """
         check_depth(depth)
         model = memory_model(memory, machine)
-        args = self._without_fixed(_leaves(args))
-        tensors = {**self.constants, **self._bind(args)}
+        tensors = self.tensors(*args)
         shapes = infer_shapes(self.steps, tensors)
         results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
@@ -139,9 +138,17 @@ class Program:
             np.asarray(stored.to_dense(), dtype=result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
-        if any(is_torch(argument) for argument in args):
+        if any(is_torch(argument) for argument in _leaves(args)):
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
+
+    def tensors(self, *args: object) -> dict[str, Storage]:
+        """
+        The constants and the arguments of a run as they are stored, by name.
+
+        Raises `InputError` for arguments that do not fit, naming the argument.
+        """
+        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
