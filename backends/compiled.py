@@ -15,8 +15,10 @@ from typing import Any, cast
 import numpy as np
 
 from headrace.backends.archive import read_archive, write_archive
+from headrace.backends.estimate import Estimate, estimate_steps
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
+from headrace.backends.statistics import TensorStatistics, statistics_of
 from headrace.backends.steps import (
     CollapseStep,
     ConcatenateStep,
@@ -142,6 +144,22 @@ class Program:
         if any(is_torch(argument) for argument in args):
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
+
+    def estimate(self, *args: object) -> Estimate:
+        """
+        What a run on these arguments will cost, from closed forms; nothing is simulated.
+
+        Channels are unbounded and memory answers at once. See docs/design/estimate.md for what is
+        exact and what is assumed. Raises `InputError` as `run` does.
+        """
+        costs, known = estimate_steps(self.steps, self.statistics(*args))
+        shapes = tuple(known[result.name].shape for result in self.results)
+        return Estimate(costs, shapes, {step.result: step.source for step in self._copies})
+
+    def statistics(self, *args: object) -> dict[str, TensorStatistics]:
+        """The statistics of the constants and of these arguments, by name."""
+        tensors = {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
+        return {name: statistics_of(stored) for name, stored in tensors.items()}
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
