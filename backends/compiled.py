@@ -15,8 +15,10 @@ from typing import Any, cast
 import numpy as np
 
 from headrace.backends.archive import read_archive, write_archive
+from headrace.backends.estimate import Estimate, estimate_steps
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
+from headrace.backends.statistics import TensorStatistics, statistics_of
 from headrace.backends.steps import (
     CollapseStep,
     ConcatenateStep,
@@ -113,7 +115,7 @@ class Program:
         """
         check_depth(depth)
         model = memory_model(memory, machine)
-        tensors = self.tensors(*args)
+        tensors = self._tensors(args)
         shapes = infer_shapes(self.steps, tensors)
         results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
@@ -142,13 +144,20 @@ class Program:
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
 
-    def tensors(self, *args: object) -> dict[str, Storage]:
+    def estimate(self, *args: object) -> Estimate:
         """
-        The constants and the arguments of a run as they are stored, by name.
+        What a run on these arguments will cost, from closed forms; nothing is simulated.
 
-        Raises `InputError` for arguments that do not fit, naming the argument.
+        Channels are unbounded and memory answers at once. See docs/design/estimate.md for what is
+        exact and what is assumed. Raises `InputError` as `run` does.
         """
-        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
+        costs, known = estimate_steps(self.steps, self.statistics(*args))
+        shapes = tuple(known[result.name].shape for result in self.results)
+        return Estimate(costs, shapes, {step.result: step.source for step in self._copies})
+
+    def statistics(self, *args: object) -> dict[str, TensorStatistics]:
+        """The statistics of the constants and of these arguments, by name."""
+        return {name: statistics_of(stored) for name, stored in self._tensors(args).items()}
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
@@ -186,6 +195,10 @@ class Program:
         if not isinstance(program, Program):
             raise InputError(f"'{path}' is no saved program; write one with Program.save")
         return program
+
+    def _tensors(self, args: Sequence[object]) -> dict[str, Storage]:
+        """The constants and the arguments of a run, by name."""
+        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
 
     def _without_fixed(self, args: Sequence[object]) -> tuple[object, ...]:
         """Leave out the arguments that are part of the program, which must not have changed."""
