@@ -304,6 +304,33 @@ def fork(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
         p.time += 1
 
 
+def balance(p: Process, ins: Ins, outs: Outs, segments: Sequence[int], chunks: int) -> Steps[None]:
+    lane = 0
+    while True:
+        x = yield from p.take(ins[0])
+        if is_value(x):
+            total = int(segments[-1])
+            begin = int(segments[in_bounds(p, int(x), len(segments) - 1)])
+            lane = min(begin * chunks // max(total, 1), chunks - 1)
+        yield from p.send(outs[0], lane if is_value(x) or x is ABSENT else x)
+        if x is DONE:
+            return
+        p.time += 1
+
+
+def deal(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
+    """Inputs: the elements, then the lane of each."""
+    while True:
+        x, lane = yield from take_all(p, ins)
+        if isinstance(x, Stop) or x is DONE:
+            yield from send_all(p, outs, x)
+            if x is DONE:
+                return
+        else:
+            yield from p.send(outs[int(lane)], x)
+        p.time += 1
+
+
 def gather(p: Process, ins: Ins, outs: Outs, levels: int = 0) -> Steps[None]:
     """Inputs: the lanes, `levels` levels deeper than at the fork, then its order stream."""
     lanes, order = ins[:-1], ins[-1]
