@@ -115,8 +115,7 @@ class Program:
         """
         check_depth(depth)
         model = memory_model(memory, machine)
-        args = self._without_fixed(_leaves(args))
-        tensors = {**self.constants, **self._bind(args)}
+        tensors = self._tensors(args)
         shapes = infer_shapes(self.steps, tensors)
         results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
@@ -141,7 +140,7 @@ class Program:
             np.asarray(stored.to_dense(), dtype=result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
-        if any(is_torch(argument) for argument in args):
+        if any(is_torch(argument) for argument in _leaves(args)):
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
 
@@ -158,8 +157,7 @@ class Program:
 
     def statistics(self, *args: object) -> dict[str, TensorStatistics]:
         """The statistics of the constants and of these arguments, by name."""
-        tensors = {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
-        return {name: statistics_of(stored) for name, stored in tensors.items()}
+        return {name: statistics_of(stored) for name, stored in self._tensors(args).items()}
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
@@ -197,6 +195,10 @@ class Program:
         if not isinstance(program, Program):
             raise InputError(f"'{path}' is no saved program; write one with Program.save")
         return program
+
+    def _tensors(self, args: Sequence[object]) -> dict[str, Storage]:
+        """The constants and the arguments of a run, by name."""
+        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
 
     def _without_fixed(self, args: Sequence[object]) -> tuple[object, ...]:
         """Leave out the arguments that are part of the program, which must not have changed."""

@@ -13,6 +13,8 @@ from headrace.storage.errors import InputError
 PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
+    "sam-associate": "SamAssociatePass",
+    "sam-drop-zeros": "SamDropZerosPass",
     "sam-fuse": "SamFusePass",
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
