@@ -38,6 +38,7 @@ from headrace.frontends import torch_tracing as tracing
 from headrace.frontends.aten import elementwise, products, reductions, shapes
 from headrace.frontends.aten.registry import HANDLERS, Call, Result
 from headrace.frontends.builder import EntryBuilder, Extent, View
+from headrace.frontends.marks import marked_region
 from headrace.frontends.reshape import as_tensor
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
@@ -146,7 +147,9 @@ class _Importer:
                 results = self.outputs(node)
             elif node.op != "placeholder":
                 with self.emit.provenance(
-                    module=tracing.module_path(node), source=tracing.source_line(node)
+                    module=tracing.module_path(node),
+                    source=tracing.source_line(node),
+                    region=marked_region(node),
                 ):
                     self.values[node] = self.translate(node)
         values = [as_tensor(self.emit, result) for result in results]

@@ -215,11 +215,13 @@ def _export(
     dynamic_shapes: Any,
 ) -> "ExportedProgram":
     import torch
+    from torch.fx.traceback import preserve_node_meta
     from torch.utils import _pytree
 
     args, kwargs = _pytree.tree_unflatten(_distinct(leaves, model), signature.specification)
     try:
-        with _quiet(), torch.no_grad():
+        # Annotations, such as marks of regions, come with the nodes only if that is asked for.
+        with _quiet(), torch.no_grad(), preserve_node_meta():
             program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
             return _decomposed(program)
     except _TORCH_ERRORS as error:

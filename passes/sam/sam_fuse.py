@@ -80,14 +80,16 @@ class SamFusePass(ModulePass):
     Groups operations into regions.
 
     `regions` is `none` (each operation alone; the parts of one softmax, layer norm, .. stay
-    together), `layer` (one region for each layer of the model, as named by `headrace.module`)
-    or `all`. `cuts` are the numbers of further fusible operations, counted from 0 in program
-    order, that start a new region.
+    together), `layer` (one region for each layer of the model, as named by `headrace.module`),
+    `marked` (consecutive operations with one `headrace.region`, as the user marked them, and each
+    other operation alone) or `all`. Where an operation that is not fused stands between, the
+    region is split there. `cuts` are the numbers of further fusible operations, counted from 0 in
+    program order, that start a new region.
     """
 
     name = "sam-fuse"
 
-    regions: Literal["none", "layer", "all"] = "none"
+    regions: Literal["none", "layer", "marked", "all"] = "none"
     cuts: tuple[int, ...] = ()
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -129,11 +131,20 @@ class SamFusePass(ModulePass):
                 return dict.fromkeys(fusible, "all")
             case "layer":
                 return _layer_keys(fusible)
+            case "marked":
+                marks = {op: _text(op, "headrace.region") for op in fusible}
+                marked = {op: f"region {mark}" for op, mark in marks.items() if mark}
+                return _single_keys(fusible) | marked
             case "none":
-                return {
-                    op: _text(op, "headrace.composite") or f"operation {number}"
-                    for number, op in enumerate(fusible)
-                }
+                return _single_keys(fusible)
+
+
+def _single_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
+    """Each operation alone, but for the parts of one composed operation."""
+    return {
+        op: _text(op, "headrace.composite") or f"operation {number}"
+        for number, op in enumerate(fusible)
+    }
 
 
 def _layer_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
