@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import PassFailedException
 from headrace.backends.statistics import TensorStatistics
 from headrace.passes.sam.sam_fuse import SamFusePass, is_fusible, is_initialiser
 from headrace.scheduling.cost import Cost, Evaluator
-from headrace.scheduling.orders import Priority, descend
+from headrace.scheduling.orders import descend
 from headrace.scheduling.regions import Run, longer_runs, run_of, units_of
 from headrace.scheduling.schedule import Lanes, RegionSchedule
 from headrace.scheduling.tensors import Tensors
@@ -168,24 +168,34 @@ class Planner:
 
     def with_lanes(self, choice: Choice, lanes: int) -> Choice:
         """The same region dealt to at most `lanes` lanes, along the axis or two that gain most."""
-        run, order = choice.run, choice.schedule.priority
-        axes = self.evaluator.axes(run)
+        axes = self.evaluator.axes(choice.run)
         if axes is None or lanes == 1:
             return choice
-        tried = [choice]
-        for dealt in _dealt(axes.default if order is None else order, lanes):
-            try:
-                tried.append(self.try_out(run, replace(choice.schedule, lanes=dealt)))
-            except PassFailedException as error:
-                self.refused.setdefault(run, {})[dealt] = str(error)
+        order = choice.schedule.priority or axes.default
+        single = {axis: self.dealt(choice, Lanes(axis, lanes)) for axis in order}
+        possible = [axis for axis in order if single[axis] is not None]
+        tried = [choice, *(one for one in single.values() if one is not None)]
+        for axis in possible:
+            tried.append(self.dealt(choice, Lanes(axis, lanes, "nonzeros")) or choice)
+        for outer, inner in combinations(possible, 2):
+            for factor in _powers_of_two(lanes):
+                nested = Lanes(outer, factor), Lanes(inner, lanes // factor)
+                tried.append(self.dealt(choice, *nested) or choice)
         return min(tried, key=lambda one: one.cost.total)
 
+    def dealt(self, choice: Choice, *lanes: Lanes) -> Choice | None:
+        """The choice with these lanes; None, and the reason kept, if they are not possible."""
+        try:
+            return self.try_out(choice.run, replace(choice.schedule, lanes=lanes))
+        except PassFailedException as error:
+            self.refused.setdefault(choice.run, {})[lanes] = str(error)
+            return None
 
-def _dealt(order: Priority, lanes: int) -> Iterator[tuple[Lanes, ...]]:
-    """One axis in all lanes, or two nested ones that share them."""
-    for axis in order:
-        yield (Lanes(axis, lanes),)
-    factors = [2**n for n in range(1, lanes.bit_length()) if lanes % 2**n == 0 and 2**n < lanes]
-    for outer, inner in combinations(order, 2):
-        for factor in factors:
-            yield Lanes(outer, factor), Lanes(inner, lanes // factor)
+
+def _powers_of_two(lanes: int) -> Iterator[int]:
+    """The factors of `lanes` that are powers of two, but for 1 and `lanes` itself."""
+    factor = 2
+    while factor < lanes:
+        if lanes % factor == 0:
+            yield factor
+        factor *= 2

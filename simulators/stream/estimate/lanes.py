@@ -1,5 +1,7 @@
 """Parallel lanes, and streams one after the other."""
 
+from dataclasses import replace
+
 from headrace.simulators.stream.estimate.nest import Nest, Profile, below
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.spread import Spread, mixture
@@ -12,6 +14,20 @@ def fork(node: Node) -> Cost:
     shares = [1 / lanes] * lanes
     outputs = [stream.under(_lane(node, stream.nest, k, share)) for k, share in enumerate(shares)]
     return Cost((*outputs, Profile(stream.nest)), stream.nest.tokens)
+
+
+def balance(node: Node) -> Cost:
+    """A lane for each reference, found by one word of the segments."""
+    (reference,) = node.inputs
+    nest = reference.nest
+    return Cost((Profile(nest),), nest.tokens, words=nest.count)
+
+
+def deal(node: Node) -> Cost:
+    """As a fork: lanes whose work was balanced have the same share of it."""
+    stream, _ = node.inputs
+    dealt = fork(replace(node, inputs=(stream,)))
+    return replace(dealt, outputs=dealt.outputs[:-1])
 
 
 def _lane(node: Node, nest: Nest, lane: int, share: float) -> Nest:
