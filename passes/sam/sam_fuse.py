@@ -80,17 +80,22 @@ class SamFusePass(ModulePass):
     Groups operations into regions.
 
     `regions` is `none` (each operation alone; the parts of one softmax, layer norm, .. stay
-    together), `layer` (one region for each layer of the model, as named by `headrace.module`)
-    or `all`. `cuts` are the numbers of further fusible operations, counted from 0 in program
-    order, that start a new region.
+    together), `layer` (one region for each layer of the model, as named by the first `depth` names
+    of `headrace.module`, and one for its gradients) or `all`. `cuts` are the numbers of further
+    fusible operations, counted from 0 in program order, that start a new region.
     """
 
     name = "sam-fuse"
 
     regions: Literal["none", "layer", "all"] = "none"
     cuts: tuple[int, ...] = ()
+    depth: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.depth < 1:
+            raise PassFailedException(
+                f"sam-fuse: depth={self.depth} names no module; 1 is the outermost"
+            )
         for function in op.walk():
             if isinstance(function, FuncOp) and len(function.body.blocks) == 1:
                 block = function.body.block
@@ -128,7 +133,7 @@ class SamFusePass(ModulePass):
             case "all":
                 return dict.fromkeys(fusible, "all")
             case "layer":
-                return _layer_keys(fusible)
+                return _layer_keys(fusible, self.depth)
             case "none":
                 return {
                     op: _text(op, "headrace.composite") or f"operation {number}"
@@ -136,18 +141,20 @@ class SamFusePass(ModulePass):
                 }
 
 
-def _layer_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
+def _layer_keys(fusible: Sequence[Operation], depth: int) -> dict[Operation, str]:
     """
-    The first name of each operation's module path.
+    The first `depth` names of each operation's module path, and whether it computes gradients.
 
-    What the root module computes itself (an activation between two layers) goes with the layer
-    before it.
+    What a module above the layers computes itself (an activation between two of them) goes with
+    the layer before it.
     """
     keys: dict[Operation, str] = {}
     layer = ""
     for op in fusible:
-        layer = _text(op, "headrace.module").split(".")[0] or layer
-        keys[op] = layer
+        path = _text(op, "headrace.module").split(".")
+        if len(path) >= depth and path[0]:
+            layer = ".".join(path[:depth])
+        keys[op] = f"{layer} {_text(op, 'headrace.phase')}"
     return keys
 
 
