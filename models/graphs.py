@@ -105,6 +105,7 @@ def random_adjacency(
         block = _find(starts, one)
         low, high = shares[starts[block]], shares[starts[block + 1]]
         other = _find(shares, low + (high - low) * draw.random(count))
+        other = np.minimum(other, starts[block + 1] - 1)  # the sum may round up to `high`
         different: Array = one != other
         small, large = np.minimum(one, other)[different], np.maximum(one, other)[different]
         keys = np.concatenate([keys, small * nodes + large])
