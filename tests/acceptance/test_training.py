@@ -52,6 +52,18 @@ def test_a_training_step_in_single_precision(options: str) -> None:
     check(step, args, options, 1e-4)
 
 
+def test_a_training_step_gains_from_fusion_where_no_gradient_is_computed_for_each_edge() -> None:
+    """Cuts before the two products with the transposed adjacency, operations 30 and 35."""
+    step, args = gcn_step(graphs.random_graph(100, 250, features=16, classes=4))
+    cycles = [
+        check(step, args, options, 1e-4).run(*args).cycles
+        for options in ("regions=none", "regions=layer depth=2 cuts=30,35", "regions=layer depth=2")
+    ]
+    unfused, cut, per_layer = cycles
+    assert unfused > 1.4 * cut
+    assert per_layer > unfused
+
+
 def test_nodes_without_a_label_do_not_count() -> None:
     step, (adjacency, x, labels) = gcn_step(GRAPH, hidden=4, dtype=torch.float64)
     labels[::3] = -100
