@@ -35,7 +35,7 @@ from xdsl.ir import Attribute
 
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
-from headrace.frontends.aten import elementwise, products, reductions, shapes
+from headrace.frontends.aten import elementwise, gradients, products, reductions, shapes
 from headrace.frontends.aten.registry import HANDLERS, Call, Result
 from headrace.frontends.builder import EntryBuilder, Extent, View
 from headrace.frontends.marks import marked_region
@@ -49,7 +49,13 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import Node
 
-_ = (elementwise, products, reductions, shapes)  # imported because they register handlers
+_ = (
+    elementwise,
+    gradients,
+    products,
+    reductions,
+    shapes,
+)  # imported because they register handlers
 
 _ELEMENTS: Mapping[str, Attribute] = {
     "torch.bool": i1,
@@ -148,6 +154,7 @@ class _Importer:
             elif node.op != "placeholder":
                 with self.emit.provenance(
                     module=tracing.module_path(node),
+                    phase=tracing.phase(node),
                     source=tracing.source_line(node),
                     region=marked_region(node),
                 ):

@@ -3,6 +3,7 @@
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all}' | filecheck %s --check-prefix=ALL
 // RUN: headrace-opt %s -p 'sam-fuse{regions=marked}' | filecheck %s --check-prefix=MARKED
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all cuts=1}' | filecheck %s --check-prefix=CUT
+// RUN: headrace-opt %s -p 'sam-fuse{regions=layer depth=2}' | filecheck %s --check-prefix=DEEP
 
 // Each operation alone; the parts of one softmax stay together.
 // NONE-LABEL: @layers
@@ -172,4 +173,49 @@ func.func @marks(%x: tensor<2x4xf64>) -> tensor<8xf64> {
     linalg.yield %r : f64
   } -> tensor<8xf64>
   func.return %g : tensor<8xf64>
+}
+
+// Two names of a path make a layer; what stands above goes with the layer before, and the gradient
+// of a layer is a region of its own.
+// LAYER-LABEL: @gradients
+// LAYER: sam.region(%x)
+// LAYER: math.exp
+// LAYER: math.sin
+// LAYER-NOT: sam.region
+// LAYER: arith.negf
+// LAYER: sam.region
+// LAYER: math.cos
+// DEEP-LABEL: @gradients
+// DEEP: sam.region(%x)
+// DEEP: math.exp
+// DEEP: sam.region
+// DEEP: math.sin
+// DEEP-NOT: sam.region
+// DEEP: arith.negf
+// DEEP: sam.region
+// DEEP: math.cos
+
+func.func @gradients(%x: tensor<8xf64>) -> tensor<8xf64> {
+  %e = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.first"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %b = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.second"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sin %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%b : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %d = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%c : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.second", headrace.phase = "backward"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.cos %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %d : tensor<8xf64>
 }
