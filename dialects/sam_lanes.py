@@ -4,8 +4,7 @@ The `sam` operations of parallel lanes: what deals a stream to lanes, and what c
 Also the attribute with which a `sam.region` says which of its axes have lanes.
 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.8 (parallelisation). The order
-stream, which makes gather the inverse of fork for every input, and chunks of equal numbers of
-entries are ours.
+stream, which makes gather the inverse of fork for every input, and balance are ours.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class Balance(StrEnum):
     TURNS = "turns"
     """Coordinates go to the lanes in turn."""
     NONZEROS = "nonzeros"
-    """Contiguous chunks of coordinates that store about equally many entries below."""
+    """Each coordinate goes to the lane with the fewest stored entries so far."""
 
 
 @irdl_attr_definition
@@ -134,13 +133,12 @@ class ForkOp(StreamOperation):
 @irdl_op_definition
 class BalanceOp(StreamOperation):
     """
-    Which lane each fiber of a level goes to, so that lanes get about equally many entries.
+    Which lane each fiber of a compressed level goes to: the one that has the least to do so far.
 
-    The entries of the compressed level are cut into `chunks` of equal size; a reference to its
-    fibers becomes the number of the chunk in which its fiber begins. An absent reference goes where
-    the reference before it went, or to lane 0.
+    A fiber counts with its entries and its stop, an absent reference as an empty fiber; of equal
+    lanes the first is taken.
 
-    `%order = sam.balance %ref, %A level 1 chunks 4 : !sam.stream<..>, tensor<..>`
+    `%order = sam.balance %ref, %A level 1 among 4 : !sam.stream<..>, tensor<..>`
     """
 
     name = "sam.balance"
@@ -148,11 +146,11 @@ class BalanceOp(StreamOperation):
     ref = operand_def(StreamType)
     tensor = operand_def(AnyTensorTypeConstr)
     level = prop_def(IntegerAttr[IndexType])
-    chunks = prop_def(IntegerAttr[IndexType])
+    among = prop_def(IntegerAttr[IndexType])
     order = result_def(StreamType)
 
-    def __init__(self, ref: SSAValue, tensor: SSAValue, level: int, chunks: int):
-        super().__init__(ref, tensor, level=index_attribute(level), chunks=index_attribute(chunks))
+    def __init__(self, ref: SSAValue, tensor: SSAValue, level: int, among: int):
+        super().__init__(ref, tensor, level=index_attribute(level), among=index_attribute(among))
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
@@ -162,7 +160,7 @@ class BalanceOp(StreamOperation):
             raise VerifyException(
                 f"'{cls.name}' counts the entries of a compressed level, but level is dense"
             )
-        expect_positive(cls.name, properties, "chunks")
+        expect_positive(cls.name, properties, "among")
         return (ref,)
 
 

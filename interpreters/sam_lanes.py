@@ -36,20 +36,19 @@ class LaneFunctions(InterpreterFunctions):
     ) -> PythonValues:
         refs, tensor = read_streams(op, args)
         segments = tensor.segments[op.level.value.data]
-        chunks = op.chunks.value.data
-        last = 0
+        loads = [0] * op.among.value.data
 
         def lane(ref: Any) -> int:
-            nonlocal last
+            least = loads.index(min(loads))
+            loads[least] += 1
             if ref is not ABSENT:
                 if not 0 <= ref < len(segments) - 1:
                     raise InterpretationError(
                         f"'{op.name}': reference {ref} lies outside the {len(segments) - 1} fibers "
                         f"of level {op.level.value.data}"
                     )
-                chunk = int(segments[ref]) * chunks // max(int(segments[-1]), 1)
-                last = min(chunk, chunks - 1)
-            return last
+                loads[least] += int(segments[ref + 1] - segments[ref])
+            return least
 
         return write_streams(op, at(refs, depth_of(op.ref.type), lane))
 

@@ -547,24 +547,22 @@ def gather_of_scans_after_fork(random: Random) -> Trial:
 
 
 def balance(random: Random) -> Trial:
-    """Chunks of equal size of the entries; an absent reference stays where the last one was."""
-    depth, chunks = around(random), random.randint(1, 4)
-    segments = np.cumsum([0, *(random.choice((0, 0, 1, 2, 9)) for _ in range(5))]).tolist()
+    """Each fiber to the lane that has the fewest entries and fibers; an absent one is empty."""
+    depth, among = around(random), random.randint(1, 4)
+    sizes = [random.choice((0, 0, 1, 2, 9)) for _ in range(5)]
     refs = grow(random, depth, lambda: random.choice([0, 1, 2, 3, 4, None]))
-    last = 0
+    loads = [0] * among
 
     def lane(r: int | None) -> int:
-        nonlocal last
-        if r is not None:
-            cuts = [part * segments[-1] / chunks for part in range(1, chunks)]
-            last = sum(segments[r] >= cut for cut in cuts) if segments[-1] else 0
-        return last
+        least = min(range(among), key=loads.__getitem__)
+        loads[least] += 1 if r is None else 1 + sizes[r]
+        return least
 
     return Trial(
         (encode(refs, depth),),
         (encode(at_depth(refs, depth, lane), depth),),
-        node("balance", segments=Slot("T.1.segments"), chunks=chunks),
-        {"T.1.segments": np.array(segments)},
+        node("balance", segments=Slot("T.1.segments"), among=among),
+        {"T.1.segments": np.cumsum([0, *sizes])},
     )
 
 

@@ -9,8 +9,7 @@ The graph of one lane is made first. Then, for an axis:
 * a reduction over the axis is done in each lane, and the partial results are combined;
 * streams of the axis that reach a writer are gathered in the order in which they were dealt.
 
-Source: "FuseFlow", ASPLOS 2026, section 7.1. Reductions and chunks of equal numbers of entries are
-ours.
+Source: "FuseFlow", ASPLOS 2026, section 7.1. Reductions and the balance of entries are ours.
 """
 
 from collections.abc import Callable, Iterator

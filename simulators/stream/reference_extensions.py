@@ -304,17 +304,22 @@ def fork(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
         p.time += 1
 
 
-def balance(p: Process, ins: Ins, outs: Outs, segments: Sequence[int], chunks: int) -> Steps[None]:
-    lane = 0
+def balance(p: Process, ins: Ins, outs: Outs, segments: Sequence[int], among: int) -> Steps[None]:
+    """Each fiber goes to the lane with the least entries and stops so far."""
+    loads = [0] * among
     while True:
         x = yield from p.take(ins[0])
-        if is_value(x):
-            total = int(segments[-1])
-            begin = int(segments[in_bounds(p, int(x), len(segments) - 1)])
-            lane = min(begin * chunks // max(total, 1), chunks - 1)
-        yield from p.send(outs[0], lane if is_value(x) or x is ABSENT else x)
-        if x is DONE:
-            return
+        if isinstance(x, Stop) or x is DONE:
+            yield from p.send(outs[0], x)
+            if x is DONE:
+                return
+        else:
+            lane = loads.index(min(loads))
+            loads[lane] += 1
+            if is_value(x):
+                fiber = in_bounds(p, int(x), len(segments) - 1)
+                loads[lane] += int(segments[fiber + 1] - segments[fiber])
+            yield from p.send(outs[0], lane)
         p.time += 1
 
 

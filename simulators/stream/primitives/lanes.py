@@ -15,6 +15,7 @@ from headrace.simulators.stream.language import (
     Ins,
     Int,
     Ints,
+    IntWork,
     Out,
     Outs,
     StaticInt,
@@ -28,6 +29,7 @@ from headrace.simulators.stream.language import (
     peek,
     pop,
     registers,
+    reserve,
     send,
     stop,
     take,
@@ -65,14 +67,13 @@ def fork(x: In, lane: Outs, order: Out, n: StaticInt) -> None:
 
 
 @primitive
-def balance(ref: In, order: Out, segments: Ints, chunks: Int) -> None:
+def balance(ref: In, order: Out, segments: Ints, loads: IntWork, among: Int) -> None:
     """
-    ref -> order: the number of the chunk in which the fiber of a reference begins.
+    ref -> order: for each fiber the lane that has the least to do so far.
 
-    The entries of a level are cut into chunks of equal size. Its segments are the prefix sum of its
-    fibers, so that one of them tells the chunk. N goes where the reference before it went.
+    A fiber counts with its entries and its stop, N as an empty fiber. Of equal lanes the first.
     """
-    turn = 0
+    started = 0
     while True:
         token = take(ref)
         if token == DONE:
@@ -81,17 +82,26 @@ def balance(ref: In, order: Out, segments: Ints, chunks: Int) -> None:
         if is_stop(token):
             send(order, token)
         else:
+            if started == 0:
+                reserve(loads, among)
+                lane = 0
+                while lane < among:
+                    loads[lane] = 0
+                    lane += 1
+                started = 1
+            entries = 0
             if token != EMPTY:
                 if not below(token, len(segments) - 1):
                     fail("reference {token} is outside the segments", ref, token)
-                total = segments[len(segments) - 1]
-                turn = 0
-                if total > 0:
-                    turn = segments[token] * chunks // total
-                if turn >= chunks:
-                    turn = chunks - 1
-                transfer(1)
-            send(order, turn)
+                entries = segments[token + 1] - segments[token]
+                transfer(2)
+            best = 0
+            lane = 1
+            while lane < among:
+                best = lane if loads[lane] < loads[best] else best
+                lane += 1
+            loads[best] += entries + 1
+            send(order, best)
         tick(1)
 
 

@@ -27,7 +27,7 @@
 // ROWS-NEXT: sam.write_coordinates %[[COLUMNS]] mode keep
 // ROWS-NOT: sam.write
 
-// BALANCED: %[[REF:[0-9]+]] = sam.balance {{.*}} level 1 chunks 2
+// BALANCED: %[[REF:[0-9]+]] = sam.balance {{.*}} level 1 among 2
 // BALANCED: sam.deal %{{[0-9]+}}, %[[REF]] lanes 2
 // BALANCED-NOT: sam.fork
 // BALANCED: sam.gather %{{[0-9]+}}, %{{[0-9]+}}, %[[REF]]
