@@ -15,9 +15,10 @@ from functools import cached_property
 
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.estimate.levels import Statistics
-from headrace.simulators.stream.estimate.nest import Profile
+from headrace.simulators.stream.estimate.nest import Nest, Profile
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.rules import RULES
+from headrace.simulators.stream.estimate.spread import Spread
 from headrace.simulators.stream.estimate.timing import Curve, Phases
 from headrace.simulators.stream.program import Program, Slot
 from headrace.simulators.stream.simulate import WORD_BYTES
@@ -99,12 +100,14 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
         costs.append(cost)
         for channel, profile in zip(outputs[place], cost.outputs, strict=True):
             profiles[channel] = profile
-    phases = Phases.of(cost.flushes for cost in costs)
+    paces = [_pace(cost, [profiles[c] for c in inputs[n]]) for n, cost in enumerate(costs)]
+    uneven = any(pace is not None and not pace.is_even for pace in paces)
+    phases = Phases.of((cost.flushes for cost in costs), uneven)
     curves: dict[int, Curve] = {}
     nodes: list[NodeEstimate] = []
     for place, cost in enumerate(costs):
         arriving = [(curves[c], profiles[c].nest.tokens) for c in inputs[place]]
-        done = phases.work(arriving, cost.steps)
+        done = phases.work(arriving, cost.steps, paces[place])
         latency = cost.latency
         if cost.flushes:
             out = phases.burst(done, cost.flushes, latency)
@@ -140,3 +143,13 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
             read, wrote = (0, moved) if cost.written is not None else (moved, 0)
             traffic[tensor] = Traffic(old.read + read, old.written + wrote)
     return GraphEstimate(tuple(nodes), traffic, written)
+
+
+def _pace(cost: Cost, come: list[Profile]) -> Spread | None:
+    """How the steps of a node spread over the outermost loop: as its longest stream does."""
+    longest = max((profile.nest for profile in (*come, *cost.outputs)), key=_tokens, default=None)
+    return longest.spreads[0] if longest is not None and longest.spreads else None
+
+
+def _tokens(nest: Nest) -> float:
+    return nest.tokens
