@@ -88,6 +88,10 @@ class Elements:
         """The elements at places."""
         return Elements(np.unravel_index(np.flatnonzero(there), extents), extents)
 
+    def picked(self, chosen: Places) -> "Elements":
+        """The elements that are chosen, in order."""
+        return Elements(tuple(one[chosen] for one in self.coordinates), self.extents)
+
     def histogram(self, axis: int) -> Integers:
         """How many elements each coordinate of an axis has."""
         return np.bincount(self.coordinates[axis], minlength=self.extents[axis])

@@ -81,7 +81,7 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
     statistics that are missing.
     """
     profiles: dict[int, Profile] = {}
-    lanes: dict[object, Profile] = {}
+    lanes: dict[object, list[Nest]] = {}
     costs: list[Cost] = []
     inputs = [program.node_inputs(node) for node in range(len(program.kinds))]
     outputs = [program.node_outputs(node) for node in range(len(program.kinds))]

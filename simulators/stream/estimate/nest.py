@@ -4,13 +4,14 @@ What the cost model knows of a stream: how many elements it has, and how they sp
 Streams that are zipped share a `Nest`; references and values know a little more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.simulators.stream.estimate.elements import Elements, Listing
+from headrace.simulators.stream.estimate.elements import Elements, Integers, Listing
 from headrace.simulators.stream.estimate.spread import Spread, Vector, padded
 
 Atoms = frozenset[object]
@@ -174,6 +175,8 @@ class Profile:
     """The share of values that are not 0."""
     bits: float = 0
     """Bits set in a bit vector."""
+    turns: Callable[[], Integers | None] | None = None
+    """The lane of each element of a stream that says how to deal, if elements are listed."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -196,6 +199,18 @@ class Profile:
             return total
 
         return Spread(positions, weights)
+
+    def positions(self) -> Integers | None:
+        """The references one by one, if they are coordinates of listed elements."""
+        elements = self.nest.elements
+        if elements is None or self.present < 1:
+            return None
+        position = np.zeros(elements.count, dtype=np.int64)
+        for factor in self.factors:
+            if factor.visits is not None:
+                return None
+            position = position * factor.extent + elements.coordinates[factor.axis]
+        return position
 
     def under(self, nest: Nest) -> "Profile":
         """The same elements in another structure, repeated or picked."""

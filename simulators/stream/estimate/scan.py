@@ -58,16 +58,14 @@ def scan_compressed(node: Node) -> Cost:
 
 
 def _listed(refs: Profile, level: LevelStatistics) -> Elements | None:
-    """The elements that a scan finds, if the references are coordinates of listed elements."""
-    outer, segments, stored = refs.nest.elements, level.segments, level.coordinates
-    if outer is None or segments is None or stored is None or refs.present < 1:
+    """The elements that a scan finds, if it is known which fibers it opens."""
+    segments, stored = level.segments, level.coordinates
+    if segments is None or stored is None:
         return None
-    position: Any = np.zeros(outer.count, dtype=np.int64)
-    for factor in refs.factors:
-        if factor.visits is not None:
-            return None
-        position = position * factor.extent + outer.coordinates[factor.axis]
-    return outer.scanned(position, segments, stored, level.extent)
+    outer, positions = refs.nest.elements, refs.positions()
+    if outer is None or positions is None:
+        return None
+    return outer.scanned(positions, segments, stored, level.extent)
 
 
 def _weighted(
