@@ -18,7 +18,6 @@ from headrace.simulators.stream.estimate.levels import Statistics
 from headrace.simulators.stream.estimate.nest import Nest, Profile
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.rules import RULES
-from headrace.simulators.stream.estimate.spread import Spread
 from headrace.simulators.stream.estimate.timing import Curve, Phases
 from headrace.simulators.stream.program import Program, Slot
 from headrace.simulators.stream.simulate import WORD_BYTES
@@ -101,7 +100,7 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
         for channel, profile in zip(outputs[place], cost.outputs, strict=True):
             profiles[channel] = profile
     paces = [_pace(cost, [profiles[c] for c in inputs[n]]) for n, cost in enumerate(costs)]
-    uneven = any(pace is not None and not pace.is_even for pace in paces)
+    uneven = any(pace and pace.spreads and not pace.spreads[0].is_even for pace in paces)
     phases = Phases.of((cost.flushes for cost in costs), uneven)
     curves: dict[int, Curve] = {}
     nodes: list[NodeEstimate] = []
@@ -145,10 +144,9 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
     return GraphEstimate(tuple(nodes), traffic, written)
 
 
-def _pace(cost: Cost, come: list[Profile]) -> Spread | None:
-    """How the steps of a node spread over the outermost loop: as its longest stream does."""
-    longest = max((profile.nest for profile in (*come, *cost.outputs)), key=_tokens, default=None)
-    return longest.spreads[0] if longest is not None and longest.spreads else None
+def _pace(cost: Cost, come: list[Profile]) -> Nest | None:
+    """The longest stream of a node: its steps spread over the outermost loop as that does."""
+    return max((profile.nest for profile in (*come, *cost.outputs)), key=_tokens, default=None)
 
 
 def _tokens(nest: Nest) -> float:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from headrace.simulators.stream.estimate.nest import Nest
 from headrace.simulators.stream.estimate.spread import Spread
 
 Curve = tuple[float, ...]
@@ -56,28 +57,39 @@ class Phases:
         even = [before - after for before, after in pairwise(left)]
         return Phases(tuple(left), (0.0, *even))
 
-    def shares(self, pace: Spread | None) -> tuple[float, ...]:
-        """The share of the work between each phase and the one before."""
-        if pace is None or pace.is_even:
+    def shares(self, pace: Nest | None) -> tuple[float, ...]:
+        """The share of the work between each phase and the one before: of elements and stops."""
+        if pace is None or not pace.spreads:
             return self.even
-        if id(pace) not in self.known:
-            done = [0.0, *pace.shares.cumsum().tolist()]
-            rows = pace.extent
+        elements = self._of(pace.spreads[0])
+        outer = pace.parent().spreads
+        stops = self._of(outer[0]) if outer else self.even
+        if elements is stops or not pace.tokens:
+            return elements
+        part = pace.count / pace.tokens
+        return tuple([part * e + (1 - part) * s for e, s in zip(elements, stops, strict=True)])
+
+    def _of(self, spread: Spread) -> tuple[float, ...]:
+        if spread.is_even:
+            return self.even
+        if id(spread) not in self.known:
+            done = [0.0, *spread.shares.cumsum().tolist()]
+            rows = spread.extent
             at: list[float] = []
             for left in self.left:
                 place, part = divmod((1 - left) * rows, 1)
                 below = done[min(int(place), rows)]
                 at.append(below + part * (done[min(int(place) + 1, rows)] - below))
-            steps = [after - before for before, after in pairwise(at)]
-            self.known[id(pace)] = (0.0, *steps)
-        return self.known[id(pace)]
+            self.known[id(spread)] = (0.0, *(after - before for before, after in pairwise(at)))
+        return self.known[id(spread)]
 
     def work(self, come: Sequence[tuple[Curve, float]], steps: float, pace: Spread | None) -> Curve:
         """
         When a node takes the last token of all but each share.
 
         `come` has for each input its curve and how many tokens it has: when the last token of an
-        input comes, its part of the steps is left. `pace` is how the steps spread over the loop.
+        input comes, its part of the steps is left. `pace` is the stream as whose tokens the
+        steps spread over the loop.
         """
         last = len(self.left) - 1
         done: list[float] = []
