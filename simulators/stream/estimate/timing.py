@@ -83,7 +83,7 @@ class Phases:
             self.known[id(spread)] = (0.0, *(after - before for before, after in pairwise(at)))
         return self.known[id(spread)]
 
-    def work(self, come: Sequence[tuple[Curve, float]], steps: float, pace: Spread | None) -> Curve:
+    def work(self, come: Sequence[tuple[Curve, float]], steps: float, pace: Nest | None) -> Curve:
         """
         When a node takes the last token of all but each share.
 
