@@ -137,21 +137,29 @@ def _timed(steps: list[_Step]) -> tuple[NodeEstimate, ...]:
     uneven = any(nest and nest.spreads and not nest.spreads[0].is_even for nest in longest)
     phases = Phases.of([step.cost.flushes for step in steps], uneven)
     curves: dict[int, Curve] = {}
+    paces: dict[int, tuple[Nest | None, float]] = {}
     nodes: list[NodeEstimate] = []
     for step, pace in zip(steps, longest, strict=True):
         node, cost = step.node, step.cost
-        tokens = [profile.nest.tokens for profile in node.inputs]
-        if cost.steps == 0 and len(step.inputs) == 1:
-            done = curves[step.inputs[0]]
-        else:
-            come = [curves[channel] for channel in step.inputs]
+        come = [curves[channel] for channel in step.inputs]
+        if cost.steps and any(
+            paces[c][0] is not pace or paces[c][1] < cost.steps for c in step.inputs
+        ):
+            tokens = [profile.nest.tokens for profile in node.inputs]
             done = phases.work(list(zip(come, tokens, strict=True)), cost.steps, pace)
+        else:
+            # What comes is no faster than the node is.
+            done = come[0] if len(come) == 1 else phases.latest(come)
         if cost.flushes:
             out = phases.burst(done, cost.flushes, cost.latency)
         else:
             out = tuple([time + cost.latency for time in done])
+        paced = (pace, cost.steps) if cost.steps or not step.inputs else paces[step.inputs[0]]
+        if cost.flushes:
+            paced = (None, 0.0)
         for channel in step.outputs:
             curves[channel] = out
+            paces[channel] = paced
         sent = sum([profile.nest.tokens for profile in cost.outputs])
         end = done[-1] + DONE_BEHIND + cost.closing
         nodes.append(

@@ -107,6 +107,10 @@ class Phases:
             done.append(now)
         return tuple(done)
 
+    def latest(self, come: Sequence[Curve]) -> Curve:
+        """When the last of several streams comes; at once without any."""
+        return tuple(map(max, *come)) if come else (0.0,) * len(self.left)
+
     def burst(self, done: Curve, bursts: float, latency: float) -> Curve:
         """When the output comes that a node sends in bursts."""
         if bursts <= 1:
