@@ -60,6 +60,7 @@ OPERATORS: dict[str, Operator] = {
     "fork": Operator(("in",), ("out*", "order"), ("lanes",)),
     "gather": Operator(("in*", "order"), ("out",)),
     "concat": Operator(("in*",), ("out",), ("extents",)),
+    "coordinates": Operator(("val",), ("crd",), ("extent",)),
     "number": Operator(("crd",), ("ref",)),
     "select_fibers": Operator(("ref", "crd"), ("crd", "ref")),
     "select_values": Operator(("ref", "val"), ("val",)),

@@ -223,7 +223,7 @@ class _GraphBuilder:
                 parameters |= self._level(op)
             case sam.ArrayOp():
                 parameters["values"] = Slot(f"{self._slot(op.tensor)}.values")
-            case sam.RangeOp() | sam.LocateOp():
+            case sam.RangeOp() | sam.LocateOp() | sam.CoordinatesOp():
                 parameters["extent"] = self._extent(op.extent)
             case sam.StoreOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)

@@ -63,6 +63,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.sam_access import (
     ArrayOp,
+    CoordinatesOp,
     ExtentOp,
     LocateOp,
     NumberOp,
@@ -138,6 +139,7 @@ __all__ = [
     "ConcatOp",
     "CoordinateDropOp",
     "CoordinateHoldOp",
+    "CoordinatesOp",
     "Empty",
     "EmptyAttr",
     "ExtentOp",
@@ -351,6 +353,7 @@ SAM = Dialect(
         RepeatSignalOp,
         RepeatOp,
         ArrayOp,
+        CoordinatesOp,
         NumberOp,
         SelectFibersOp,
         SelectValuesOp,

@@ -561,6 +561,13 @@ def concat(random: Random) -> Trial:
     )
 
 
+def indices(random: Random) -> Trial:
+    depth, size = around(random) + 1, 5
+    rows = grow(random, depth, lambda: random.choice([0.0, 1.0, 4.0, None]))
+    found = at_depth(rows, depth, lambda index: 0 if index is None else int(index))
+    return Trial((encode(rows, depth),), (encode(found, depth),), node("coordinates", extent=size))
+
+
 def number(random: Random) -> Trial:
     depth = around(random) + 1
     rows = grow(random, depth, lambda: random.randrange(9))
@@ -647,6 +654,7 @@ RULES: list[Rule] = [
     gather_after_fork,
     gather_of_scans_after_fork,
     concat,
+    indices,
     number,
     select_fibers,
     select_values,

@@ -413,6 +413,19 @@ def gather(draw: Draw) -> Case:
     )
 
 
+def indices(draw: Draw) -> Case:
+    depth = around(draw) + 1
+    indices = draw(nested(st.sampled_from([0.0, 1.0, 4.0, ABSENT]), depth))
+    return Case(
+        sam.CoordinatesOp,
+        (operand("val", indices, depth), extent(5)),
+        "coordinates",
+        {},
+        {"extent": 5},
+        inputs=(0,),
+    )
+
+
 def number(draw: Draw) -> Case:
     depth = around(draw)
     return Case(sam.NumberOp, (operand("crd", draw(nested(fiber(), depth)), depth, "i"),), "number")
@@ -473,7 +486,7 @@ CASES: list[Callable[[Draw], Case]] = [
     coordinate_drop, coordinate_hold, value_drop, stop_drop, mask,
     points_to_fibers, split, flatten,
     bitvector_build, bitvector_chunk, bitvector_intersect, bitvector_drop,
-    fork, gather, number, select_fibers, select_values,
+    fork, gather, indices, number, select_fibers, select_values,
 ]  # fmt: skip
 
 
