@@ -122,6 +122,17 @@ def test_an_index_outside_of_the_tensor_is_an_error(wrong: int) -> None:
         linalg.interpret(imported.module, imported.bind(TABLE, places))
 
 
+def test_the_time_of_a_gather_depends_on_its_indices() -> None:
+    """So the values of the indices are needed also where only the time is asked for."""
+    table = torch.triu(torch.ones(6, 6, dtype=torch.float64))
+    program = headrace.compile(Lambda(rows), (table, PLACES), formats={"args_0": "csr"})
+    full, short = torch.zeros(7, dtype=torch.int64), torch.full((7,), 5)
+    cycles = [program.run(table, index).cycles for index in (full, short)]
+    timed = [program.run(table, index, timing_only=True).cycles for index in (full, short)]
+    assert cycles == timed
+    assert cycles[0] > cycles[1]
+
+
 def test_blocks_are_read_element_by_element() -> None:
     dense = torch.kron(torch.eye(3), torch.ones(2, 2)).double()
     blocks = Format((Level.DENSE, Level.COMPRESSED), (0, 1), (2, 2))
