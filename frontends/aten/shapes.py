@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xdsl.dialects import tensor
-
 from xdsl.dialects.builtin import i32, i64
 
 from headrace.frontends.aten.elementwise import cast_to_result

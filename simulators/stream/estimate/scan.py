@@ -136,6 +136,12 @@ def repeat(node: Node) -> Cost:
     return Cost((stream.under(signal.nest),), signal.nest.tokens)
 
 
+def coordinates(node: Node) -> Cost:
+    """Indices as coordinates, in any order: which they are is not looked at."""
+    (values,) = node.inputs
+    return Cost((Profile(values.nest),), values.nest.tokens)
+
+
 def number(node: Node) -> Cost:
     """References to the elements of the stream itself."""
     nest = node.inputs[0].nest
