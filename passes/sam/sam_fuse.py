@@ -191,12 +191,13 @@ def producers(op: Operation) -> list[Operation]:
 
 
 def captured(op: Operation) -> list[SSAValue]:
-    """The values from outside that operations inside `op` read: what it gathers from."""
+    """The tensors from outside that operations inside `op` read: what it gathers from."""
     blocks = [block for region in op.regions for block in region.blocks]
     inside = [inner for block in blocks for inner in block.walk()]
     made: set[SSAValue] = {argument for block in blocks for argument in block.args}
     made |= {result for inner in inside for result in inner.results}
-    return [value for inner in inside for value in inner.operands if value not in made]
+    read = (value for inner in inside for value in inner.operands if value not in made)
+    return [value for value in read if isinstance(value.type, TensorType)]
 
 
 def make_region(group: Group) -> sam.RegionOp:
