@@ -56,7 +56,7 @@ def compare(case: Case) -> Iterable[Comparison]:
             best = min(best, time.process_time() - start)
         yield Comparison(
             case.name,
-            schedule.partition("regions=")[2].partition("}")[0],
+            schedule.removesuffix(",sam-lower"),
             (result.cycles, result.flops, result.bytes),
             (estimate.cycles, estimate.flops, estimate.bytes),
             1e6 * best,
@@ -87,7 +87,7 @@ def main() -> None:
     ]
     columns = (
         "case",
-        "regions",
+        "schedule",
         "cycles",
         "estimate",
         "cycles %",
