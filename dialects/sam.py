@@ -77,9 +77,9 @@ from headrace.dialects.sam_access import (
     known_extent,
 )
 from headrace.dialects.sam_alignment import Alignment
+from headrace.dialects.sam_alu import COLUMN_FOLDS, ROW_FOLDS, AluKind
 from headrace.dialects.sam_compute import (
     AccumulateOp,
-    AluKind,
     AluKindAttr,
     AluOp,
     IntersectOp,
@@ -124,6 +124,8 @@ from headrace.dialects.sam_types import (
 from headrace.dialects.sam_write import AssembleOp, StoreOp, WriteCoordinatesOp, WriteValuesOp
 
 __all__ = [
+    "COLUMN_FOLDS",
+    "ROW_FOLDS",
     "SAM",
     "AccumulateOp",
     "AluKind",
@@ -286,7 +288,8 @@ class RegionOp(IRDLOperation):
 
     Its body reads only its block arguments, which become the operands of the graph. `priority`
     ranks the axes in the order in which their loops are nested; `copies` says whether operands
-    may be stored once more in another order (any) or not (none).
+    may be stored once more in another order (any) or not (none). `blocks` has the block size of
+    each axis, 1 where the operands decide: the graph computes on tiles of these sizes.
     """
 
     name = "sam.region"
@@ -294,6 +297,7 @@ class RegionOp(IRDLOperation):
     inputs = var_operand_def(AnyTensorTypeConstr)
     priority = opt_prop_def(DenseArrayBase.constr(i64))
     copies = opt_prop_def(StringAttr)
+    blocks = opt_prop_def(DenseArrayBase.constr(i64))
     outputs = var_result_def(AnyTensorTypeConstr)
     body = region_def("single_block")
 
@@ -301,8 +305,8 @@ class RegionOp(IRDLOperation):
         IsolatedFromAbove(), RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp)
     )
     assembly_format = (
-        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? attr-dict-with-keyword "
-        "`:` functional-type($inputs, $outputs) $body"
+        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? (`blocks` $blocks^)? "
+        "attr-dict-with-keyword `:` functional-type($inputs, $outputs) $body"
     )
 
     def __init__(
@@ -335,6 +339,8 @@ class RegionOp(IRDLOperation):
             raise VerifyException(
                 f"'{self.name}' has copies '{self.copies.data}'; use 'none' or 'any'"
             )
+        if self.blocks is not None and min(self.blocks.get_values(), default=1) < 1:
+            raise VerifyException(f"'{self.name}' has blocks of less than one element")
 
 
 SAM = Dialect(

@@ -56,6 +56,13 @@ UNARY: dict[str, OfOne] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "erf": np.vectorize(erf, otypes=[float]),
+    "transpose": np.transpose,
+    "row_add": lambda x: np.sum(x, axis=1, keepdims=True),
+    "row_max": lambda x: np.max(x, axis=1, keepdims=True),
+    "row_min": lambda x: np.min(x, axis=1, keepdims=True),
+    "column_add": lambda x: np.sum(x, axis=0, keepdims=True),
+    "column_max": lambda x: np.max(x, axis=0, keepdims=True),
+    "column_min": lambda x: np.min(x, axis=0, keepdims=True),
 }
 
 
@@ -103,6 +110,27 @@ def on_arrays(function: Function) -> Function:
         with np.errstate(all="ignore"):
             result = function(*(np.asarray(x, dtype=np.float64) for x in operands))
         return result if np.ndim(result) else float(result)
+
+    return call
+
+
+def on_tiles(function: Function, op: str, rows: int, columns: int, inner: int) -> Function:
+    """
+    `function` of tiles, with a result of rows x columns.
+
+    A number among the operands is a tile of that number: absent tiles and empty sums are numbers.
+    """
+    shapes = {
+        "matmul": [(rows, inner), (inner, columns)],
+        "transpose": [(columns, rows)],
+        "row": [(rows, inner)],
+        "column": [(inner, columns)],
+    }.get(op.split("_")[0])
+
+    def call(*operands: Any) -> Array:
+        if shapes is not None:
+            operands = tuple(map(np.broadcast_to, operands, shapes))
+        return np.broadcast_to(function(*operands), (rows, columns))
 
     return call
 
