@@ -56,6 +56,9 @@ UNARY: dict[str, OfOne] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "erf": np.vectorize(erf, otypes=[float]),
+}
+
+OF_TILES: dict[str, OfOne] = {
     "transpose": np.transpose,
     "row_add": lambda x: np.sum(x, axis=1, keepdims=True),
     "row_max": lambda x: np.max(x, axis=1, keepdims=True),
@@ -64,6 +67,7 @@ UNARY: dict[str, OfOne] = {
     "column_max": lambda x: np.max(x, axis=0, keepdims=True),
     "column_min": lambda x: np.min(x, axis=0, keepdims=True),
 }
+"""On one tile: the transpose, and one column or row of what rows or columns combine to."""
 
 
 def select(c: Array, a: Array, b: Array) -> Array:
@@ -91,8 +95,8 @@ def arithmetic(op: str, operands: int, scalar: float) -> Function:
     """
     if op == "where":
         return on_arrays(select)
-    if op in UNARY:
-        return on_arrays(UNARY[op])
+    if op in UNARY or op in OF_TILES:
+        return on_arrays((UNARY | OF_TILES)[op])
     if op in MASKED and operands == 2:
         return on_arrays(MASKED[op](scalar))
     function = EXACT[op] if op in EXACT else on_arrays(BINARY[op])

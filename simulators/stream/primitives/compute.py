@@ -88,7 +88,8 @@ def tile_array(
     """
     ref -> val: the tile at each position of `values` (entries x rows x columns).
 
-    A tile is sent `latency` cycles after its reference is there, one every `interval` cycles.
+    A tile is sent `latency` cycles after its reference is there, one every `interval` cycles. N
+    reads the tile of zeros, in one cycle.
     """
     while True:
         token = take(ref)
@@ -99,7 +100,7 @@ def tile_array(
             send(val, arena_at + token * tile, at=now() + latency)
             tick(interval)
         else:
-            send(val, token)
+            send(val, 0 if token == EMPTY else token)
             if token == DONE:
                 finish()
             tick(1)
