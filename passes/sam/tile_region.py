@@ -146,6 +146,7 @@ class _Tiling:
 
     def visit(self, expression: Expression, layout: Layout) -> _Tile:
         """The tiles of `expression` in a layout, made once and transposed for other layouts."""
+        assert {*layout} - {None} == {*self.blocked(expression.axes)}
         tile = self.done.get(expression)
         if tile is None:
             self.done[expression] = tile = self._tiled(expression, layout)
