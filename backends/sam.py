@@ -29,6 +29,7 @@ from headrace.backends.compiled import Program, TensorSpec
 from headrace.backends.graph import Assembly, GraphStep, slot_name
 from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_op, shape_of
 from headrace.backends.steps import Extent, HostStep, Size
+from headrace.backends.tiles import tile_parameters
 from headrace.dialects import sam
 from headrace.dialects.functions import only_block
 from headrace.dialects.sam_flow import producers_first
@@ -216,7 +217,7 @@ class _GraphBuilder:
         parameters: dict[str, Parameter] = {
             name: _number_or_text(value)
             for name, value in op.properties.items()
-            if name not in ("level", "axis", "outer_axis", "inner_axis")
+            if name not in ("level", "axis", "outer_axis", "inner_axis", "tile")
         }
         match op:
             case sam.ScanOp() | sam.ScanBitvectorOp():
@@ -239,7 +240,7 @@ class _GraphBuilder:
                 parameters["output"] = self.outputs.get(op.results[0], "unused")
             case _:
                 pass
-        return parameters | _tile(op)
+        return parameters | tile_parameters(op)
 
     def _level(self, op: sam.ScanOp | sam.ScanBitvectorOp) -> dict[str, Parameter]:
         tensor, level = self._slot(op.tensor), op.level.value.data
@@ -324,37 +325,6 @@ def _primitive(op: Operation) -> str:
             return "scan_dense"
         case _:
             return op.name.removeprefix("sam.")
-
-
-def _tile(op: Operation) -> dict[str, Parameter]:
-    """
-    Rows and columns of the tiles that a node carries; nothing for a node on numbers.
-
-    Raises `InputError` for tiles of more than two dimensions.
-    """
-    match op:
-        case sam.WriteValuesOp(val=values):
-            pass
-        case sam.ArrayOp() | sam.AluOp() | sam.ReduceOp() | sam.AccumulateOp():
-            values = op.results[-1]
-        case _:
-            return {}
-    assert isinstance(values.type, sam.StreamType)
-    shape = sam.tile_shape(values.type.element_type)
-    if not shape:
-        return {}
-    if len(shape) > 2:
-        raise InputError(
-            f"'{op.name}' carries tiles of shape {shape}; the stream engine has tiles of rows and "
-            "columns, so store at most two dimensions in blocks"
-        )
-    rows, columns = (*shape, 1)[:2]
-    tile: dict[str, Parameter] = {"rows": rows, "columns": columns}
-    if isinstance(op, sam.AluOp) and op.op.data is sam.AluKind.MATMUL:
-        left = op.inputs[0].type
-        assert isinstance(left, sam.StreamType)
-        tile["inner"] = sam.tile_shape(left.element_type)[1]
-    return tile
 
 
 def _compressed_levels(op: sam.AssembleOp) -> list[int]:

@@ -79,9 +79,9 @@ from headrace.dialects.sam_access import (
     known_extent,
 )
 from headrace.dialects.sam_alignment import Alignment
+from headrace.dialects.sam_alu import COLUMN_FOLDS, ROW_FOLDS, AluKind
 from headrace.dialects.sam_compute import (
     AccumulateOp,
-    AluKind,
     AluKindAttr,
     AluOp,
     IntersectOp,
@@ -133,6 +133,8 @@ from headrace.dialects.sam_types import (
 from headrace.dialects.sam_write import AssembleOp, StoreOp, WriteCoordinatesOp, WriteValuesOp
 
 __all__ = [
+    "COLUMN_FOLDS",
+    "ROW_FOLDS",
     "SAM",
     "AccumulateOp",
     "AluKind",
@@ -301,8 +303,9 @@ class RegionOp(IRDLOperation):
 
     Its body reads only its block arguments, which become the operands of the graph. `priority`
     ranks the axes in the order in which their loops are nested; `copies` says whether operands
-    may be stored once more in another order (any) or not (none); `lanes` has the axes that are
-    computed in parallel, each once.
+    may be stored once more in another order (any) or not (none). `blocks` has the block size of
+    each axis, 1 where the operands decide: the graph computes on tiles of these sizes. `lanes` has
+    the axes that are computed in parallel, each once.
     """
 
     name = "sam.region"
@@ -311,6 +314,7 @@ class RegionOp(IRDLOperation):
     priority = opt_prop_def(DenseArrayBase.constr(i64))
     copies = opt_prop_def(StringAttr)
     lanes = opt_prop_def(ArrayAttr[LanesAttr])
+    blocks = opt_prop_def(DenseArrayBase.constr(i64))
     outputs = var_result_def(AnyTensorTypeConstr)
     body = region_def("single_block")
 
@@ -318,7 +322,7 @@ class RegionOp(IRDLOperation):
         IsolatedFromAbove(), RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp)
     )
     assembly_format = (
-        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? "
+        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? (`blocks` $blocks^)? "
         "(`lanes` $lanes^)? attr-dict-with-keyword `:` functional-type($inputs, $outputs) $body"
     )
 
@@ -357,6 +361,8 @@ class RegionOp(IRDLOperation):
             raise VerifyException(
                 f"'{self.name}' has lanes on axes {axes}; each axis has them once"
             )
+        if self.blocks is not None and min(self.blocks.get_values(), default=1) < 1:
+            raise VerifyException(f"'{self.name}' has blocks of less than one element")
 
 
 SAM = Dialect(

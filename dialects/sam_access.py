@@ -6,13 +6,18 @@ Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 4.1 to 4.3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     AnyTensorTypeConstr,
+    DenseArrayBase,
     IndexType,
     IntegerAttr,
+    IntegerType,
     StringAttr,
     TensorType,
+    i64,
 )
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
@@ -20,12 +25,14 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
     traits_def,
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.hints import isa
 
 from headrace.dialects.sam_operation import (
     Properties,
@@ -57,6 +64,11 @@ def value_type(tensor: TensorType[Attribute]) -> Attribute:
     """The type of one stored value: the element, or a tile of elements in a blocked format."""
     block = format_of(tensor).block
     return TensorType(tensor.element_type, block) if block else tensor.element_type
+
+
+def same_but_units(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two shapes hold the same entries in the same order: sizes of 1 do not matter."""
+    return [size for size in one if size != 1] == [size for size in other if size != 1]
 
 
 def expect_level(operation: str, tensor: Attribute, properties: Properties) -> Level:
@@ -280,22 +292,38 @@ class ArrayOp(StreamOperation):
     The value of the tensor at each reference; 0 where the reference is absent.
 
     `%val = sam.array %ref, %A : !sam.stream<ref, index, [i, j]>, tensor<..>`
+
+    `tile` is the shape in which blocks are read: that of the format, with other sizes of 1. So a
+    vector is read as a row or a column, and a block of a tensor of many dimensions as a matrix.
+
+    `%row = sam.array %ref, %b tile array<i64: 1, 4> : !sam.stream<ref, index, [j]>, tensor<..>`
     """
 
     name = "sam.array"
 
     ref = operand_def(StreamType)
     tensor = operand_def(AnyTensorTypeConstr)
+    tile = opt_prop_def(DenseArrayBase.constr(i64))
     val = result_def(StreamType)
 
-    def __init__(self, ref: SSAValue, tensor: SSAValue):
-        super().__init__(ref, tensor)
+    def __init__(self, ref: SSAValue, tensor: SSAValue, tile: Sequence[int] | None = None):
+        shape = None if tile is None else DenseArrayBase.from_list(i64, tile)
+        super().__init__(ref, tensor, tile=shape)
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         ref = expect_stream(cls.name, types[0], "ref", Kind.REF)
-        expect_format(cls.name, types[1])
-        return (ref.of(Kind.VAL, value_type(expect_tensor(cls.name, types[1]))),)
+        format, tensor = expect_format(cls.name, types[1]), expect_tensor(cls.name, types[1])
+        tile = properties.get("tile")
+        if not isa(tile, DenseArrayBase[IntegerType]):
+            return (ref.of(Kind.VAL, value_type(tensor)),)
+        shape = tile.get_values()
+        if same_but_units(shape, format.block):
+            return (ref.of(Kind.VAL, TensorType(tensor.element_type, shape)),)
+        raise VerifyException(
+            f"'{cls.name}' reads {tensor} in tiles of {'x'.join(map(str, shape))}, but its blocks "
+            f"are {'x'.join(map(str, format.block)) or 'single elements'}"
+        )
 
 
 @irdl_op_definition

@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, cast
 
 from xdsl.dialects.builtin import (
-    AnyFloat,
-    AnyTensorType,
     FloatAttr,
-    IntegerType,
-    TensorType,
-    f64,
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.interfaces import HasCanonicalizationPatternsInterface
-from xdsl.ir import Attribute, SpacedOpaqueSyntaxAttribute, SSAValue
+from xdsl.ir import SpacedOpaqueSyntaxAttribute, SSAValue
 from xdsl.irdl import (
     SameVariadicOperandSize,
     irdl_attr_definition,
@@ -36,6 +30,7 @@ from xdsl.pattern_rewriter import RewritePattern
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
+from headrace.dialects.sam_alu import AluKind, operand_count, result_type
 from headrace.dialects.sam_operation import (
     Properties,
     StreamOperation,
@@ -116,71 +111,6 @@ class UnionOp(JoinOperation, HasCanonicalizationPatternsInterface):
         return join_patterns()
 
 
-class AluKind(StrEnum):
-    """What an ALU computes of x, y (or the scalar), z."""
-
-    ADD = "add"
-    SUB = "sub"
-    MUL = "mul"
-    DIV = "div"
-    MAX = "max"
-    MIN = "min"
-    POW = "pow"
-    GT = "gt"
-    GE = "ge"
-    LT = "lt"
-    LE = "le"
-    EQ = "eq"
-    NE = "ne"
-    RSUB = "rsub"
-    """scalar - x"""
-    RDIV = "rdiv"
-    """scalar / x"""
-    NEG = "neg"
-    ABS = "abs"
-    EXP = "exp"
-    LOG = "log"
-    SQRT = "sqrt"
-    RSQRT = "rsqrt"
-    SIN = "sin"
-    COS = "cos"
-    TANH = "tanh"
-    SIGMOID = "sigmoid"
-    ERF = "erf"
-    MASK = "mask"
-    """x where y != 0, else the scalar"""
-    FILL = "fill"
-    """the scalar where y != 0, else x"""
-    WHERE = "where"
-    """y where x != 0, else z"""
-    MATMUL = "matmul"
-    """the matrix product of two tiles"""
-
-
-COMPARISONS = frozenset(map(AluKind, ("gt", "ge", "lt", "le", "eq", "ne")))
-BINARY = COMPARISONS | frozenset(
-    map(AluKind, ("add", "sub", "mul", "div", "max", "min", "pow"))
-)  # the scalar may stand for y
-FLOAT_VALUED = frozenset(
-    map(AluKind, ("div", "rdiv", "pow", "exp", "log", "sqrt", "rsqrt"))
-) | frozenset(map(AluKind, ("sin", "cos", "tanh", "sigmoid", "erf")))
-"""Of integers they give `f64`; the others stay integers unless their scalar is none."""
-SCALAR_FIRST = frozenset({AluKind.RSUB, AluKind.RDIV})
-SCALAR_CHOICE = frozenset({AluKind.MASK, AluKind.FILL})
-
-
-def operand_count(kind: AluKind, with_scalar: bool) -> int | None:
-    """How many streams the operation takes, or None if the scalar is missing or too much."""
-    if kind in BINARY:
-        return 1 if with_scalar else 2
-    if kind in SCALAR_FIRST | SCALAR_CHOICE:
-        count = 1 if kind in SCALAR_FIRST else 2
-        return count if with_scalar else None
-    if with_scalar:
-        return None
-    return {AluKind.WHERE: 3, AluKind.MATMUL: 2}.get(kind, 1)
-
-
 @irdl_attr_definition
 class AluKindAttr(EnumAttribute[AluKind], SpacedOpaqueSyntaxAttribute):
     """What an ALU computes."""
@@ -193,8 +123,9 @@ class AluOp(StreamOperation, HasCanonicalizationPatternsInterface):
     """
     Computes a value of the values at one place of each operand; absent values count as 0.
 
-    Comparisons give 1 or 0. Tiles are combined element by element, except by `matmul`. Of
-    integers, quotients, powers and transcendental functions are `f64`, as is anything that a
+    Comparisons give 1 or 0. Tiles are combined element by element, tiles of one row or column
+    repeated; `matmul`, `transpose` and the sums and extremes of rows and columns are of tiles only.
+    Of integers, quotients, powers and transcendental functions are `f64`, as is anything that a
     scalar that is no integer takes part in.
 
     `%y = sam.alu %x op max scalar 0.0 : f64 : !sam.stream<val, f64, [i, j]>`
@@ -224,80 +155,15 @@ class AluOp(StreamOperation, HasCanonicalizationPatternsInterface):
             )
         inputs = [expect_stream(cls.name, type, "input", Kind.VAL) for type in types]
         expect_same_axes(cls.name, inputs)
-        if op.data is AluKind.MATMUL:
-            left, right = (input.element_type for input in inputs)
-            return (inputs[0].of(Kind.VAL, _product(left, right)),)
-        common = _common(cls.name, [i.element_type for i in inputs])
-        if op.data in FLOAT_VALUED or not _is_whole(properties.get("scalar"), op.data):
-            common = _as_float(common)
-        return (inputs[0].of(Kind.VAL, common),)
+        elements = [input.element_type for input in inputs]
+        result = result_type(cls.name, op.data, elements, properties.get("scalar"))
+        return (inputs[0].of(Kind.VAL, result),)
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
         from headrace.passes.canonicalization.sam import alu_patterns
 
         return alu_patterns()
-
-
-def _common(operation: str, types: Sequence[Attribute]) -> Attribute:
-    """
-    The type of values combined element by element: the widest float, else the widest integer.
-
-    So a mask of type i1 can choose between, or scale, numbers of any type.
-    """
-    tiles = [cast(AnyTensorType, type) for type in types if isinstance(type, TensorType)]
-    if not tiles:
-        return _widest(types)
-    shapes = {tile.get_shape() for tile in tiles}
-    if len(tiles) < len(types) or len(shapes) > 1:
-        raise VerifyException(
-            f"'{operation}' combines tiles of one shape, but got {', '.join(map(str, types))}"
-        )
-    return TensorType(_widest([tile.element_type for tile in tiles]), shapes.pop())
-
-
-def _widest(types: Sequence[Attribute]) -> Attribute:
-    """The widest float, else the widest integer."""
-    floats = [type for type in types if isinstance(type, AnyFloat)]
-    if floats:
-        return max(floats, key=_float_width)
-    return max(types, key=_integer_width)
-
-
-def _is_whole(scalar: Attribute | None, op: AluKind) -> bool:
-    """Whether integers and `scalar` give integers; comparisons do in any case."""
-    if op in COMPARISONS or not isinstance(scalar, FloatAttr):
-        return True
-    return scalar.value.data.is_integer()
-
-
-def _as_float(type: Attribute) -> Attribute:
-    """`f64` for an integer type, element by element of a tile."""
-    if isinstance(type, TensorType):
-        tile = cast(AnyTensorType, type)
-        return TensorType(_as_float(tile.element_type), tile.get_shape())
-    return f64 if isinstance(type, IntegerType) else type
-
-
-def _float_width(type: AnyFloat) -> int:
-    return type.bitwidth
-
-
-def _integer_width(type: Attribute) -> int:
-    return cast(IntegerType[Any, Any], type).width.data
-
-
-def _product(left: Attribute, right: Attribute) -> Attribute:
-    """The type of the matrix product of two tiles."""
-    tiles = [cast(AnyTensorType, tile) for tile in (left, right) if isinstance(tile, TensorType)]
-    match [tile.get_shape() for tile in tiles]:
-        case [(m, k), (n, o)] if k == n:
-            return TensorType(_widest([tile.element_type for tile in tiles]), (m, o))
-        case _:
-            raise VerifyException(
-                f"'{AluOp.name}' with op matmul multiplies tiles m x k and k x n, "
-                f"but got {left} and {right}"
-            )
 
 
 class ReductionKind(StrEnum):

@@ -23,7 +23,13 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.sam_access import counts_blocks, expect_format, known_extent, value_type
+from headrace.dialects.sam_access import (
+    counts_blocks,
+    expect_format,
+    known_extent,
+    same_but_units,
+    value_type,
+)
 from headrace.dialects.sam_operation import (
     Properties,
     StreamOperation,
@@ -179,7 +185,9 @@ class AssembleOp(IRDLOperation):
                     f"of {tensor}, which has {size} elements there"
                 )
         values = self.values.type
-        if isinstance(values, ValuesType) and tile_shape(values.element_type) != format.block:
+        if isinstance(values, ValuesType) and not same_but_units(
+            tile_shape(values.element_type), format.block
+        ):
             raise VerifyException(
                 f"'{self.name}' needs values of type {value_type(tensor)}, "
                 f"but got {self.values.type}"

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp
+from xdsl.dialects.linalg.ops import FillOp
+from xdsl.dialects.tensor import EmptyOp
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -41,7 +43,7 @@ from headrace.storage.levels import Storage
 
 @register_impls
 class GraphFunctions(InterpreterFunctions):
-    """Graphs, and conversions between them."""
+    """Graphs, and between them conversions and tensors of one number."""
 
     @impl(sam.GraphOp)
     def graph(self, interpreter: Interpreter, op: sam.GraphOp, args: PythonValues) -> PythonValues:
@@ -68,6 +70,17 @@ class GraphFunctions(InterpreterFunctions):
     ) -> PythonValues:
         return (_storage(args[0], op.source.type).convert(format_of(op.result.type)),)
 
+    @impl(EmptyOp)
+    def empty(self, interpreter: Interpreter, op: EmptyOp, args: PythonValues) -> PythonValues:
+        unknown = iter(args)
+        shape = op.tensor.type.get_shape()
+        return (np.zeros([next(unknown) if n == DYNAMIC_INDEX else n for n in shape]),)
+
+    @impl(FillOp)
+    def fill(self, interpreter: Interpreter, op: FillOp, args: PythonValues) -> PythonValues:
+        number, tensor = args
+        return (np.full(tensor.shape, number),)
+
 
 def _storage(value: Any, type: Attribute) -> Storage:
     """A tensor in the format of its type; arrays are stored, storages must have the format."""
@@ -78,7 +91,7 @@ def _storage(value: Any, type: Attribute) -> Storage:
 
 
 def register_sam(interpreter: Interpreter) -> None:
-    """Let an interpreter run functions with stream graphs and conversions."""
+    """Let an interpreter run functions with stream graphs and what is between them."""
     for functions in (
         GraphFunctions(),
         AccessFunctions(),

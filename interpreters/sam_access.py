@@ -127,7 +127,7 @@ class AccessFunctions(InterpreterFunctions):
                     f"'{op.name}': reference {ref} lies outside the {tensor.stored} values"
                 )
             stored = tensor.values[ref]
-            return stored.item() if np.ndim(stored) == 0 else stored
+            return stored.reshape(np.shape(absent)) if np.ndim(absent) else stored.item()
 
         return write_streams(op, at(refs, depth_of(op.ref.type), value))
 

@@ -82,7 +82,7 @@ class WriteFunctions(InterpreterFunctions):
             coordinates.append(pair[1])
         shape = _shape(op.result.type, extents)
         like = np.asarray(zero(sam.StreamType(sam.Kind.VAL, op.result.type.element_type, ())))
-        values = values.astype(like.dtype)
+        values = values.astype(like.dtype).reshape(-1, *format.block)
         storage = Storage(shape, format, tuple(segments), tuple(coordinates), values)
         try:
             storage.validate(f"'{op.name}'")

@@ -7,6 +7,7 @@ this table, and the compiler folds constants with it, so that both mean the same
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "mask": _mask,
     "fill": _fill,
     "where": _where,
+    "transpose": np.transpose,
+    "row_add": partial(np.sum, axis=1, keepdims=True),
+    "row_max": partial(np.max, axis=1, keepdims=True),
+    "row_min": partial(np.min, axis=1, keepdims=True),
+    "column_add": partial(np.sum, axis=0, keepdims=True),
+    "column_max": partial(np.max, axis=0, keepdims=True),
+    "column_min": partial(np.min, axis=0, keepdims=True),
 }
 """Each operation by its name, of its streams and then its scalar."""
 

@@ -226,15 +226,15 @@ class RandomPrograms:
         scores = np.where(allowed, self.spread(inner, together), -np.inf)
         axis = together.index(along)
         peak = scores.max(axis=axis, keepdims=True)
-        weights = np.exp(scores - np.where(np.isfinite(peak), peak, 0))
+        weights = np.exp(scores - np.where(peak == -np.inf, 0, peak))
         value = weights / np.maximum(weights.sum(axis=axis, keepdims=True), 1)
         return _Term(f"masked_softmax({inner.text}, {mask.text}, {along})", together, value)
 
 
 class TilePrograms(RandomPrograms):
     """
-    Programs that work tile by tile, unless a tensor is used under indices with other blocks or a
-    product is summed over padding; blocks divide half of the sizes.
+    Programs that work tile by tile, unless a tensor is used under indices with other blocks; blocks
+    divide half of the sizes.
 
     One program in three has infinities, and no zeros, which would give NaN. Where `expected` is NaN
     all the same, a zero that is skipped may give a number.
@@ -265,20 +265,52 @@ class TilePrograms(RandomPrograms):
         self.begin()
         rows, columns = self.fresh(), self.fresh()
         operands = int(self.rng.integers(1, self.most + 1))
-        with np.errstate(invalid="ignore"):
-            return self.assigned(self.matrix(rows, columns, operands), rows + columns)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self.assigned(self.term(rows + columns, operands), rows + columns)
 
-    def matrix(self, rows: str, columns: str, operands: int) -> _Term:
+    def term(self, indices: str, operands: int) -> _Term:
+        """A matrix."""
+        rows, columns = indices
         if operands == 1:
-            term = self.stored(rows + columns)
+            term = self.stored(rows + columns if self.rng.random() < 0.8 else columns + rows)
             value = np.maximum(term.value, 0)
             relu = _Term(f"relu({term.text})", term.indices, value)
             return term if self.rng.random() < 0.5 else relu
+        kinds: dict[str, Callable[[str, int], _Term]] = {
+            "product": self.product,
+            "elementwise": self.elementwise,
+            "unary": self.unary,
+            "beside_vector": self.beside_vector,
+            "softmax": self.softmax,
+            "masked_softmax": self.masked_softmax,
+        }
+        kind = self.rng.choice(list(kinds), p=[0.35, 0.25, 0.05, 0.15, 0.1, 0.1])
+        return kinds[kind](indices, operands)
+
+    def product(self, indices: str, operands: int) -> _Term:
         first, second = self.split(operands)
-        if self.rng.random() < 0.5:
-            bound = self.fresh()
-            left, right = self.matrix(rows, bound, first), self.matrix(bound, columns, second)
-            return self.total("sum", np.sum, bound, self.combine("*", np.multiply, left, right))
-        left, right = self.matrix(rows, columns, first), self.matrix(rows, columns, second)
+        bound = self.fresh()
+        left, right = self.term(indices[0] + bound, first), self.term(bound + indices[1], second)
+        return self.total("sum", np.sum, bound, self.combine("*", np.multiply, left, right))
+
+    def elementwise(self, indices: str, operands: int) -> _Term:
+        first, second = self.split(operands)
+        left, right = self.term(indices, first), self.term(indices, second)
         symbol, function = self.binary()
         return self.combine(symbol, function, left, right)
+
+    def beside_vector(self, indices: str, operands: int) -> _Term:
+        """A matrix with a vector, or with the sums or extremes of rows or columns of another."""
+        first, second = self.split(operands)
+        along = str(self.rng.choice(list(indices)))
+        if second == 1:
+            vector = self.stored(along)
+        else:
+            bound = self.fresh()
+            pair = along + bound if self.rng.random() < 0.5 else bound + along
+            name, function = (("sum", np.sum), ("amax", np.max), ("amin", np.min))[
+                int(self.rng.integers(3))
+            ]
+            vector = self.total(name, function, bound, self.term(pair, second))
+        symbol, function = self.binary()
+        return self.combine(symbol, function, self.term(indices, first), vector)

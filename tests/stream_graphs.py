@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from headrace.backends.graph import slots_of
+from headrace.simulators.stream.primitives.tiles import ONE_COLUMN, ONE_ROW
 from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.storage.levels import Format, Level, Storage
 
@@ -162,8 +163,28 @@ class RandomGraph:
         else:
             op = self.random.choice(("neg", "abs", "tanh"))
             pair = (self.pick(group.vals),)
-        interval = {"interval": self.random.randint(1, 3)} if self.tile else {}
-        group.vals += self.builder.node("alu", *pair, op=op, **interval, **self.timing())
+        group.vals += self.builder.node("alu", *pair, op=op, **self.timing())
+
+    def fold(self) -> None:
+        """Tiles combined with the extremes of the rows or columns of others, or transposed."""
+        group = self.pick([g for g in self.groups if g.vals])
+        if group is None or not self.tile:
+            return
+        first, second = self.pick(group.vals), self.pick(group.vals)
+        size = self.tile["rows"]
+        way = self.random.choice(("row", "column", "transpose"))
+        if way == "transpose":
+            group.vals += self.builder.node("alu", first, op="transpose", **self.timing())
+            return
+        shape = {"rows": size, "columns": 1} if way == "row" else {"rows": 1, "columns": size}
+        op = f"{way}_{self.random.choice(('add', 'max', 'min'))}"
+        timing: dict[str, Any] = {**self.timing(), **shape, "inner": size}
+        (folded,) = self.builder.node("alu", first, op=op, **timing)
+        one = ONE_COLUMN if way == "row" else ONE_ROW
+        swapped = self.random.random() < 0.5
+        pair = (second, folded) if swapped else (folded, second)
+        broadcast: dict[str, Any] = {"broadcast": one << 2 if swapped else one}
+        group.vals += self.builder.node("alu", *pair, op="sub", **broadcast, **self.timing())
 
     def reduce(self) -> None:
         group = self.pick([g for g in self.groups if g.parent and g.vals])
@@ -182,8 +203,10 @@ class RandomGraph:
             levels.insert(0, above)
         if levels[0].parent is None:
             return
+        timing = self.timing()
+        timing.pop("latency", None)
         *crds, total = self.builder.node(
-            "accumulate", *(level.crd for level in levels), self.pick(group.vals), **self.tile
+            "accumulate", *(level.crd for level in levels), self.pick(group.vals), **timing
         )
         parent = levels[0].parent
         for crd in crds:
@@ -233,7 +256,10 @@ class RandomGraph:
 
     def timing(self) -> dict[str, Any]:
         """The shape of tiles and how long they take."""
-        return {**self.tile, "latency": self.random.randint(1, 5)} if self.tile else {}
+        if not self.tile:
+            return {}
+        latency, interval = self.random.randint(1, 5), self.random.randint(1, 3)
+        return {**self.tile, "latency": latency, "interval": interval}
 
     def write(self, crd: Stream, mode: str) -> None:
         self.builder.node("write_coordinates", crd, mode=mode, output=f"crd {crd.node} {crd.port}")
@@ -266,6 +292,7 @@ def random_graph(
         *[graph.repeat] * 3,
         *[graph.array] * 4,
         *[graph.alu] * 3,
+        *[graph.fold] * (3 if tile else 0),
         *[graph.reduce] * 2,
         *[graph.accumulate] * 3,
         graph.coordinate_drop,

@@ -34,7 +34,7 @@ def hoist_constant_results(region: sam.RegionOp) -> sam.RegionOp | None:
         return region
     terminator = cast(Operation, region.body.block.last_op)
     for position, constant in constants.items():
-        made = _filled(region, constant, terminator.operands[position].type)
+        made = constant_tensor(region, constant, terminator.operands[position].type)
         Rewriter.insert_op(made, InsertPoint.before(region))
         region.results[position].replace_all_uses_with(made[-1].results[0])
     kept = [k for k in range(len(region.results)) if k not in constants]
@@ -57,8 +57,14 @@ def hoist_constant_results(region: sam.RegionOp) -> sam.RegionOp | None:
     return smaller
 
 
-def _filled(region: sam.RegionOp, constant: ConstantResult, type: Attribute) -> list[Operation]:
-    """Operations of which the last gives a tensor of the constant."""
+def constant_tensor(
+    region: sam.RegionOp, constant: ConstantResult, type: Attribute
+) -> list[Operation]:
+    """
+    Operations of which the last gives a tensor of the constant.
+
+    Sizes that are not known are those of dimensions of the region's operands.
+    """
     wanted = cast(AnyTensorType, type)
     made: list[Operation] = []
     sizes: list[SSAValue] = []

@@ -96,6 +96,12 @@ Scalar = Expression | Constant
 """What a scalar value of a linalg body can be."""
 
 
+OF_TILES = frozenset(
+    {"transpose", *(f"{way}_{op}" for way in ("row", "column") for op in ("add", "max", "min"))}
+)
+"""Functions of one tile, of which the elements are the same number if those of the tile are."""
+
+
 class Expressions:
     """The factory of expressions; equal arguments give the same object."""
 
@@ -222,6 +228,9 @@ def evaluate_scalar(op: str, fills: Sequence[float], scalar: float | None) -> fl
     operands = (*fills, *(() if scalar is None else (scalar,)))
     if op == "matmul" or any(math.isnan(value) for value in operands):
         return math.nan
+    if op in OF_TILES:
+        is_sum = op.endswith("add") and fills[0] != 0
+        return math.nan if is_sum else fills[0]
     result = float(evaluate(op, operands))
     made = math.isinf(result) and all(math.isfinite(value) for value in operands)
     return math.nan if made else result

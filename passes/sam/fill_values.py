@@ -176,6 +176,8 @@ class _Filler:
         every = tuple(range(len(operands)))
         if op == "mask" and fills[1] == 0:
             assert scalar is not None
+            if fills[0] == scalar:
+                return Support("intersect", every), scalar
             return Support("union", (1,)), scalar
         if op == "where" and fills[0] == 0:
             return Support("union", (0, 2)), fills[2]

@@ -52,11 +52,16 @@ EVERYWHERE: Presence = presence.Presence(frozenset({frozenset[SSAValue]()}))
 
 @dataclass(frozen=True)
 class Source:
-    """The stored tensor behind an input: one level kind and one axis per level."""
+    """
+    The stored tensor behind an input: one level kind and one axis per level.
+
+    `tile` is the shape in which its blocks are read, if that is not their own.
+    """
 
     tensor: SSAValue
     levels: tuple[Level, ...]
     axes: tuple[Axis, ...]
+    tile: tuple[int, int] | None = None
 
     def extent(self, dimension: int) -> Extent:
         assert isinstance(self.tensor, BlockArgument)
@@ -218,7 +223,7 @@ class FusionTable:
             if isinstance(old, Input) and isinstance(changed, Input):
                 source = self.sources[old]
                 axes = tuple(new if a == axis else a for a in source.axes)
-                self.sources[changed] = Source(source.tensor, source.levels, axes)
+                self.sources[changed] = replace(source, axes=axes)
             elif old in self.supports:
                 self.supports[changed] = self.supports[old]
         return new, copy
@@ -594,7 +599,7 @@ class FusionTable:
                     if source.axes
                     else self.emit.root()
                 )
-                return self.emit.value(sam.ArrayOp, reference, source.tensor)
+                return self.emit.value(sam.ArrayOp, reference, source.tensor, source.tile)
             case Full():
                 return self.aligned_value(expression.operand, nest, self.depth(expression, nest))
             case Map():

@@ -42,6 +42,7 @@ class RegionLowering:
         self.read = read
         self.formats = [sparse_tensor.format_of(value.type) for value in region.inputs]
         self.blocks = tiles.sizes
+        self.shapes = tiles.shapes
         self.order: Order = order_of(region, self.read, tiles.results, self.formats)
         self.permuted = {stored.use for stored in self.order.permuted}
         self.filled: Filled = self.fill_in(tiles.results)
@@ -120,7 +121,10 @@ class RegionLowering:
                 Level.DENSE if use.gathers(use.axes[dimension]) else level
                 for level, dimension in zip(stored.levels, order, strict=True)
             )
-            format = Format(levels, order, self.block(use.axes))
+            block = self.block(use.axes)
+            if not stored.block and max(block, default=1) == 1:
+                block = ()  # An element is read as a tile of one element.
+            format = Format(levels, order, block)
             slots[use] = use.operand
             if format != stored:
                 key = (use.operand, format)
@@ -153,7 +157,9 @@ class RegionLowering:
             axes = tuple(use.axes[dimension] for dimension in format.order)
             if use in self.permuted and self.is_own_copy(use):
                 axes = axes[::-1]
-            sources[use] = Source(tensor, format.levels, axes)
+            shape = self.shapes.get(use)
+            tile = None if shape == format.block else shape
+            sources[use] = Source(tensor, format.levels, axes, tile)
         return sources
 
     def extents(self, slots: dict[Input, int]) -> dict[Axis, Extent]:

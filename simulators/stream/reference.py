@@ -81,11 +81,11 @@ CATALOGUE: dict[str, Operator] = {
     )
 }
 
-NOT_TIMED = ("lanes", "order", "inner")
+NOT_TIMED = ("lanes", "order", "broadcast")
 """Parameters that say how a node is connected, or follow from its operands."""
 
-TILED = ("array", "write_values")
-"""The primitives for which the shape of a tile does not follow from their operands."""
+TILED = ("array", "alu", "write_values")
+"""The primitives that need the shape of a tile, which does not follow from their operands."""
 
 MEMORY_CLIENTS: dict[str, Operator] = {
     operator.__name__: operator

@@ -58,6 +58,17 @@ UNARY: dict[str, OfOne] = {
     "erf": np.vectorize(erf, otypes=[float]),
 }
 
+OF_TILES: dict[str, OfOne] = {
+    "transpose": np.transpose,
+    "row_add": lambda x: np.sum(x, axis=1, keepdims=True),
+    "row_max": lambda x: np.max(x, axis=1, keepdims=True),
+    "row_min": lambda x: np.min(x, axis=1, keepdims=True),
+    "column_add": lambda x: np.sum(x, axis=0, keepdims=True),
+    "column_max": lambda x: np.max(x, axis=0, keepdims=True),
+    "column_min": lambda x: np.min(x, axis=0, keepdims=True),
+}
+"""On one tile: the transpose, and one column or row of what rows or columns combine to."""
+
 
 def select(c: Array, a: Array, b: Array) -> Array:
     return np.where(c != 0, a, b)
@@ -84,8 +95,8 @@ def arithmetic(op: str, operands: int, scalar: float) -> Function:
     """
     if op == "where":
         return on_arrays(select)
-    if op in UNARY:
-        return on_arrays(UNARY[op])
+    if op in UNARY or op in OF_TILES:
+        return on_arrays((UNARY | OF_TILES)[op])
     if op in MASKED and operands == 2:
         return on_arrays(MASKED[op](scalar))
     function = EXACT[op] if op in EXACT else on_arrays(BINARY[op])
@@ -103,6 +114,27 @@ def on_arrays(function: Function) -> Function:
         with np.errstate(all="ignore"):
             result = function(*(np.asarray(x, dtype=np.float64) for x in operands))
         return result if np.ndim(result) else float(result)
+
+    return call
+
+
+def on_tiles(function: Function, op: str, rows: int, columns: int, inner: int) -> Function:
+    """
+    `function` of tiles, with a result of rows x columns.
+
+    A number among the operands is a tile of that number: absent tiles and empty sums are numbers.
+    """
+    shapes = {
+        "matmul": [(rows, inner), (inner, columns)],
+        "transpose": [(columns, rows)],
+        "row": [(rows, inner)],
+        "column": [(inner, columns)],
+    }.get(op.split("_")[0])
+
+    def call(*operands: Any) -> Array:
+        if shapes is not None:
+            operands = tuple(map(np.broadcast_to, operands, shapes))
+        return np.broadcast_to(function(*operands), (rows, columns))
 
     return call
 

@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream.errors import SimulationError
-from headrace.simulators.stream.reference_arithmetic import REDUCTIONS, arithmetic, flattened
+from headrace.simulators.stream.reference_arithmetic import (
+    REDUCTIONS,
+    arithmetic,
+    flattened,
+    on_tiles,
+)
 from headrace.simulators.stream.reference_process import (
     ABSENT,
     CLOSE,
@@ -276,15 +281,15 @@ def array(
     rows: int = 0,
     columns: int = 0,
     latency: int = 1,
+    interval: int = 1,
 ) -> Steps[None]:
     lookup = array_lookup(p, values.reshape(-1, rows, columns) if rows else values)
     while True:
         x = yield from p.take(ins[0])
-        at = p.time + (latency if is_value(x) or x is ABSENT else 1)
-        yield from p.send(outs[0], lookup(x), at)
+        yield from p.send(outs[0], lookup(x), p.time + (latency if is_value(x) else 1))
         if x is DONE:
             return
-        p.time += 1
+        p.time += interval if is_value(x) else 1
 
 
 def array_lookup(p: Process, values: Array) -> Callable[[Token], Token]:
@@ -307,9 +312,14 @@ def alu(
     scalar: float = 0.0,
     latency: int = 1,
     interval: int = 1,
+    rows: int = 0,
+    columns: int = 0,
+    inner: int = 0,
 ) -> Steps[None]:
     """A value takes `latency` cycles; the next token is taken `interval` cycles later."""
     function = arithmetic(op, len(ins), scalar)
+    if rows:
+        function = on_tiles(function, op, rows, columns, inner)
     while True:
         operands = yield from take_all(p, ins)
         x = operands[0]
@@ -317,13 +327,16 @@ def alu(
             yield from p.send(outs[0], x)
             if x is DONE:
                 return
+            p.time += 1
         else:
             result = function(*(0.0 if x is ABSENT else x for x in operands))
             yield from p.send(outs[0], result, p.time + latency)
-        p.time += interval
+            p.time += interval
 
 
-def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add", latency: int = 1) -> Steps[None]:
+def reduce(
+    p: Process, ins: Ins, outs: Outs, op: str = "add", latency: int = 1, interval: int = 1
+) -> Steps[None]:
     start, combine = REDUCTIONS[op]
     total: Payload = start
     while True:
@@ -334,19 +347,20 @@ def reduce(p: Process, ins: Ins, outs: Outs, op: str = "add", latency: int = 1) 
             continue
         if not isinstance(x, Stop):
             total = combine(total, x)
+            p.time += interval
         else:
             if not x.hollow:
                 yield from p.send(outs[0], total, p.time + latency)
                 total = start
             if x.level > 0:
                 yield from p.send(outs[0], x.down())
-        p.time += 1
+            p.time += 1
 
 
 # Accumulators
 
 
-def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]:
+def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add", interval: int = 1) -> Steps[None]:
     """
     Inputs: order + 1 coordinates, the reduced one first, the innermost last; then values.
     Outputs: order coordinates, outermost first; then values.
@@ -363,6 +377,7 @@ def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]
         if heads[0] is DONE:
             aligned(p, ins, heads)
             return (yield from send_all(p, [*outs[-2::-1], outs[-1]], DONE))
+        taken = 1
         depth = next((k for k in range(order) if not is_value(heads[k])), order)
         empty[:depth] = [False] * depth
         if is_value(heads[depth]):
@@ -371,7 +386,7 @@ def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]
                 place = place.setdefault(key, {})
             key, value = heads[order], heads[order + 1]
             place[key] = combine(place[key], value) if key in place else value
-            ended = ins[order:]
+            ended, taken = ins[order:], interval
         else:
             if depth == 0:
                 yield from write_out(p, outs, held, heads[0], crd_first=order == 1)
@@ -382,7 +397,7 @@ def accumulate(p: Process, ins: Ins, outs: Outs, op: str = "add") -> Steps[None]
             empty[depth] = True
         for channel in ended:
             yield from p.take(channel)
-        p.time += 1
+        p.time += taken
 
 
 def write_out(

@@ -144,12 +144,24 @@ def _operations(run: Run, node: int, busy: int) -> int:
     if not _computes(run, node):
         return 0
     given = run.parameters[node]
-    rows, columns, inner, interval = (
-        cast(int, given.get(name, default))
-        for name, default in (("rows", 1), ("columns", 1), ("inner", 0), ("interval", 1))
-    )
+    interval = cast(int, given.get("interval", 1))
     values = (busy - int(run.record(node)[layout.TRAFFIC])) // interval
-    return values * rows * columns * (2 * inner or 1)
+    return values * operations_of_a_value(given)
+
+
+def operations_of_a_value(parameters: Mapping[str, object]) -> int:
+    """The operations behind one number or tile that a node with these parameters computes."""
+    rows, columns, inner = (
+        cast(int, parameters.get(name, default))
+        for name, default in (("rows", 1), ("columns", 1), ("inner", 1))
+    )
+    match parameters.get("op"):
+        case "matmul":
+            return 2 * rows * columns * inner
+        case "transpose":
+            return 0
+        case _:
+            return rows * columns * inner
 
 
 def _computes(run: Run, node: int) -> bool:

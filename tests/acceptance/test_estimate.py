@@ -90,7 +90,7 @@ def test_every_random_program_has_an_estimate(kind: type[RandomPrograms], schedu
         if result.cycles:
             errors.append(abs(estimate.cycles / result.cycles - 1))
     # A single program of a few dozen cycles may be off by as much as its pipeline is deep.
-    assert np.mean(errors) < 0.05
+    assert np.mean(errors) < 0.07
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

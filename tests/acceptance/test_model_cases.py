@@ -24,8 +24,8 @@ from headrace.tests.fusion import Array, all_orders, lowered, recorded_inputs, r
 from headrace.tests.fusion_programs import PROGRAMS
 from headrace.tests.reference import reference_path
 
-Kernels = Iterator[tuple[str, str, dict[str, Array], Array]]
-"""The name of a recorded kernel, its program, operands and result."""
+Kernels = Iterator[tuple[str, tuple[str, dict[str, Array], Array]]]
+"""The names of recorded kernels; the program, operands and result of each."""
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +49,26 @@ def kernels(data: Mapping[str, Array]) -> Kernels:
     for layer in ("1", "2"):
         w, b = data[f"W{layer}"], data[f"b{layer}"]
         aggregated = a @ x
-        yield f"adj_x{layer}", "gcn_adj", {"A": a, "X": x}, aggregated
+        yield f"adj_x{layer}", ("gcn_adj", {"A": a, "X": x}, aggregated)
         product = aggregated @ w
-        yield f"linear{layer}_mul", "gcn_linear_mul", {"X": aggregated, "W": w}, product
+        yield f"linear{layer}_mul", ("gcn_linear_mul", {"X": aggregated, "W": w}, product)
         biased = product + b
-        yield f"linear{layer}_bias", "gcn_bias", {"X": product, "b": b}, biased
+        yield f"linear{layer}_bias", ("gcn_bias", {"X": product, "b": b}, biased)
         x = np.maximum(biased, 0)
         if layer == "1":
-            yield "relu", "gcn_relu", {"X": biased}, x
+            yield "relu", ("gcn_relu", {"X": biased}, x)
         else:
-            yield "softmax", "softmax_2d", {"X": biased}, softmax(biased)
+            yield "softmax", ("softmax_2d", {"X": biased}, softmax(biased))
 
 
 def layers(data: Mapping[str, Array]) -> Kernels:
     """The same as one region for each layer."""
     first = {"A": data["A"], "X": data["X"], "W": data["W1"], "b": data["b1"]}
     hidden = np.maximum(first["A"] @ first["X"] @ first["W"] + first["b"], 0)
-    yield "layer1_fused", "gcn_layer", first, hidden
+    yield "layer1_fused", ("gcn_layer", first, hidden)
     second = {"A": data["A"], "X": hidden, "W": data["W2"], "b": data["b2"]}
     result = softmax(second["A"] @ hidden @ second["W"] + second["b"])
-    yield "layer2_fused", "gcn_layer_softmax", second, result
+    yield "layer2_fused", ("gcn_layer_softmax", second, result)
 
 
 def cycles(program: str, inputs: Mapping[str, Array], expected: Array) -> int:
@@ -86,10 +86,10 @@ def near(figure: float, tolerance: float = 0.03) -> Any:
 
 def test_a_gcn_unfused_and_by_layers(recipes: ModuleType, measured: dict[str, Any]) -> None:
     data, figures = recipes.gcn(), measured["gcn"]
-    alone = {kernel: cycles(*case) for kernel, *case in kernels(data)}
+    alone = {kernel: cycles(*case) for kernel, case in kernels(data)}
     assert alone == {kernel: near(figures["kernels"][kernel]["cycles"]) for kernel in alone}
     assert sum(alone.values()) == near(figures["unfused"])
-    fused = {layer: cycles(*case) for layer, *case in layers(data)}
+    fused = {layer: cycles(*case) for layer, case in layers(data)}
     assert fused == {layer: near(figures[layer]) for layer in fused}
     assert sum(alone.values()) / sum(fused.values()) == near(figures["u_over_p"])
 
@@ -112,9 +112,9 @@ def cora(recipes: ModuleType) -> dict[str, Array]:
 
 def test_a_gcn_on_the_graph_of_cora(recipes: ModuleType, measured: dict[str, Any]) -> None:
     data, figures = cora(recipes), measured["cora_real"]
-    alone = {kernel: cycles(*case) for kernel, *case in kernels(data)}
+    alone = {kernel: cycles(*case) for kernel, case in kernels(data)}
     assert alone == {kernel: near(figures["kernels"][kernel]) for kernel in alone}
-    fused = {layer: cycles(*case) for layer, *case in layers(data)}
+    fused = {layer: cycles(*case) for layer, case in layers(data)}
     assert fused == {layer: near(figures[layer]) for layer in fused}
     published = figures["paper"]["unfused"] / figures["paper"]["partial"]
     assert sum(alone.values()) / sum(fused.values()) == pytest.approx(published, abs=0.15)
@@ -136,8 +136,8 @@ def test_the_sweep_over_sparsity(kind: str, recipes: ModuleType, measured: dict[
     gains: list[float] = []
     for sparsity, _, unfused, by_layers, _ in measured["sweep"][kind]:
         data = recipes.sweep(kind, sparsity)
-        alone = sum(cycles(*case) for _, *case in kernels(data))
-        fused = sum(cycles(*case) for _, *case in layers(data))
+        alone = sum(cycles(*case) for _, case in kernels(data))
+        fused = sum(cycles(*case) for _, case in layers(data))
         assert (alone, fused) == (near(unfused, 0.05), near(by_layers, 0.05))
         gains.append(alone / fused)
     assert gains == sorted(gains)

@@ -2,9 +2,9 @@
 Random programs in index notation give the values of dense float64 arithmetic.
 
 Expressions of 2 to 6 operands, formats, densities (empty rows, empty tensors), sizes known at
-compile time or not, cuts, orders of axes, axes in lanes and depths of channels are drawn from a
-seed; nothing may be wrong and nothing may crash. The time without values is the time with them, and
-with lanes that of the plain reference.
+compile time or not, cuts, orders of axes, blocks, axes in lanes and depths of channels are drawn
+from a seed; nothing may be wrong and nothing may crash. The time without values is the time with
+them, and with lanes that of the plain reference.
 """
 
 import re
@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import PassPipeline
 from xdsl.utils.exceptions import PassFailedException
 
+from headrace.backends.compiled import Program
 from headrace.backends.graph import GraphStep
 from headrace.backends.sam import main_function
 from headrace.cli.driver import lower, make_context
@@ -25,6 +26,7 @@ from headrace.frontends.einsum import import_einsum
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.passes.sam.region_expression import read_region
 from headrace.passes.sam.sam_fuse import is_fusible
+from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level, Storage
 from headrace.tests.random_programs import RandomProgram, RandomPrograms, TilePrograms
 from headrace.tests.simulators import ENGINE, REFERENCE
@@ -84,6 +86,24 @@ def possible(module: ModuleOp, specs: list[str], draw: Random) -> str:
     return spec
 
 
+def blocking(draw: Random, region: sam.RegionOp, number: int) -> str:
+    """A pass spec that gives blocks to one or two axes of a region."""
+    axes = range(len(read_region(region).order))
+    chosen = draw.sample(axes, min(len(axes), draw.choice([1, 2, 2, 3])))
+    sizes = ",".join(str(draw.randint(2, 4)) for _ in chosen)
+    return f"sam-block{{axes={','.join(map(str, chosen))} sizes={sizes} region={number}}}"
+
+
+def unless_refused(module: ModuleOp, spec: str) -> Program | None:
+    """The program; None where blocks that were asked for are refused."""
+    try:
+        return lower(module, spec)
+    except InputError as refusal:
+        if "blocks were asked for" not in str(refusal):
+            raise
+        return None
+
+
 def passes(spec: str) -> PassPipeline:
     return parse_passes(spec, get_all_passes())
 
@@ -108,12 +128,19 @@ def check(seed: int, programs: RandomPrograms, *, in_lanes: bool = False) -> Non
         for number, region in enumerate(regions)
         if draw.random() < 0.5 and read_region(region).order
     ]
-    spec = ",".join([*orders, "sam-lower"])
+    blocks = [
+        blocking(draw, region, number)
+        for number, region in enumerate(regions)
+        if isinstance(programs, TilePrograms) and draw.random() < 0.5
+    ]
+    spec = ",".join([*orders, *blocks, "sam-lower"])
     if in_lanes:
         chosen = [lanes(draw, region, number) for number, region in enumerate(regions)]
-        spec = possible(module, [*orders, *chain(*chosen)], draw)
+        spec = possible(module, [*orders, *blocks, *chain(*chosen)], draw)
     what = f"seed {seed}: {program.text} {program.formats}, {fuse},{spec}"
-    compiled = lower(module, spec)
+    compiled = unless_refused(module, spec)
+    if compiled is None:
+        return
     args = [program.inputs[argument.name] for argument in compiled.arguments]
     depth = draw.choice([None, 4, 64])
     first, second = compiled.run(*args), compiled.run(*args, depth=depth)

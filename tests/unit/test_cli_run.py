@@ -148,10 +148,13 @@ def test_a_copy_of_an_operand_is_reported_with_its_reason(
 ) -> None:
     outer = "d0 floordiv 2 : dense, d1 floordiv 3 : compressed"
     blocks = f"({outer}, d0 mod 2 : dense, d1 mod 3 : dense)"
-    Path("blocks.mlir").write_text(SPMV.replace("(d0 : dense, d1 : compressed)", blocks))
-    note = "A is read element by element, because a sum of products that is no matrix product"
-    (found,) = report(capsys, "blocks.mlir", "--inputs", "inputs.npz")["notes"]
-    assert found.startswith(note)
+    pairs = "#sparse_tensor.encoding<{ map = (d0) -> (d0 floordiv 2 : dense, d0 mod 2 : dense) }>"
+    text = SPMV.replace("(d0 : dense, d1 : compressed)", blocks)
+    Path("blocks.mlir").write_text(text.replace("tensor<3xf64>", f"tensor<3xf64, {pairs}>"))
+    found, other = report(capsys, "blocks.mlir", "--inputs", "inputs.npz")["notes"]
+    note = "is read element by element, because one axis in blocks of 3 and of 2"
+    assert found.startswith(f"A {note}")
+    assert other.startswith(f"x {note}")
     assert main(["run", "blocks.mlir", "--inputs", "inputs.npz"]) == 0
     assert f"note: {found}" in capsys.readouterr().out
 

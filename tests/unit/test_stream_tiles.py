@@ -135,6 +135,70 @@ def test_latency_and_interval_of_a_tile_operation() -> None:
     assert run_stream(steps, "0 1 2 D", values).cycles == 20 + 1 + 1
 
 
+def test_every_tile_takes_its_interval_and_every_control_token_a_cycle() -> None:
+    """
+    References come at 1, 2; tiles leave the array at 4 and 7, its stop, taken at 7, at 8. The
+    reduction takes tiles at 4 and 8, the stop at 12, so that the sum comes at 13; then as above.
+    """
+    values = np.ones((2, 2, 2))
+    steps = [
+        ("array", {"values": Slot("values"), "latency": 3, "interval": 3}),
+        ("reduce", {"interval": 4}),
+    ]
+    result = run_stream(steps, "0 1 S0 D", values)
+    np.testing.assert_array_equal(result.outputs["X.values"], [2.0] * 4)
+    assert result.cycles == 13 + 1 + 1
+
+
+SHAPES = {"full": (2, 3), "row": (1, 3), "column": (2, 1), "one": (1, 1)}
+
+
+@pytest.mark.parametrize("left", SHAPES)
+@pytest.mark.parametrize("right", SHAPES)
+def test_tiles_of_one_row_or_column_are_repeated(left: str, right: str) -> None:
+    random = np.random.default_rng(0)
+    shapes = [SHAPES[left], SHAPES[right]]
+    rows, columns = np.broadcast_shapes(*shapes)
+    builder = ProgramBuilder()
+    operands: list[Any] = []
+    arrays: dict[str, Any] = {"refs": np.array(tokens.parse("0 N 1 S0 D"))}
+    bits = 0
+    for number, (height, width) in enumerate(shapes):
+        arrays[f"values{number}"] = random.random((2, height, width))
+        (refs,) = builder.node("source", tokens=Slot("refs"))
+        operands += builder.node(
+            "array", refs, values=Slot(f"values{number}"), rows=height, columns=width
+        )
+        bits |= (int(height < rows) | 2 * int(width < columns)) << 2 * number
+    (result,) = builder.node("alu", *operands, op="sub", rows=rows, columns=columns, broadcast=bits)
+    builder.node("write_values", result, output="X", rows=rows, columns=columns)
+    found = simulate(builder.build(), arrays).outputs["X.values"].reshape(3, rows, columns)
+    for entry, place in ((0, 0), (1, 2)):
+        expected = arrays["values0"][entry] - arrays["values1"][entry]
+        np.testing.assert_array_equal(found[place], expected)
+    np.testing.assert_array_equal(found[1], np.zeros((rows, columns)))
+
+
+@pytest.mark.parametrize("op", ["add", "max", "min"])
+def test_rows_and_columns_are_folded_and_tiles_transposed(op: str) -> None:
+    value = np.random.default_rng(0).standard_normal((1, 3, 4))
+    function = {"add": np.sum, "max": np.max, "min": np.min}[op]
+    for kind, shape, inner, expected in (
+        (f"row_{op}", (3, 1), 4, function(value[0], axis=1)),
+        (f"column_{op}", (1, 4), 3, function(value[0], axis=0)),
+        ("transpose", (4, 3), 0, value[0].T),
+    ):
+        builder = ProgramBuilder()
+        (refs,) = builder.node("source", tokens=Slot("refs"))
+        (tile,) = builder.node("array", refs, values=Slot("values"), rows=3, columns=4)
+        rows, columns = shape
+        (out,) = builder.node("alu", tile, op=kind, rows=rows, columns=columns, inner=inner)
+        builder.node("write_values", out, output="X", rows=rows, columns=columns)
+        arrays = {"refs": np.array(tokens.parse("0 D")), "values": value}
+        found = simulate(builder.build(), arrays).outputs["X.values"]
+        np.testing.assert_allclose(found, expected.reshape(-1), rtol=1e-14)
+
+
 def test_tiles_are_collected() -> None:
     """100,000 tiles pass, but only those that channels hold at a time need memory."""
     builder = ProgramBuilder()

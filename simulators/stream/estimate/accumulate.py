@@ -26,7 +26,7 @@ def reduce(node: Node) -> Cost:
     present = nest.count * values.present
     return Cost(
         (Profile(nest.parent()),),
-        present + nest.stops,
+        present * node.integer("interval", 1) + nest.stops,
         operations=nest.count * node.tile,
         flushes=nest.fibers,
         latency=node.integer("latency", 1),
@@ -43,9 +43,10 @@ def accumulate(node: Node) -> Cost:
     for fibers, inner in pairwise(crds):
         found = _merged(found, fibers, inner, reduced)
         nests.append(found)
+    further = node.integer("interval", 1) - 1
     return Cost(
         (*(Profile(nest) for nest in nests), Profile(nests[-1])),
-        sum(nest.count for nest in crds) + merged.stops,
+        sum(nest.count for nest in crds) + merged.stops + values.nest.count * further,
         operations=values.nest.count * node.tile,
         flushes=max(merged.fibers, 1),
     )

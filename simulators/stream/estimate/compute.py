@@ -2,6 +2,7 @@
 
 from headrace.simulators.stream.estimate.nest import Profile
 from headrace.simulators.stream.estimate.node import Cost, Node
+from headrace.simulators.stream.simulate import operations_of_a_value
 
 RELU_ZEROS = 0.5
 """The share of values that `max(x, 0)` makes zero: half, as of numbers drawn around 0."""
@@ -22,16 +23,15 @@ def array(node: Node) -> Cost:
     words = refs.nest.count * refs.present * node.tile
     value = Profile(refs.nest, nonzero=share)
     latency = node.integer("latency", 1)
-    return Cost((value,), refs.nest.tokens, words=words, latency=latency)
+    return Cost((value,), node.steps(refs.nest), words=words, latency=latency)
 
 
 def alu(node: Node) -> Cost:
-    """One operation an element; a product of tiles multiplies and adds `inner` times an entry."""
+    """What one value takes, for each element."""
     nest = node.inputs[0].nest
-    each = node.tile * (2 * node.integer("inner") if node.parameters["op"] == "matmul" else 1)
     value = Profile(nest, nonzero=_nonzero(node))
-    steps = nest.tokens * node.integer("interval", 1)
-    return Cost((value,), steps, nest.count * each, latency=node.integer("latency", 1))
+    operations = nest.count * operations_of_a_value(node.parameters)
+    return Cost((value,), node.steps(nest), operations, latency=node.integer("latency", 1))
 
 
 def _nonzero(node: Node) -> float:

@@ -51,6 +51,10 @@ class Node:
         found = self.statistics.get(self._slot("values"), 1)
         return 1 if isinstance(found, LevelStatistics) else found
 
+    def steps(self, nest: Nest) -> float:
+        """Cycles for a stream: `interval` for each element, one for each stop."""
+        return nest.count * self.integer("interval", 1) + nest.stops
+
     @property
     def tile(self) -> int:
         """Entries of a value."""

@@ -12,6 +12,7 @@ from headrace.simulators.stream.language import (
     EMPTY,
     FloatWork,
     In,
+    Int,
     IntWork,
     Out,
     StaticInt,
@@ -51,13 +52,14 @@ def accumulate_vector(
     free_tiles: IntWork,
     op: StaticText = "add",
     tile: StaticInt = 0,
+    interval: Int = 1,
 ) -> None:
     """
     outer crd p+r, crd p+r+a, val p+r+a -> crd p+a, val p+a (order 1).
 
     `sums` (`tiles` if values are tiles) is a dense row; `present` has a bit for every entry,
     `summary` one for every word of `present`, so that writing out costs time in proportion to the
-    entries.
+    entries. A tile is added every `interval` cycles.
     """
     row_empty = 1
     words = 0
@@ -138,7 +140,10 @@ def accumulate_vector(
                     tiles[key] = sum_tile
                 pop(crd)
                 pop(val)
-                tick(1)
+                if tile == 0:
+                    tick(1)
+                else:
+                    tick(interval)
             if key != token:
                 fail("{token} against a stop on the val port", crd, key)
             pop(outer)

@@ -11,6 +11,7 @@ from headrace.simulators.stream.language import (
     FloatWork,
     In,
     Ins,
+    Int,
     IntWork,
     Out,
     Outs,
@@ -71,12 +72,13 @@ def accumulate_tree(
     n: StaticInt,
     op: StaticText = "add",
     tile: StaticInt = 0,
+    interval: Int = 1,
 ) -> None:
     """
     outer crd p+r, crds p+r+a1 .. p+r+a1..an, val -> crds p+a1 .. p+a1..an, val (order n).
 
     While it writes out, `path` holds for each level the page where the next entry is, 0 if there
-    is none, and the mask of the entries to come.
+    is none, and the mask of the entries to come. A tile is added every `interval` cycles.
     """
     head = registers(n)
     empty = registers(n)
@@ -210,7 +212,10 @@ def accumulate_tree(
                             entries[entry] = sum_tile
                         pop(crd[n - 1])
                         pop(val)
-                        tick(1)
+                        if tile == 0:
+                            tick(1)
+                        else:
+                            tick(interval)
                         key = peek(crd[n - 1])
                         token = peek(val)
                 if key != token:

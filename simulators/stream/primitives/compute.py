@@ -35,7 +35,16 @@ from headrace.simulators.stream.language import (
     value_of,
 )
 from headrace.simulators.stream.primitive import primitive
-from headrace.simulators.stream.primitives.tiles import combine, new_tile
+from headrace.simulators.stream.primitives.tiles import (
+    COLUMN_FOLDS,
+    ROW_FOLDS,
+    combine,
+    entry_at,
+    fold_lines,
+    multiply,
+    new_tile,
+    turn,
+)
 
 NO_OPERATION = "none"
 """The first operand, for runs that want times only."""
@@ -69,9 +78,20 @@ def array(ref: In, val: Out, values: Floats) -> None:
 
 @primitive
 def tile_array(
-    ref: In, val: Out, values: Floats, tile: StaticInt, arena_at: Int = 0, latency: Int = 1
+    ref: In,
+    val: Out,
+    values: Floats,
+    tile: StaticInt,
+    arena_at: Int = 0,
+    latency: Int = 1,
+    interval: Int = 1,
 ) -> None:
-    """ref -> val: the tile at each position of `values` (entries x rows x columns)."""
+    """
+    ref -> val: the tile at each position of `values` (entries x rows x columns).
+
+    A tile is sent `latency` cycles after its reference is there, one every `interval` cycles. N
+    reads the tile of zeros, in one cycle.
+    """
     while True:
         token = take(ref)
         if is_data(token):
@@ -79,11 +99,12 @@ def tile_array(
                 fail("reference {token} is outside the values", ref, token)
             transfer(tile)
             send(val, arena_at + token * tile, at=now() + latency)
+            tick(interval)
         else:
-            send(val, token)
+            send(val, 0 if token == EMPTY else token)
             if token == DONE:
                 finish()
-        tick(1)
+            tick(1)
 
 
 @primitive
@@ -137,12 +158,17 @@ def tile_alu(
     rows: StaticInt,
     columns: StaticInt,
     inner: StaticInt = 0,
+    broadcast: StaticInt = 0,
     scalar: Float = 0.0,
     latency: Int = 1,
     interval: Int = 1,
 ) -> None:
     """
-    As `alu`, entry by entry of tiles; `matmul` is the product (rows x inner) (inner x columns).
+    As `alu`, entry by entry of tiles; the result has `rows` x `columns`.
+
+    Operands of one row or column, as `broadcast` says, are repeated. Other operations: `matmul` is
+    the product (rows x inner) (inner x columns); `transpose`; `row_add`, `row_max` and `row_min`
+    combine the `inner` entries of each row to one column, `column_add` .. each column to one row.
 
     A tile is sent `latency` cycles after its operands are there, one every `interval` cycles.
     """
@@ -158,7 +184,8 @@ def tile_alu(
             send(y, token[0])
             if token[0] == DONE:
                 finish()
-            idle(interval)
+            idle(1)
+            tick(1)
         else:
             for k in range(n):
                 source[k] = token[k]
@@ -170,27 +197,22 @@ def tile_alu(
             target = source[0]
             if op != NO_OPERATION:
                 target = new_tile(free_tiles)
-                entry = 0
                 if op == "matmul":
                     if n != 2 or inner < 1:
                         reject("matmul takes two operands and their common size, inner")
-                    while entry < rows * columns:
-                        arena[target + entry] = 0.0
-                        entry += 1
-                    row = 0
-                    while row < rows:
-                        middle = 0
-                        while middle < inner:
-                            factor = arena[source[0] + row * inner + middle]
-                            column = 0
-                            while column < columns:
-                                place = target + row * columns + column
-                                term = factor * arena[source[1] + middle * columns + column]
-                                arena[place] = arena[place] + term
-                                column += 1
-                            middle += 1
-                        row += 1
-                else:
+                    multiply(target, source[0], source[1], arena, rows, inner, columns)
+                elif op == "transpose":
+                    turn(target, source[0], arena, rows, columns)
+                elif op in ROW_FOLDS:
+                    if columns != 1 or inner < 1:
+                        reject("rows are folded to one column; inner is their length")
+                    fold_lines(target, source[0], arena, rows, inner, inner, 1, op[4:])
+                elif op in COLUMN_FOLDS:
+                    if rows != 1 or inner < 1:
+                        reject("columns are folded to one row; inner is their length")
+                    fold_lines(target, source[0], arena, columns, inner, 1, columns, op[7:])
+                elif broadcast == 0:
+                    entry = 0
                     while entry < tile:
                         result = combine(
                             arena[source[0] + entry],
@@ -202,5 +224,17 @@ def tile_alu(
                         )
                         arena[target + entry] = result
                         entry += 1
+                else:
+                    row = 0
+                    while row < rows:
+                        column = 0
+                        while column < columns:
+                            a = entry_at(source[0], row, column, columns, broadcast & 3)
+                            b = entry_at(source[1], row, column, columns, broadcast >> 2 & 3)
+                            c = entry_at(source[2], row, column, columns, broadcast >> 4 & 3)
+                            result = combine(arena[a], arena[b], arena[c], scalar, op, n)
+                            arena[target + row * columns + column] = result
+                            column += 1
+                        row += 1
             send(y, target, at=stamp)
-        tick(interval)
+            tick(interval)

@@ -92,8 +92,13 @@ def tile_reduce(
     tile: StaticInt,
     op: StaticText = "add",
     latency: Int = 1,
+    interval: Int = 1,
 ) -> None:
-    """As `reduce`, entry by entry of tiles; a total is sent `latency` cycles after its stop."""
+    """
+    As `reduce`, entry by entry of tiles.
+
+    A tile is added every `interval` cycles; a total is sent `latency` cycles after its stop.
+    """
     neutral = 0.0
     if op == "max":
         neutral = -INFINITY
@@ -108,9 +113,9 @@ def tile_reduce(
             else:
                 fold_tile(total, token, arena, tile, op)
             if token == EMPTY:
-                idle(-1)
+                idle(-interval)
             else:
-                tick(1)
+                tick(interval)
         elif token == DONE:
             send(y, DONE)
             finish()

@@ -47,6 +47,12 @@ UNARY = (
 )
 ARITHMETIC = ("add", "sub", "mul", "div", "max", "min", "pow", "rsub", "rdiv")
 COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
+ROW_FOLDS = ("row_add", "row_max", "row_min")
+COLUMN_FOLDS = ("column_add", "column_max", "column_min")
+
+ONE_ROW, ONE_COLUMN = 1, 2
+"""Bits that say of an operand how it differs from the result, along whose other rows or columns it
+is then repeated; two bits for each operand, those of the first lowest."""
 
 
 @helper
@@ -94,6 +100,88 @@ def fold_tile(into: int, other: int, arena: FloatWork, size: StaticInt, op: Stat
         folded = fold(arena[into + entry], arena[other + entry], op)
         arena[into + entry] = folded
         entry += 1
+
+
+@helper
+def entry_at(tile: int, row: int, column: int, columns: StaticInt, shape: StaticInt) -> int:
+    """Where the entry of an operand is that meets an entry of the result."""
+    at = tile
+    if (shape & ONE_ROW) == 0:
+        if (shape & ONE_COLUMN) == 0:
+            at = at + row * columns
+        else:
+            at = at + row
+    if (shape & ONE_COLUMN) == 0:
+        at = at + column
+    return at
+
+
+@helper
+def multiply(
+    target: int,
+    left: int,
+    right: int,
+    arena: FloatWork,
+    rows: StaticInt,
+    inner: StaticInt,
+    columns: StaticInt,
+) -> None:
+    """The matrix product (rows x inner) (inner x columns)."""
+    entry = 0
+    while entry < rows * columns:
+        arena[target + entry] = 0.0
+        entry += 1
+    row = 0
+    while row < rows:
+        middle = 0
+        while middle < inner:
+            factor = arena[left + row * inner + middle]
+            column = 0
+            while column < columns:
+                place = target + row * columns + column
+                arena[place] = arena[place] + factor * arena[right + middle * columns + column]
+                column += 1
+            middle += 1
+        row += 1
+
+
+@helper
+def turn(target: int, source: int, arena: FloatWork, rows: StaticInt, columns: StaticInt) -> None:
+    """The transpose, rows x columns, of a tile of columns x rows."""
+    row = 0
+    while row < rows:
+        column = 0
+        while column < columns:
+            arena[target + row * columns + column] = arena[source + column * rows + row]
+            column += 1
+        row += 1
+
+
+@helper
+def fold_lines(
+    target: int,
+    source: int,
+    arena: FloatWork,
+    lines: StaticInt,
+    inner: StaticInt,
+    line_step: StaticInt,
+    step: StaticInt,
+    op: StaticText,
+) -> None:
+    """
+    Combine the `inner` entries of each line, `step` apart, by add, max or min.
+
+    Lines are rows or columns and begin `line_step` apart.
+    """
+    line = 0
+    while line < lines:
+        total = arena[source + line * line_step]
+        middle = 1
+        while middle < inner:
+            total = fold(total, arena[source + line * line_step + middle * step], op)
+            middle += 1
+        arena[target + line] = total
+        line += 1
 
 
 @helper

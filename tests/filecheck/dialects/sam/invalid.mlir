@@ -199,10 +199,10 @@
 
 // -----
 
-// Tiles are combined with tiles of one shape
+// Tiles are combined with tiles
 %0, %1 = "test.op"() : () -> (!sam.stream<val, f64, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>)
 %a = sam.alu %0, %1 op add : !sam.stream<val, f64, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>
-// CHECK: 'sam.alu' combines tiles of one shape, but got f64, tensor<2x2xf64>
+// CHECK: 'sam.alu' combines tiles of one shape, or of size 1 where they differ, but got f64, tensor<2x2xf64>
 
 // -----
 
@@ -224,6 +224,28 @@
 %0, %1 = "test.op"() : () -> (!sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>)
 %a = sam.alu %0, %1 op mask : !sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>
 // CHECK: 'sam.alu' with op mask needs a scalar
+
+// -----
+
+// Sizes of tiles that differ are 1
+%0, %1 = "test.op"() : () -> (!sam.stream<val, tensor<2x3xf64>, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>)
+%a = sam.alu %0, %1 op add : !sam.stream<val, tensor<2x3xf64>, [i]>, !sam.stream<val, tensor<2x2xf64>, [i]>
+// CHECK: 'sam.alu' combines tiles of one shape, or of size 1 where they differ, but got tensor<2x3xf64>, tensor<2x2xf64>
+
+// -----
+
+// Only tiles have rows
+%0 = "test.op"() : () -> !sam.stream<val, f64, [i]>
+%a = sam.alu %0 op row_max : !sam.stream<val, f64, [i]>
+// CHECK: 'sam.alu' with op row_max takes tiles of rows x columns, but got f64
+
+// -----
+
+// Blocks are read in a tile of their sizes
+#B = #sparse_tensor.encoding<{ map = (i) -> (i floordiv 4 : dense, i mod 4 : dense) }>
+%0, %1 = "test.op"() : () -> (!sam.stream<ref, index, [i]>, tensor<8xf64, #B>)
+%a = sam.array %0, %1 tile array<i64: 2, 2> : !sam.stream<ref, index, [i]>, tensor<8xf64, #B>
+// CHECK: 'sam.array' reads tensor<8xf64, #sparse_tensor.encoding<{ map = (d0) -> (d0 floordiv 4 : dense, d0 mod 4 : dense) }>> in tiles of 2x2, but its blocks are 4
 
 // -----
 
