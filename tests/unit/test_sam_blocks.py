@@ -172,6 +172,10 @@ def softmax(x: Array, axis: int) -> Array:
     return weights / weights.sum(axis, keepdims=True)
 
 
+def layer_norm(x: Array) -> Array:
+    return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+
+
 def masked_softmax(x: Array, mask: Array) -> Array:
     """Of each row, over the elements where the mask is not zero; 0 where there is none."""
     weights = np.exp(x) * (mask != 0)
@@ -207,6 +211,8 @@ PROGRAMS: dict[str, Array] = {
     "Y(i,j) = A(i,j) + 1": A + 1,
     "Y(i,j) = softmax(A(i,j), j)": softmax(A, 1),
     "Y(i,j) = softmax(A(i,j), i)": softmax(A, 0),
+    "Y(i,j) = log_softmax(A(i,j), j)": np.log(softmax(A, 1)),
+    "Y(i,j) = layernorm(A(i,j), j)": layer_norm(A),
     "Y(i,j) = masked_softmax(B(i,j), A(i,j), j)": masked_softmax(B, A),
     "Y(i,k) = masked_softmax(A(i,j) * X(j,k), G(i,k), k)": masked_softmax(A @ X, G),
 }
