@@ -21,6 +21,7 @@ from headrace.models.graphs import as_matrix, random_graph
 from headrace.tests.fusion import Array, translated
 
 ATTENTION = "Y(b,h,i,e) = softmax(Q(b,h,i,d) * K(b,h,j,d) / 4, j) * V(b,h,j,e)"
+MASKED = "Y(b,h,i,e) = masked_softmax(Q(b,h,i,d) * K(b,h,j,d) / 4, M(i,j), j) * V(b,h,j,e)"
 HEADS, QUERIES, KEYS = 1, 2, 4
 """The numbers of the axes h, i and j in the region."""
 
@@ -63,6 +64,33 @@ def attention(positions: int, *passes: str, depth: int | None = None) -> int | N
     return result.cycles
 
 
+def bigbird(positions: int, block: int) -> Array:
+    """Neighbouring blocks, two global rows and columns of blocks, and two random blocks a row."""
+    count = positions // block
+    draw, places = np.random.default_rng(0), np.arange(count)
+    blocks = np.abs(np.subtract.outer(places, places)) <= 1
+    blocks[:2] = blocks[:, :2] = True
+    for row in range(count):
+        blocks[row, draw.choice(count, 2, replace=False)] = True
+    return np.kron(blocks, np.ones((block, block)))
+
+
+@cache
+def masked_attention(*passes: str) -> int:
+    """Cycles of attention under a BigBird mask of 16 x 16 blocks. The values are checked."""
+    inputs, _ = heads(256)
+    mask = bigbird(256, 16)
+    scores = np.einsum("bhid,bhjd->bhij", inputs["Q"], inputs["K"]) / 4
+    weights = np.exp(np.where(mask != 0, scores, -np.inf))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    expected = np.einsum("bhij,bhje->bhie", weights, inputs["V"])
+    formats = {**dict.fromkeys((*inputs, "Y"), "dddd"), "M": "ds"}
+    program = compiled(MASKED, {**inputs, "M": mask}, formats, expected, *passes)
+    result = program.run(*arguments(program, {**inputs, "M": mask}))
+    np.testing.assert_allclose(result.outputs[0], expected, rtol=1e-9)
+    return result.cycles
+
+
 def speed_up(*passes: str) -> float:
     serial, parallel = attention(256), attention(256, *passes)
     assert serial is not None
@@ -73,6 +101,23 @@ def speed_up(*passes: str) -> float:
 @pytest.mark.parametrize(("factor", "least"), [(2, 1.95), (4, 3.9), (16, 15), (64, 50)])
 def test_lanes_of_queries_divide_the_time_of_attention(factor: int, least: float) -> None:
     assert least <= speed_up(lanes(QUERIES, factor)) <= factor
+
+
+@pytest.mark.parametrize(
+    ("factor", "balance", "least"),
+    [(2, "turns", 1.95), (4, "turns", 3.9), (16, "turns", 15), (64, "nonzeros", 50)],
+)
+def test_lanes_of_queries_divide_the_time_of_bigbird(
+    factor: int, balance: str, least: float
+) -> None:
+    passes = lanes(QUERIES, factor, balance)
+    assert least <= masked_attention() / masked_attention(passes) <= factor
+
+
+def test_balance_helps_bigbird_whose_global_rows_are_full() -> None:
+    """16 queries for each of 64 lanes, of which some have every key and most two in five."""
+    turns, balanced = (masked_attention(lanes(QUERIES, 64, b)) for b in ("turns", "nonzeros"))
+    assert balanced < 0.9 * turns
 
 
 @pytest.mark.parametrize("inner_first", [False, True])
