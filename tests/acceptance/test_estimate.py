@@ -18,8 +18,10 @@ from headrace.cli.driver import compile, lower
 from headrace.frontends.einsum import import_einsum
 from headrace.models import gcn, graphsage
 from headrace.models.graphs import random_graph
+from headrace.models.transformer import bigbird_mask
 from headrace.tests.random_programs import RandomProgram, RandomPrograms, TilePrograms
 
+ATTENTION = "Y(b,h,i,e) = masked_softmax(Q(b,h,i,d) * K(b,h,j,d) / 4, M(i,j), j) * V(b,h,j,e)"
 SMALL = list(small_cases())
 LARGE = list(large_cases())
 SCHEDULES = ("sam-fuse{regions=none},sam-lower", "sam-fuse{regions=all},sam-lower")
@@ -89,8 +91,26 @@ def test_every_random_program_has_an_estimate(kind: type[RandomPrograms], schedu
         assert estimate.shapes == result.shapes
         if result.cycles:
             errors.append(abs(estimate.cycles / result.cycles - 1))
-    # A single program of a few dozen cycles may be off by as much as its pipeline is deep.
-    assert np.mean(errors) < 0.07
+    # Programs of a few dozen cycles are off by as much as their pipelines are deep: tiles deeper.
+    assert np.mean(errors) < (0.07 if kind is RandomPrograms else 0.2)
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_blocked_attention_is_estimated_within_the_goal(size: int) -> None:
+    length, heads, width = 128, 2, 16
+    draw = np.random.default_rng(0)
+    operands = {name: draw.standard_normal((1, heads, length, width)) for name in "QKV"}
+    operands["M"] = np.asarray(bigbird_mask(length, size), dtype=np.float64)
+    formats = {name: ("ss" if name == "M" else "dddd", a.shape) for name, a in operands.items()}
+    blocks = f"sam-block{{axes=2,3,4,5 sizes={','.join([str(size)] * 4)}}}"
+    program = lower(
+        import_einsum(ATTENTION, formats), f"sam-fuse{{regions=all}},{blocks},sam-lower"
+    )
+    args = [operands[argument.name] for argument in program.arguments]
+    estimate, result = program.estimate(*args), program.run(*args, timing_only=True)
+    assert estimate.cycles == pytest.approx(result.cycles, rel=0.1)
+    assert estimate.flops == result.flops
+    assert estimate.bytes == pytest.approx(result.bytes, rel=0.1)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
