@@ -49,7 +49,7 @@ class Case:
 CASES = {
     "gcn-karate": Case(lambda: graph_network(karate_club())),
     "gcn-skewed": Case(lambda: graph_network(random_graph(300, 1500, 64))),
-    "gcn-5-layers": Case(lambda: graph_network(random_graph(200, 800, 32), layers=5)),
+    "gcn-5-layers": Case(lambda: graph_network(random_graph(60, 150, 32), layers=5)),
     "sage-karate": Case(lambda: sage(karate_club())),
     "sage-skewed": Case(lambda: sage(random_graph(300, 1500, 64))),
     "sae-0.5": Case(lambda: autoencoder.sparse_autoencoder(300, 32, 16, 0.5, dtype=F64)),
