@@ -1,0 +1,24 @@
+"""The experiments by name, loaded only when they are asked for."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+
+import headrace
+from headrace.experiments.experiment import Experiment
+
+MODULES: Mapping[str, str] = {
+    "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
+    "fig18": "headrace.experiments.fuseflow.fig18_order",
+}
+"""The module of each experiment, which has it as `EXPERIMENT`."""
+
+
+def load(name: str) -> Experiment:
+    """Return an experiment; raises `InputError` if there is none of that name."""
+    if name not in MODULES:
+        near = get_close_matches(name, MODULES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(MODULES)}"
+        raise headrace.InputError(f"there is no experiment '{name}'; {hint}")
+    experiment: Experiment = import_module(MODULES[name]).EXPERIMENT
+    return experiment
