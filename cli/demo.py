@@ -22,7 +22,7 @@ from headrace.backends.stream_graphs import stream_graphs
 from headrace.cli.driver import lower
 from headrace.cli.report import make_folder, print_json, print_table, progress, write_text
 from headrace.storage.errors import InputError
-from headrace.storage.files import StoredMatrix, check_writable, read_tensors
+from headrace.storage.files import check_writable
 from headrace.storage.values import storage_of
 
 LEVELS = {
@@ -75,27 +75,20 @@ def make_problem(path: str | None) -> Problem:
     """
     A GCN with random weights for the karate club, or for a graph in a file.
 
-    The file holds a citation graph (`adj_indptr`, .., `feat_indptr`, .., `shape`), or an
-    adjacency matrix by itself; then the features are random, as those of the karate club are.
+    The file is one of those that `load_graph` reads; features that it does not have are random, as
+    those of the karate club are.
     """
     from headrace.models.gcn import on_graph
+    from headrace.models.graph_files import load_graph
     from headrace.models.graphs import karate_club
 
-    if path is None:
-        club = karate_club()
-        name, adjacency, features, classes = (
-            "Zachary's karate club",
-            club.adjacency,
-            club.features,
-            club.classes,
-        )
-    else:
-        name, (adjacency, features, classes) = Path(path).name, _read(path)
-        for what, matrix in (("adjacency", adjacency), ("features", features)):
-            if not np.isfinite(storage_of(matrix, name=what).values).all():
-                raise InputError(f"'{path}': its {what} has NaN or infinite entries; remove them")
-    model, args = on_graph(adjacency, features, classes, aggregate_first=True)
-    return Problem(name, args[0].shape[0], int(adjacency.nnz) // 2, model, args)
+    name = "Zachary's karate club" if path is None else Path(path).name
+    graph = karate_club() if path is None else load_graph(path)
+    for what, matrix in (("adjacency", graph.adjacency), ("features", graph.features)):
+        if not np.isfinite(storage_of(matrix, name=what).values).all():
+            raise InputError(f"'{path}': its {what} has NaN or infinite entries; remove them")
+    model, args = on_graph(graph.adjacency, graph.features, graph.classes, aggregate_first=True)
+    return Problem(name, args[0].shape[0], int(graph.adjacency.nnz) // 2, model, args)
 
 
 def measure(problem: Problem, name: str, pipeline: str, drawings: Sequence[Path]) -> dict[str, Any]:
@@ -127,34 +120,6 @@ def measure(problem: Problem, name: str, pipeline: str, drawings: Sequence[Path]
         "compile_seconds": compiled_at - imported_at,
         "simulate_seconds": result.simulate_seconds,
     }
-
-
-def _read(path: str) -> tuple[Any, Any, int]:
-    """Adjacency (SciPy), features (SciPy or NumPy) and number of classes of a graph file."""
-    import scipy.sparse
-
-    from headrace.frontends.data import load_graph
-
-    tensors = read_tensors(path)
-    if "adj" in tensors:
-        graph = load_graph(path)
-        return graph.adjacency, graph.features, graph.classes
-    if len(tensors) != 1:
-        raise InputError(
-            f"'{path}' holds {', '.join(tensors)}; give one adjacency matrix, or a citation graph "
-            "with adj_indptr, adj_indices, adj_data, feat_indptr, feat_indices, feat_data, shape"
-        )
-    ((name, tensor),) = tensors.items()
-    if isinstance(tensor, StoredMatrix):
-        nodes = len(tensor.pointers) - 1
-        tensor = tensor.storage(name, (nodes, nodes))
-    stored = storage_of(tensor, name=name)
-    if len(stored.shape) != 2 or stored.shape[0] != stored.shape[1]:
-        raise InputError(f"'{path}' holds a tensor of shape {stored.shape}; an adjacency is square")
-    (rows, columns), values = stored.to_coordinates()
-    adjacency = scipy.sparse.csr_array((values, (rows, columns)), shape=stored.shape)
-    features = np.random.default_rng(0).standard_normal((stored.shape[0], 16))
-    return adjacency, features, 2
 
 
 def _draw(program: Program, module: ModuleOp, to_svg: Path, to_dot: Path) -> None:

@@ -68,18 +68,18 @@ class Two(torch.nn.Module):
 
 
 def test_heads_of_a_dynamic_sequence_are_split_and_joined() -> None:
-    model, args = transformer.block(length=8)
+    model, args = transformer.decoder(length=8)
     sizes = {"x": {0: "batch", 1: "length"}, "mask": {0: "length", 1: "length"}}
     imported = import_model(model, args, dynamic_shapes=sizes)
-    _, other = transformer.block(length=12, batch=3)
+    _, other = transformer.decoder(length=12, batch=3)
     compare(imported, model, *other)
 
 
 def test_dimensions_of_torch_are_understood_for_dense_models() -> None:
-    model, args = transformer.block(length=8)
+    model, args = transformer.decoder(length=8)
     sizes = {"x": {1: UNKNOWN}, "mask": {0: UNKNOWN, 1: UNKNOWN}}
     imported = import_model(model, args, dynamic_shapes=sizes)
-    compare(imported, model, *transformer.block(length=12)[1])
+    compare(imported, model, *transformer.decoder(length=12)[1])
 
 
 def test_a_size_used_as_a_number() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.frontends.data import load_graph
+from headrace.models.graph_files import load_graph
 from headrace.storage.errors import InputError
 from headrace.tests.reference import reference_path
 
