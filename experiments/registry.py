@@ -8,6 +8,7 @@ import headrace
 from headrace.experiments.experiment import Experiment
 
 MODULES: Mapping[str, str] = {
+    "fig12": "headrace.experiments.fuseflow.fig12_fusion",
     "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
     "fig18": "headrace.experiments.fuseflow.fig18_order",
 }

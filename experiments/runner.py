@@ -3,6 +3,7 @@
 import csv
 import io
 import multiprocessing
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -113,6 +114,8 @@ def _outcomes(
 
 
 def _measure(name: str, settings: Cells) -> Cells:
+    # torch calls its sparse layouts beta; whoever runs an experiment did not choose them.
+    warnings.filterwarnings("ignore", message="Sparse ", category=UserWarning)
     return load(name).measure(settings)
 
 

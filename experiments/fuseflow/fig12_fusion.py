@@ -1,0 +1,153 @@
+"""
+Figure 12: speed-up over unfused of partial (per layer) and full fusion, for four models.
+
+The models are PyTorch modules, the schedules pipelines of passes, and every result is compared with
+PyTorch's. Unfused, each operation is a stream graph of its own whose result is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import headrace
+from headrace.experiments.experiment import (
+    Case,
+    Cell,
+    Cells,
+    Drawing,
+    Experiment,
+    Row,
+    Sizes,
+    ratio,
+)
+from headrace.experiments.fuseflow.fig12_models import example
+from headrace.experiments.fuseflow.measure import simulated
+from headrace.experiments.fuseflow.published import caution, published
+from headrace.experiments.plots import grouped_bars
+
+SCHEDULES = {
+    "unfused": "sam-fuse{regions=none},sam-lower",
+    "partial": "sam-fuse{regions=layer},sam-lower",
+    "full": "sam-fuse{regions=all},sam-lower",
+}
+
+DATA: Mapping[str, Sequence[str]] = {
+    "SAE": ("ImageNet", "NIH-CXR", "LUNA16"),
+    "GCN": ("Cora", "Cora_ML", "DBLP"),
+    "GraphSAGE": ("Cora", "Cora_ML"),
+}
+
+MEAN = "geometric mean"
+
+
+def cases(sizes: Sizes) -> list[Case]:
+    """The graph networks have their published sizes at all sizes."""
+    return [
+        Case({"model": model, "data": data, "size": size, "schedule": schedule})
+        for model, sets in DATA.items()
+        for size in [sizes if model == "SAE" else "published"]
+        for data in sets
+        for schedule in SCHEDULES
+    ]
+
+
+def measure(settings: Cells) -> Cells:
+    import torch
+
+    reduced = settings["size"] == "reduced"
+    model, arguments = example(str(settings["model"]), str(settings["data"]), reduced)
+    pipeline = SCHEDULES[str(settings["schedule"])]
+    with torch.no_grad():
+        expected: Any = model(*arguments)
+    return simulated(
+        lambda: headrace.compile(model, arguments, pipeline=pipeline), arguments, expected
+    )
+
+
+def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:
+    """A line for each case, and for each model and schedule the mean over the data sets."""
+    place = ("model", "data", "size")
+    unfused = {
+        tuple(row[name] for name in place): row.number("cycles")
+        for row in rows
+        if row["schedule"] == "unfused"
+    }
+    lines: list[dict[str, Cell]] = []
+    for row in rows:
+        base = unfused.get(tuple(row[name] for name in place))
+        speedup = base / row.number("cycles") if base else None
+        theirs = published_speedup(row)
+        settings = {name: row[name] for name in (*place, "schedule")}
+        lines.append(
+            {
+                **settings,
+                "cycles": row["cycles"],
+                "speed-up": speedup,
+                "published": theirs,
+                "ratio": ratio(speedup, theirs),
+                "error": row["error"],
+                "how": row["how"],
+                "note": caution(**settings),
+            }
+        )
+    return [*lines, *means(lines)]
+
+
+def published_speedup(row: Row) -> float | None:
+    """From the published cycles, but for the full fusion of the autoencoder: from the text."""
+    if row["model"] == "SAE" and row["schedule"] == "full":
+        return published("geomean", model="SAE")["full"]
+    line = published("fig12", model=row["model"], data=row["data"])
+    return line["unfused"] / line[str(row["schedule"])] if line else None
+
+
+def means(lines: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:
+    """The geometric mean of each model and schedule over its data sets."""
+    found: list[dict[str, Cell]] = []
+    for model in dict.fromkeys(line["model"] for line in lines):
+        for schedule in [name for name in SCHEDULES if name != "unfused"]:
+            chosen = [
+                line for line in lines if (line["model"], line["schedule"]) == (model, schedule)
+            ]
+            speedups = [one for line in chosen if isinstance(one := line["speed-up"], float)]
+            if not speedups:
+                continue
+            kinds = {line["how"] for line in chosen}
+            mean = float(np.exp(np.mean(np.log(speedups))))
+            theirs: float | None = published("geomean", model=model).get(schedule)
+            found.append(
+                {
+                    **dict.fromkeys(lines[0]),
+                    "model": model,
+                    "data": MEAN,
+                    "size": chosen[0]["size"],
+                    "schedule": schedule,
+                    "speed-up": mean,
+                    "published": theirs,
+                    "ratio": ratio(mean, theirs),
+                    "how": "estimated" if "estimated" in kinds else "simulated",
+                    "note": "",
+                }
+            )
+    return found
+
+
+def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
+    """A picture for each model; hatched bars are estimated, diamonds published."""
+    models = list(dict.fromkeys(line["model"] for line in lines))
+    figure.set_size_inches(11, 7)
+    for place, model in enumerate(models, 1):
+        axes = figure.add_subplot(2, 2, place)
+        chosen = [
+            line for line in lines if line["model"] == model and line["schedule"] != "unfused"
+        ]
+        grouped_bars(axes, chosen, "data", "schedule", "speed-up")
+        axes.set_ylabel("speed-up over unfused")
+        axes.set_title(str(model))
+        axes.legend(fontsize=8)
+
+
+EXPERIMENT = Experiment(
+    "fig12", "fusion granularity of four models", "Figure 12", cases, measure, tabulate, plot
+)
