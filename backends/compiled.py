@@ -15,8 +15,10 @@ from typing import Any, cast
 import numpy as np
 
 from headrace.backends.archive import read_archive, write_archive
+from headrace.backends.estimate import Estimate, estimate_steps
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
+from headrace.backends.statistics import TensorStatistics, statistics_of
 from headrace.backends.steps import (
     CollapseStep,
     ConcatenateStep,
@@ -113,8 +115,7 @@ class Program:
         """
         check_depth(depth)
         model = memory_model(memory, machine)
-        args = self._without_fixed(_leaves(args))
-        tensors = {**self.constants, **self._bind(args)}
+        tensors = self._tensors(args)
         shapes = infer_shapes(self.steps, tensors)
         results = tuple(shapes[result.name] for result in self.results)
         with_values = graphs_with_values(self.steps)
@@ -139,9 +140,24 @@ class Program:
             np.asarray(stored.to_dense(), dtype=result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
-        if any(is_torch(argument) for argument in args):
+        if any(is_torch(argument) for argument in _leaves(args)):
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
+
+    def estimate(self, *args: object) -> Estimate:
+        """
+        What a run on these arguments will cost, from closed forms; nothing is simulated.
+
+        Channels are unbounded and memory answers at once. See docs/design/estimate.md for what is
+        exact and what is assumed. Raises `InputError` as `run` does.
+        """
+        costs, known = estimate_steps(self.steps, self.statistics(*args))
+        shapes = tuple(known[result.name].shape for result in self.results)
+        return Estimate(costs, shapes, {step.result: step.source for step in self._copies})
+
+    def statistics(self, *args: object) -> dict[str, TensorStatistics]:
+        """The statistics of the constants and of these arguments, by name."""
+        return {name: statistics_of(stored) for name, stored in self._tensors(args).items()}
 
     def bind(self, tensors: Mapping[str, object]) -> "Program":
         """
@@ -179,6 +195,10 @@ class Program:
         if not isinstance(program, Program):
             raise InputError(f"'{path}' is no saved program; write one with Program.save")
         return program
+
+    def _tensors(self, args: Sequence[object]) -> dict[str, Storage]:
+        """The constants and the arguments of a run, by name."""
+        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
 
     def _without_fixed(self, args: Sequence[object]) -> tuple[object, ...]:
         """Leave out the arguments that are part of the program, which must not have changed."""

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
     from headrace.frontends.einsum import FormatSpec
     from headrace.frontends.torch_export import ImportedModel
+    from headrace.scheduling.choose import Decision
 
     Source = torch.nn.Module | ModuleOp | str | Path
 
 DEFAULT_PIPELINE = "sam-fuse{regions=none},sam-lower"
+AUTOMATIC = "auto"
+"""The pipeline that the scheduler chooses from the statistics of the arguments."""
 TARGETS = ("sam",)
 
 
@@ -39,6 +42,7 @@ def compile(
     target: str = "sam",
     pipeline: str | Path | None = None,
     parameters: Mapping[str, object] | None = None,
+    lanes: int = 1,
     formats: Mapping[str, Format | str] | None = None,
     dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
 ) -> Program:
@@ -49,23 +53,85 @@ def compile(
     layout of a tensor, dense or sparse, is the format of the argument; numbers become part of the
     program), an xDSL module, or the path of an `.mlir` file. `pipeline` is a TOML file, the name
     of a built-in pipeline, or a pass spec such as `sam-fuse{regions=layer},sam-lower`; by default
-    every operation is a graph of its own. `parameters` gives values to the `$names` of a pipeline
-    file. For a model, `formats` overrides the formats of inputs and parameters by name, and
-    `dynamic_shapes` names the sizes that are known only when the program runs, as in
-    `{"x": {0: "n"}}`.
+    every operation is a graph of its own. `auto` lets the scheduler choose from the statistics of
+    `args`, with up to `lanes` parallel lanes in a region (see `schedule`). `parameters` gives
+    values to the `$names` of a pipeline file. For a model, `formats` overrides the formats of
+    inputs and parameters by name, and `dynamic_shapes` names the sizes that are known only when
+    the program runs, as in `{"x": {0: "n"}}`.
 
     Raises `InputError` for what cannot be compiled; the message names the op and its source line.
     """
     check_target(target)
-    if isinstance(source, ModuleOp):
-        return lower(source.clone(), pipeline, parameters)
-    if isinstance(source, str | Path):
-        return lower(parse_module(Path(source)), pipeline, parameters)
+    args = as_arguments(args)
+    if isinstance(source, ModuleOp | str | Path):
+        module = source.clone() if isinstance(source, ModuleOp) else parse_module(Path(source))
+        return lower(module, resolve(pipeline, lanes, module, {}, args), parameters)
     from headrace.frontends.torch_export import import_model
 
-    args = as_arguments(args)
     imported = import_model(source, args, formats=formats, dynamic_shapes=dynamic_shapes)
-    return lower_model(imported, args, pipeline, parameters)
+    chosen = resolve(pipeline, lanes, imported.module, imported.constants, args)
+    return lower_model(imported, args, chosen, parameters)
+
+
+def resolve(
+    pipeline: str | Path | None,
+    lanes: int,
+    module: ModuleOp,
+    constants: Mapping[str, Any],
+    args: Sequence[object],
+) -> str | Path | None:
+    """The pipeline, chosen by the scheduler if it is `auto`."""
+    if pipeline == AUTOMATIC:
+        return decide(module, constants, args, lanes).schedule.pipeline
+    if lanes != 1:
+        raise InputError(f"lanes={lanes} are for the scheduler; give the pipeline '{AUTOMATIC}'")
+    return pipeline
+
+
+def schedule(
+    source: "Source",
+    args: object,
+    *,
+    lanes: int = 1,
+    formats: Mapping[str, Format | str] | None = None,
+) -> "Decision":
+    """
+    Choose how products are bracketed, where regions end, and the order and lanes of each.
+
+    `source` and `args` are those of `compile`; the arguments are needed, since estimates rest on
+    the statistics of their rows. `.schedule.pipeline` of the result is what `compile` takes;
+    `headrace explain` prints it with what was rejected.
+
+    Raises `InputError` for what cannot be compiled, and for arguments that do not fit.
+    """
+    args = as_arguments(args)
+    if isinstance(source, ModuleOp | str | Path):
+        module = source if isinstance(source, ModuleOp) else parse_module(Path(source))
+        return decide(module, {}, args, lanes)
+    from headrace.frontends.torch_export import import_model
+
+    imported = import_model(source, args, formats=formats)
+    return decide(imported.module, imported.constants, args, lanes)
+
+
+def decide(
+    module: ModuleOp, constants: Mapping[str, Any], args: Sequence[object], lanes: int
+) -> "Decision":
+    """Choose a schedule for entry IR with these constants and arguments."""
+    from headrace.scheduling.choose import choose
+
+    if lanes < 1:
+        raise InputError(f"lanes={lanes} leaves nothing to compute with; give 1 or more")
+    program = lower(module.clone()).bind(constants)
+    if len(args) < len(program.arguments):
+        raise InputError(
+            "the scheduler looks at the arguments: give "
+            + ", ".join(str(argument) for argument in program.arguments)
+        )
+    try:
+        return choose(module, program.tensors(*args), lanes)
+    except DiagnosticException as error:
+        raise InputError(" ".join(str(error).split())) from error
 
 
 def as_arguments(args: object) -> tuple[Any, ...]:

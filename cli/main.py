@@ -24,6 +24,10 @@ Without more: what there is, and which results exist. `run NAME` (or `run all`) 
 no row yet, writes NAME.csv, NAME.png and NAME.svg, and compares with the published values. Rows
 are kept as soon as they are there: a run that is stopped goes on where it was."""
 
+EXPLAIN = """\
+The estimate of each region, what it is bound by, and the alternatives that were rejected. SOURCE
+and --inputs are those of run; headrace run --pipeline auto runs what is chosen here."""
+
 MACHINE = f"TOML file whose [memory] may say {', '.join(f.name for f in fields(MemoryDescription))}"
 
 
@@ -64,14 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     run.add_argument("source", metavar="SOURCE", help="what to run")
     run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
-    run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, or pass spec")
-    run.add_argument(
-        "--inputs",
-        action="append",
-        default=[],
-        metavar="X.npz",
-        help="argument tensors; repeatable",
-    )
+    run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, pass spec, or auto")
+    _add_inputs(run)
+    _add_lanes(run)
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
     run.add_argument("--machine", metavar="M.toml", help=MACHINE)
     run.add_argument("--memory", metavar="MODEL", help="memory model: ledger, exact or parity")
@@ -80,6 +79,16 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
     run.add_argument("--dot", metavar="G.dot", help="write the stream graphs in DOT")
     run.add_argument("--json", action="store_true", help="print one JSON object")
+
+    explain = commands.add_parser(
+        "explain", help="choose a schedule, and say what it was chosen from", description=EXPLAIN
+    )
+    explain.set_defaults(command=_explain)
+    explain.add_argument("source", metavar="SOURCE", help="what to schedule")
+    _add_inputs(explain)
+    _add_lanes(explain)
+    explain.add_argument("--save", metavar="P.toml", help="write the schedule as a pipeline file")
+    explain.add_argument("--json", action="store_true", help="print one JSON object")
 
     replay = commands.add_parser(
         "replay",
@@ -127,6 +136,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--inputs",
+        action="append",
+        default=[],
+        metavar="X.npz",
+        help="argument tensors; repeatable",
+    )
+
+
+def _add_lanes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lanes", type=int, default=1, metavar="N", help="lanes that a scheduled region may use"
+    )
+
+
 def _depth(text: str) -> int:
     try:
         depth = int(text)
@@ -143,6 +168,12 @@ def _depth(text: str) -> int:
 def _fail(error: Exception, status: int) -> int:
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     return status
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from headrace.cli.explain import explain
+
+    return explain(options)
 
 
 def _run(options: argparse.Namespace) -> int:

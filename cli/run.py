@@ -11,9 +11,9 @@ from headrace.backends.compiled import Program
 from headrace.backends.dot import dot
 from headrace.backends.result import Result
 from headrace.backends.stream_graphs import stream_graphs
-from headrace.cli.driver import check_target, lower, lower_model, parse_module
+from headrace.cli.driver import AUTOMATIC, check_target
 from headrace.cli.report import print_json, print_table, progress, write_text
-from headrace.cli.sources import load_factory, read_inputs
+from headrace.cli.sources import arguments_of, load_source
 from headrace.storage.errors import InputError
 from headrace.storage.files import check_writable, write_arrays
 
@@ -36,11 +36,6 @@ def run(options: argparse.Namespace) -> int:
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
-        if options.inputs:
-            args = tuple(read_inputs(options.inputs, program.arguments))
-        elif not args and program.arguments:
-            names = "; ".join(str(argument) for argument in program.arguments)
-            raise InputError(f"'{options.source}' takes arguments ({names}); give --inputs")
         bar.update(task, description="simulating")
         result = program.run(
             *args,
@@ -64,26 +59,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], ModuleOp | None]:
-    """The program, the arguments that come with it, and its lowered IR."""
+    """The program, its arguments, and its lowered IR."""
     source: str = options.source
     if source.endswith(".npz"):
         if options.dot or options.pipeline:
             option = "--dot" if options.dot else "--pipeline"
             raise InputError(f"a saved program holds no IR; {option} needs .mlir or module:factory")
-        return Program.load(source), (), None
-    if source.endswith(".mlir"):
-        module = parse_module(Path(source))
-        return lower(module, options.pipeline), (), module
-    if ":" not in source:
-        raise InputError(
-            f"'{source}' is no source; give file.mlir, module:factory, file.py:factory, "
-            "or a saved program (.npz)"
-        )
-    from headrace.frontends.torch_export import import_model
-
-    model, args = load_factory(source)
-    imported = import_model(model, args)
-    return lower_model(imported, args, options.pipeline), args, imported.module
+        program = Program.load(source)
+        return program, arguments_of(program, (), options.inputs, source), None
+    loaded = load_source(source)
+    pipeline = options.pipeline
+    if pipeline == AUTOMATIC:
+        pipeline = loaded.decide(options.inputs, options.lanes).schedule.pipeline
+    elif options.lanes != 1:
+        raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
+    program = loaded.lower(pipeline)
+    return program, arguments_of(program, loaded.args, options.inputs, source), loaded.module
 
 
 def _write_files(

@@ -4,16 +4,72 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from headrace.backends.compiled import TensorSpec
-from headrace.cli.driver import as_arguments
+from xdsl.dialects.builtin import ModuleOp
+
+from headrace.backends.compiled import Program, TensorSpec, fixed_arguments
+from headrace.cli.driver import as_arguments, decide, lower, parse_module
 from headrace.storage.errors import InputError
 from headrace.storage.files import Stored, StoredMatrix, check_complete, read_tensors
+from headrace.storage.levels import Storage
+
+if TYPE_CHECKING:
+    from headrace.scheduling.choose import Decision
+
+
+@dataclass(frozen=True)
+class Source:
+    """Entry IR, the constants of the model that it was, and the arguments that came with it."""
+
+    text: str
+    module: ModuleOp
+    constants: Mapping[str, Storage]
+    args: tuple[object, ...]
+
+    def lower(self, pipeline: str | None) -> Program:
+        """The program under a pipeline; `module` is what it was lowered to afterwards."""
+        program = lower(self.module, pipeline).bind(self.constants)
+        return replace(program, fixed=fixed_arguments(self.args))
+
+    def decide(self, inputs: Sequence[str], lanes: int) -> "Decision":
+        """The schedule for the arguments in the files `inputs`, or those that came along."""
+        program = lower(self.module.clone()).bind(self.constants)
+        args = arguments_of(program, self.args, inputs, self.text)
+        return decide(self.module, self.constants, args, lanes)
+
+
+def load_source(text: str) -> Source:
+    """Read `file.mlir`, or call `module:factory` or `file.py:factory` and export its model."""
+    if text.endswith(".mlir"):
+        return Source(text, parse_module(Path(text)), {}, ())
+    if ":" not in text:
+        raise InputError(
+            f"'{text}' is no source; give file.mlir, module:factory, file.py:factory, "
+            "or a saved program (.npz)"
+        )
+    from headrace.frontends.torch_export import import_model
+
+    model, args = load_factory(text)
+    imported = import_model(model, args)
+    return Source(text, imported.module, imported.constants, args)
+
+
+def arguments_of(
+    program: Program, args: tuple[object, ...], inputs: Sequence[str], source: str
+) -> tuple[object, ...]:
+    """The arguments of a run: from the files `inputs` if there are any, else `args`."""
+    if inputs:
+        return tuple(read_inputs(inputs, program.arguments))
+    if not args and program.arguments:
+        names = "; ".join(str(argument) for argument in program.arguments)
+        raise InputError(f"'{source}' takes arguments ({names}); give --inputs")
+    return args
 
 
 def load_factory(text: str) -> tuple[Any, tuple[object, ...]]:

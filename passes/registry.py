@@ -13,6 +13,7 @@ from headrace.storage.errors import InputError
 PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
+    "sam-associate": "SamAssociatePass",
     "sam-fuse": "SamFusePass",
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",

@@ -170,10 +170,37 @@ def make_region(group: Group) -> sam.RegionOp:
     """
     Move the operations of `group` into a new region that stands in place of the last of them.
     """
-    ops = group.ops
+    outputs = results_of(group.ops)
+    region = region_of(group.ops)
+    last = group.ops[-1]
+    Rewriter.insert_op(region, InsertPoint.before(last))
+    for op in group.between:
+        # What reads the region has to follow it.
+        op.detach()
+    Rewriter.insert_op(group.between, InsertPoint.after(last))
+    for old, new in zip(outputs, region.results, strict=True):
+        old.replace_all_uses_with(new)
+    for op in reversed(group.ops):
+        op.detach()
+        op.erase()
+    return region
+
+
+def results_of(ops: Sequence[Operation]) -> list[OpResult]:
+    """What `ops` compute that other operations read."""
     members = set(ops)
+    return [
+        result
+        for op in ops
+        for result in op.results
+        if any(use.operation not in members for use in result.uses)
+    ]
+
+
+def region_of(ops: Sequence[Operation]) -> sam.RegionOp:
+    """A region that computes the same as `ops`, which stay; it stands nowhere as yet."""
     initialisers = _initialisers(ops)
-    inside = {*members, *initialisers}
+    inside = {*ops, *initialisers}
     inputs = list(
         dict.fromkeys(
             operand
@@ -182,30 +209,13 @@ def make_region(group: Group) -> sam.RegionOp:
             if not (isinstance(operand, OpResult) and operand.op in inside)
         )
     )
-    outputs = [
-        result
-        for op in ops
-        for result in op.results
-        if any(use.operation not in members for use in result.uses)
-    ]
+    outputs = results_of(ops)
     block = Block(arg_types=[value.type for value in inputs])
     inner: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
     for op in (*initialisers, *ops):
         block.add_op(op.clone(inner))
     block.add_op(sam.YieldOp(*(inner[value] for value in outputs)))
-    region = sam.RegionOp(inputs, [value.type for value in outputs], Region(block))
-    last = ops[-1]
-    Rewriter.insert_op(region, InsertPoint.before(last))
-    for op in group.between:
-        # What reads the region has to follow it.
-        op.detach()
-    Rewriter.insert_op(group.between, InsertPoint.after(last))
-    for old, new in zip(outputs, region.results, strict=True):
-        old.replace_all_uses_with(new)
-    for op in reversed(ops):
-        op.detach()
-        op.erase()
-    return region
+    return sam.RegionOp(inputs, [value.type for value in outputs], Region(block))
 
 
 def _initialisers(ops: Sequence[Operation]) -> list[Operation]:

@@ -1,8 +1,9 @@
 """
-Random graphs of tensor operations, with values used again, are right under every cut and order.
+Random graphs of tensor operations, with values used again, are right under every schedule.
 
 Three to eight operations on matrices in random formats, some with empty rows; up to 20 orders of
-the whole as one region, every cut into two regions, and each operation alone.
+the whole as one region, every cut into two regions, and each operation alone; other brackets in
+chains of products.
 Source: the acceptance cases of "FuseFlow", ASPLOS 2026.
 """
 
@@ -12,11 +13,15 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 import pytest
-from xdsl.dialects.builtin import f64
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, f64
+from xdsl.dialects.func import FuncOp
 
 from headrace.backends.sam import build
 from headrace.frontends import composed
 from headrace.frontends.builder import EntryBuilder, View
+from headrace.passes.sam.product_chains import chains
+from headrace.passes.sam.sam_associate import SamAssociatePass
 from headrace.storage.levels import Format
 from headrace.tests.fusion import axes_and_legal_orders, lowered
 
@@ -81,6 +86,16 @@ class RandomDag:
                 return composed.softmax(self.emit, x, 1), value
 
 
+def associated(module: ModuleOp, draw: Random) -> ModuleOp:
+    """The same with other brackets in its chains of products."""
+    module = module.clone()
+    function = module.body.block.first_op
+    assert isinstance(function, FuncOp)
+    forms = tuple(draw.randrange(-1, chain.bracketings) for chain in chains(function))
+    SamAssociatePass(forms).apply(Context(), module)
+    return module
+
+
 def check(seed: int) -> None:
     dag = RandomDag(seed)
     _, orders = axes_and_legal_orders(dag.module, 20)
@@ -88,6 +103,9 @@ def check(seed: int) -> None:
     variants = [lowered(dag.module, regions="none")]
     variants += [lowered(dag.module, order=order) for order in orders]
     variants += [lowered(dag.module, cuts=(cut,)) for cut in range(1, cuts)]
+    other = associated(dag.module, dag.draw)
+    if str(other) != str(dag.module):
+        variants += [lowered(other, regions="none"), lowered(other, regions="all")]
     for variant in variants:
         result = build(variant).run(*dag.inputs)
         found = np.asarray(result.outputs[0])

@@ -1,0 +1,69 @@
+"""`headrace explain`: the schedule that the cost model chooses, and what it rejects."""
+
+import argparse
+from typing import Any
+
+from headrace.cli.report import print_json, print_table, progress
+from headrace.cli.sources import load_source
+from headrace.storage.errors import InputError
+from headrace.storage.files import check_writable
+
+GRANULARITIES = {
+    "none": "every operation alone",
+    "layer": "one region for each layer",
+    "all": "one region",
+}
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    from headrace.scheduling.explain import summary
+
+    if options.source.endswith(".npz"):
+        raise InputError("a saved program is scheduled already; give .mlir or module:factory")
+    if options.save:
+        check_writable(options.save)
+    with progress(options.json) as bar:
+        bar.add_task("estimating schedules", total=None)
+        decision = load_source(options.source).decide(options.inputs, options.lanes)
+    if options.save:
+        decision.schedule.save(options.save)
+    report = summary(decision)
+    if options.json:
+        print_json(report)
+    else:
+        _print(report)
+    return 0
+
+
+def _print(report: dict[str, Any]) -> None:
+    whole = [("chosen", report["cycles"], "")]
+    whole += [
+        (GRANULARITIES[name], cycles, f"{cycles / report['cycles']:.2f}x")
+        for name, cycles in report["baselines"].items()
+    ]
+    whole += [
+        ("products " + ", ".join(one["products"]), one["cycles"], _times(one, report))
+        for one in report["rejected_products"]
+    ]
+    print_table("Schedules", ("schedule", "estimated cycles", "of chosen"), whole)
+    if report["products"]:
+        print("products: " + ", ".join(report["products"]))
+    for number, region in enumerate(report["regions"]):
+        print(f"\nregion {number}: {'; '.join(region['operations'])}")
+        print("  axes: " + ", ".join(f"{name} {what}" for name, what in region["axes"].items()))
+        copied = f", {region['copied']:,} entries copied" if region["copied"] else ""
+        print(
+            f"  {region['schedule']}: {region['cycles']:,} cycles{copied}, bound by "
+            f"{region['bound_by']}; {region['flops']:,} FLOPs, {region['bytes']:,} bytes"
+        )
+        for one in region["rejected"]:
+            bound = f", bound by {one['bound_by']}" if one["bound_by"] else ""
+            print(f"  rejected: {one['what']}: {one['cycles']:,} cycles{bound}")
+        for one in region["refused"]:
+            print(f"  refused: {one['what']}: {one['reason']}")
+    print(f"\npipeline: {report['pipeline']}")
+
+
+def _times(one: dict[str, Any], report: dict[str, Any]) -> str:
+    return f"{one['cycles'] / report['cycles']:.2f}x"

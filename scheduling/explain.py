@@ -1,0 +1,114 @@
+"""What was chosen and why, as JSON values."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Operation
+
+from headrace.passes.sam.expression import Input, walk
+from headrace.passes.sam.product_chains import is_contraction, name_of
+from headrace.scheduling.choose import Decision
+from headrace.scheduling.orders import axes_of
+from headrace.scheduling.planner import Choice, Planner, total
+from headrace.scheduling.regions import Run
+from headrace.scheduling.schedule import RegionSchedule
+
+SHOWN = 3
+"""Other schedules of a region that are shown, the cheapest."""
+
+
+def summary(decision: Decision) -> dict[str, Any]:
+    """The decision as JSON values; cycles, FLOPs and bytes are estimates."""
+    chosen = decision.chosen
+    return {
+        "cycles": round(decision.cycles),
+        "pipeline": decision.schedule.pipeline,
+        "lanes": decision.lanes,
+        "products": list(chosen.text),
+        "rejected_products": [
+            {"products": list(one.text), "cycles": round(total(one.plan))}
+            for one in decision.rejected
+        ],
+        "baselines": {name: round(cycles) for name, cycles in decision.baselines.items()},
+        "regions": [_region(chosen.planner, choice) for choice in chosen.plan],
+    }
+
+
+def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
+    run, cost = choice.run, choice.cost
+    return {
+        "operations": [_described(op) for op in run.ops],
+        "axes": _axes(run),
+        "schedule": _schedule(choice.schedule),
+        "cycles": round(cost.cycles),
+        "copied": round(cost.copied),
+        "flops": round(cost.flops),
+        "bytes": round(cost.bytes),
+        "bound_by": cost.bottleneck,
+        "rejected": [
+            {"what": what, "cycles": round(cycles), "bound_by": bound}
+            for what, cycles, bound in _alternatives(planner, choice)
+        ],
+        "refused": [
+            {"what": _schedule(RegionSchedule(None, lanes)), "reason": reason}
+            for lanes, reason in planner.refused.get(run, {}).items()
+        ],
+    }
+
+
+def _alternatives(planner: Planner, choice: Choice) -> Iterator[tuple[str, float, str]]:
+    """Other schedules of a region, and other cuts around it: what, cycles, and what bounds it."""
+    run = choice.run
+    others = [one for one in planner.tried[run] if one.schedule != choice.schedule]
+    for one in sorted(others, key=lambda one: one.cost.total)[:SHOWN]:
+        yield _schedule(one.schedule), one.cost.total, one.cost.bottleneck
+    for split in range(run.start + 1, run.stop):
+        parts = (planner.runs.get((run.start, split)), planner.runs.get((split, run.stop)))
+        best = tuple(planner.best(part) for part in parts if part is not None)
+        if len(best) == 2:
+            slower = max(best, key=lambda one: one.cost.total)
+            where = _described(planner.units[split].ops[0])
+            yield f"cut before {where}", total(best), slower.cost.bottleneck
+    longer = planner.runs.get((run.start, run.stop + 1))
+    if longer is not None:
+        best_longer = planner.best(longer)
+        where = _described(planner.units[run.stop].ops[0])
+        yield f"together with {where}", best_longer.cost.total, best_longer.cost.bottleneck
+
+
+def _described(op: Operation) -> str:
+    """What an operation does and where in the model: `product (conv1, model.py:12)`."""
+    composite = op.attributes.get("headrace.composite")
+    if isinstance(composite, StringAttr) and composite.data:
+        what = composite.data
+    elif is_contraction(op):
+        what = "product"
+    else:
+        inner = [one.name.partition(".")[2] for one in op.walk() if one is not op]
+        what = next((name for name in inner if name != "yield"), op.name)
+    places = [op.attributes.get(name) for name in ("headrace.module", "headrace.source")]
+    where = ", ".join(one.data for one in places if isinstance(one, StringAttr) and one.data)
+    return f"{what} ({where})" if where else what
+
+
+def _axes(run: Run) -> dict[str, str]:
+    """Each axis of a region by the first dimension of an operand that it indexes."""
+    axes = axes_of(run.module)
+    if axes is None:
+        return {}
+    found: dict[str, str] = {}
+    for use in walk(axes.read.results):
+        if isinstance(use, Input):
+            operand = name_of(run.inputs[use.operand]) or f"operand {use.operand}"
+            for dimension, axis in enumerate(use.axes):
+                found.setdefault(axes.read.name(axis), f"dimension {dimension} of {operand}")
+    return dict(sorted(found.items()))
+
+
+def _schedule(schedule: RegionSchedule) -> str:
+    order = "default order"
+    if schedule.priority is not None:
+        order = "order " + " ".join(f"i{axis}" for axis in schedule.priority)
+    lanes = [f"i{one.axis} in {one.factor} lanes ({one.balance})" for one in schedule.lanes]
+    return ", ".join([order, *lanes])

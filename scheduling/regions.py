@@ -1,0 +1,97 @@
+"""
+The runs of operations of a function that may become one region.
+
+A run is a sequence of units in program order; the operations of one composed function (softmax,
+layer norm, ..) are one unit. A run ends where `sam-fuse` would end it: at an operation that needs
+something which is computed outside from inside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+
+from headrace.passes.sam.sam_fuse import Group, SamFusePass, is_fusible, region_of
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Operations that stay together; `number` is that of the first among the fusible ones."""
+
+    number: int
+    ops: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The units `start` to `stop` (exclusive) of a function as one region."""
+
+    start: int
+    stop: int
+    ops: tuple[Operation, ...]
+
+    @cached_property
+    def inputs(self) -> tuple[SSAValue, ...]:
+        """What the run reads of the function around it."""
+        return tuple(self._region.inputs)
+
+    @cached_property
+    def module(self) -> ModuleOp:
+        """A module whose function takes `inputs`, with their attributes, and holds the region."""
+        region = self._region
+        block = Block(arg_types=[value.type for value in region.inputs])
+        copy = region.clone(dict(zip(region.inputs, block.args, strict=True)))
+        block.add_ops([copy, ReturnOp(*copy.results)])
+        function = FuncOp(
+            "main",
+            ([value.type for value in region.inputs], [value.type for value in region.results]),
+            Region(block),
+            arg_attrs=ArrayAttr(attributes_of(value) for value in region.inputs),
+        )
+        return ModuleOp([function])
+
+    @cached_property
+    def text(self) -> str:
+        """Runs of equal text are the same region."""
+        return str(self.module)
+
+    @cached_property
+    def _region(self):
+        return region_of(self.ops)
+
+
+def units_of(block: Block) -> list[Unit]:
+    """The units of a function's block, in program order."""
+    numbers = {op: n for n, op in enumerate(op for op in block.ops if is_fusible(op))}
+    groups = SamFusePass("none").groups(block)
+    return [Unit(numbers[group.ops[0]], tuple(group.ops)) for group in groups]
+
+
+def runs_from(block: Block, units: Sequence[Unit], start: int) -> list[Run]:
+    """Every legal run that starts with unit number `start`, shortest first."""
+    unit_of = {op: n for n, unit in enumerate(units) for op in unit.ops}
+    runs: list[Run] = []
+    group = Group("")
+    for op in block.ops:
+        number = unit_of.get(op)
+        if number is not None and number >= start:
+            if not group.accepts(op):
+                break
+            group.add(op)
+            if op is units[number].ops[-1]:
+                runs.append(Run(start, number + 1, tuple(group.ops)))
+        elif group.ops and group.reaches(op):
+            group.dependent.append(op)
+    return runs
+
+
+def attributes_of(value: SSAValue) -> DictionaryAttr:
+    """The attributes of a function's argument; none for what is computed."""
+    function = value.block.parent_op() if isinstance(value, BlockArgument) else None
+    if not isinstance(function, FuncOp) or function.arg_attrs is None:
+        return DictionaryAttr({})
+    assert isinstance(value, BlockArgument)
+    return function.arg_attrs.data[value.index]

@@ -1,0 +1,74 @@
+"""
+A schedule as data: how products are bracketed, where regions end, and what each region does.
+
+Written as a pass pipeline it is what `headrace-opt`, `headrace run` and a pipeline file take.
+
+Source: "FuseFlow", ASPLOS 2026, section 7 (the schedule's choices).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.storage.atomic import write_text
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Axis number `axis` of a region dealt to `factor` lanes."""
+
+    axis: int
+    factor: int
+    balance: str = "turns"
+
+
+@dataclass(frozen=True)
+class RegionSchedule:
+    """The order of a region's axes, literally, and its lanes; by default the legal order."""
+
+    priority: tuple[int, ...] | None = None
+    lanes: tuple[Lanes, ...] = ()
+
+    def passes(self, region: int) -> Iterator[str]:
+        """The passes that give region number `region` this schedule."""
+        if self.priority is not None:
+            order = ",".join(map(str, self.priority))
+            yield f"sam-order{{region={region} priority={order} copies=any}}"
+        for lanes in self.lanes:
+            yield (
+                f"sam-parallelize{{region={region} axis={lanes.axis} factor={lanes.factor} "
+                f"balance={lanes.balance}}}"
+            )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Everything that the passes are told about one function."""
+
+    forms: tuple[int, ...]
+    """The bracketing of each chain of products, by its number; see `sam-associate`."""
+    cuts: tuple[int, ...]
+    """The numbers of the operations that begin a region, in program order."""
+    regions: tuple[RegionSchedule, ...]
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """The passes with their options, in the order in which they run."""
+        associate = [f"sam-associate{{forms={_numbers(self.forms)}}}"] if self.forms else []
+        cuts = f" cuts={_numbers(self.cuts)}" if self.cuts else ""
+        chosen = [one for n, region in enumerate(self.regions) for one in region.passes(n)]
+        return *associate, f"sam-fuse{{regions=all{cuts}}}", *chosen, "sam-lower"
+
+    @property
+    def pipeline(self) -> str:
+        """The pass spec, as in `headrace run --pipeline`."""
+        return ",".join(self.passes)
+
+    def save(self, path: str | Path) -> None:
+        """Write a pipeline file (TOML), whole or not at all."""
+        lines = ",\n".join(f'  "{one}"' for one in self.passes)
+        write_text(path, f"[pipeline]\npasses = [\n{lines},\n]\n")
+
+
+def _numbers(values: tuple[int, ...]) -> str:
+    return ",".join(map(str, values))
