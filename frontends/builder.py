@@ -448,6 +448,14 @@ class EntryBuilder:
         op = tensor.ConcatOp(values, IntegerAttr(dimension, i64), tensor_type(shape, element))
         return self.view(self.insert(op).results[0], shape)
 
+    def stored(self, value: SSAValue, order: Sequence[int]) -> SSAValue:
+        """A dense tensor with dimension `order[0]` outermost in memory, `order[1]` inside it, .."""
+        old = cast(AnyTensorType, value.type)
+        format = replace(Format.dense(len(order)), order=tuple(order))
+        encoding = sparse_tensor.encoding_of(format)
+        type = TensorType(old.element_type, old.get_shape(), encoding)
+        return self.insert(sparse_tensor.ConvertOp(value, type)).results[0]
+
     def convert(self, view: View, format: Format) -> View:
         """The same tensor in another storage format."""
         value = self.materialize(view)

@@ -8,8 +8,9 @@ the given exponent meets the published sum.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from headrace.models.graphs import Graph, Matrix, random_adjacency, with_random_features
+from headrace.models.graphs import Graph, random_adjacency, with_random_features
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class DataSet:
     squared_degrees: float | None = None
     """Sum over the nodes, from the published cycles of the fully fused GCN; None if unknown."""
 
-    def adjacency(self, scale: float = 1.0, seed: int = 0) -> Matrix:
-        """A graph of these statistics; nodes and entries are multiplied by `scale`."""
+    def adjacency(self, scale: float = 1.0, seed: int = 0) -> Any:
+        """A CSR matrix of these statistics; nodes and entries are multiplied by `scale`."""
         nodes, edges = (max(1, round(scale * n)) for n in (self.nodes, self.entries // 2))
         return random_adjacency(nodes, edges, skew=self.skew, seed=seed)
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from headrace.models.example import Example, seeded
 from headrace.models.graphs import as_torch, karate_club, normalized
-from headrace.models.linear import Linear
+from headrace.models.linear import register_weights
 
 
-class GraphConvolution(Linear):
+class GraphConvolution(nn.Module):
     """
     `A (X W) + b`, or `(A X) W + b` if `aggregate_first`.
 
@@ -24,15 +24,19 @@ class GraphConvolution(Linear):
     `density` of the weights is kept.
     """
 
+    weight: torch.Tensor
+    bias: torch.Tensor
+
     def __init__(
         self, features: int, outputs: int, aggregate_first: bool = False, density: float = 1.0
     ):
-        super().__init__(features, outputs, density)
+        super().__init__()
+        register_weights(self, features, outputs, density)
         self.aggregate_first = aggregate_first
 
     def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         if self.aggregate_first:
-            return super().forward(adjacency @ x)
+            return (adjacency @ x).to_dense() @ self.weight + self.bias
         return adjacency @ (x.to_dense() @ self.weight) + self.bias
 
 

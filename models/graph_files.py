@@ -1,5 +1,6 @@
 """Graphs from files: citation graphs, adjacency matrices and lists of edges."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from headrace.models.graphs import Graph, Matrix, with_random_features
+from headrace.models.graphs import Graph, with_random_features
 from headrace.storage.errors import InputError
 from headrace.storage.files import StoredMatrix, read_arrays, read_tensors
 from headrace.storage.levels import Array
@@ -37,7 +38,7 @@ def load_graph(path: str | Path, features: int = 16, classes: int = 2, seed: int
     if Path(path).suffix in _EDGE_LISTS:
         return with_random_features(_edge_list(path), features, classes, seed)
     tensors = read_tensors(path)
-    if "adj" in tensors:
+    if tensors.keys() & {"adj", *(f"adj_{part}" for part in _CSR_PARTS)}:
         return _citation_graph(path)
     if len(tensors) != 1:
         raise InputError(
@@ -57,13 +58,14 @@ def load_graph(path: str | Path, features: int = 16, classes: int = 2, seed: int
     return with_random_features(adjacency, features, classes, seed)
 
 
-def _edge_list(path: str | Path) -> Matrix:
+def _edge_list(path: str | Path) -> Any:
     """A symmetric matrix of ones."""
     comma = "," if Path(path).suffix == ".csv" else None
     try:
-        ends = np.loadtxt(
-            path, np.int64, comments=["#", "%"], delimiter=comma, usecols=(0, 1), ndmin=2
-        )
+        with warnings.catch_warnings(action="ignore"):  # of a file without edges, refused below
+            ends = np.loadtxt(
+                path, np.int64, comments=["#", "%"], delimiter=comma, usecols=(0, 1), ndmin=2
+            )
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
     except (ValueError, IndexError, UnicodeDecodeError) as error:
@@ -100,7 +102,7 @@ def _citation_graph(path: str | Path) -> Graph:
 
 def _matrix(
     arrays: Mapping[str, Array], name: str, shape: tuple[int, int], path: str | Path
-) -> Matrix:
+) -> Any:
     """Checked before SciPy sees it, which would accept much and fail late."""
     pointers, indices, values = (arrays[f"{name}_{part}"] for part in _CSR_PARTS)
     stored = from_compressed(shape, CSR, pointers, indices, values)

@@ -21,9 +21,7 @@ class SageLayer(nn.Module):
     With `normalize`, the features of each node are then divided by their length.
     """
 
-    def __init__(
-        self, features: int, outputs: int, density: float = 1.0, normalize: bool = False
-    ):
+    def __init__(self, features: int, outputs: int, density: float = 1.0, normalize: bool = False):
         super().__init__()
         self.own = Linear(features, outputs, density)
         self.neighbour = Linear(features, outputs, density)

@@ -4,35 +4,37 @@ import torch
 from torch import nn
 
 
-class Linear(nn.Module):
+def register_weights(module: nn.Module, inputs: int, outputs: int, density: float) -> None:
     """
-    `x W + b`, with W inputs x outputs: dense, or a CSR tensor with `density` of its weights.
+    Give `module` a `weight`, inputs x outputs, and a `bias`.
 
-    Which weights are kept is drawn from torch's generator, each with probability `density`.
-    Pruned weights are a buffer: they are not trained.
+    Below a `density` of 1 each weight is kept with that probability, drawn from torch's generator,
+    and the weights are a CSR tensor in a buffer: they are not trained.
     """
+    weight = torch.empty(inputs, outputs)
+    nn.init.xavier_uniform_(weight)
+    if density < 1:
+        weight.mul_(torch.rand(inputs, outputs) < density)
+        module.register_buffer("weight", weight.to_sparse_csr())
+    else:
+        module.register_parameter("weight", nn.Parameter(weight))
+    module.register_parameter("bias", nn.Parameter(torch.empty(outputs).uniform_(-0.1, 0.1)))
+
+
+class Linear(nn.Module):
+    """`x W + b`, with `density` of the weights kept."""
 
     weight: torch.Tensor
-    bias: torch.Tensor | None
+    bias: torch.Tensor
 
-    def __init__(self, inputs: int, outputs: int, density: float = 1.0, bias: bool = True):
+    def __init__(self, inputs: int, outputs: int, density: float = 1.0):
         super().__init__()
-        weight = torch.empty(inputs, outputs)
-        nn.init.xavier_uniform_(weight)
-        if density < 1:
-            weight.mul_(torch.rand(inputs, outputs) < density)
-            self.register_buffer("weight", weight.to_sparse_csr())
-        else:
-            self.weight = nn.Parameter(weight)
-        self.register_parameter(
-            "bias", nn.Parameter(torch.empty(outputs).uniform_(-0.1, 0.1)) if bias else None
-        )
+        register_weights(self, inputs, outputs, density)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """
-        `x` is rows x inputs, the result rows x outputs.
+        `x` is .. x inputs, the result .. x outputs.
 
         Torch has no dense product of two sparse matrices; the compiler reads `x` as it is given.
         """
-        product = x.to_dense() @ self.weight
-        return product if self.bias is None else product + self.bias
+        return x.to_dense() @ self.weight + self.bias

@@ -35,9 +35,10 @@ class Attention(nn.Module):
         return self.output((weights @ value).transpose(1, 2).reshape(x.shape))
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
-        """`batch x length x width` as `batch x heads x length x head size`."""
+        """`batch x length x width` stored as `batch x heads x length x head size`."""
         batch, length, width = x.shape
-        return x.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+        heads = x.view(batch, length, self.heads, width // self.heads)
+        return heads.transpose(1, 2).contiguous()
 
 
 class Block(nn.Module):
@@ -89,7 +90,7 @@ def bigbird_blocks(blocks: int, seed: int = 0) -> torch.Tensor:
     for row in range(blocks):
         kept[row, max(row - 1, 0) : row + 2] = True
         kept[row, draw.sample(range(blocks), 2)] = True
-    return torch.from_numpy(kept)
+    return torch.as_tensor(kept)
 
 
 def bigbird_mask(length: int, block: int, seed: int = 0) -> torch.Tensor:

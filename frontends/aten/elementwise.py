@@ -258,7 +258,6 @@ def to_dense(c: Call, x: View) -> View:
 
 @lowers(
     "aten.clone.default",
-    "aten.contiguous.default",
     "aten.alias.default",
     "aten.detach.default",
     "aten.lift_fresh_copy.default",

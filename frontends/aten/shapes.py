@@ -1,6 +1,9 @@
 """ATen operators that move elements or create constant tensors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from xdsl.dialects import tensor
 
 from headrace.frontends.aten.elementwise import cast_to_result
 from headrace.frontends.aten.registry import Call, Result, dimension, lowers
@@ -33,6 +36,20 @@ def transpose(c: Call, x: View, first: int, second: int) -> View:
     if order:
         order[first], order[second] = second, first
     return x.permute(order)
+
+
+@lowers("aten.contiguous.default")
+def contiguous(c: Call, x: View) -> View:
+    """
+    A permuted view of a reshaped tensor is stored again in the order of its dimensions.
+
+    Others stay as they are: storing what an operation computes would cut a region in two.
+    """
+    order = [axis for axis in x.axes if axis is not None]
+    reshaped = isinstance(x.base.owner, tensor.ExpandShapeOp | tensor.CollapseShapeOp)
+    if not reshaped or order == sorted(order) or len(order) < len(x.type.get_shape()):
+        return x
+    return replace(x, base=c.emit.stored(x.base, order))
 
 
 @lowers("aten.t.default", "aten.mT.default", "aten.numpy_T.default")

@@ -76,10 +76,10 @@ def test_heads_of_a_dynamic_sequence_are_split_and_joined() -> None:
 
 
 def test_dimensions_of_torch_are_understood_for_dense_models() -> None:
-    model, args = transformer.decoder(length=8)
+    model, args = transformer.decoder(length=8, sparse=False)
     sizes = {"x": {1: UNKNOWN}, "mask": {0: UNKNOWN, 1: UNKNOWN}}
     imported = import_model(model, args, dynamic_shapes=sizes)
-    compare(imported, model, *transformer.decoder(length=12)[1])
+    compare(imported, model, *transformer.decoder(length=12, sparse=False)[1])
 
 
 def test_a_size_used_as_a_number() -> None:

@@ -189,6 +189,14 @@ WITH_CONSTANTS: dict[str, Unary] = {
     "permute": lambda x: x.reshape(3, 2, 2).permute(2, 0, 1),
     "view": lambda x: (x.view(12), x.view(2, 6), x.reshape(3, 2, 2), x.view(-1, 1, 4)),
     "reshape of a transpose": lambda x: x.T.reshape(2, 6),
+    "heads stored one after the other": lambda x: [
+        x.view(3, 2, 2).transpose(0, 1).contiguous(),
+        x.view(3, 2, 2).permute(1, 2, 0).contiguous() * 2,
+        x.view(3, 2, 2).transpose(0, 1).contiguous().view(2, 6),
+        x.view(3, 2, 2).transpose(0, 1).contiguous().transpose(0, 1).reshape(12) + 1,
+        x.view(3, 1, 2, 2).transpose(0, 2).contiguous()[1:, 0] + 1,
+        (x.view(3, 2, 2).transpose(0, 1).contiguous() @ x.view(2, 2, 3).contiguous()).sum(0),
+    ],
     "flatten": lambda x: x.reshape(3, 2, 2).flatten(1).unflatten(0, (1, 3)),
     "other spellings": lambda x: (
         ATEN.narrow.default(x, 1, -3, 2),
