@@ -32,23 +32,31 @@ DENSITY = 0.4
 
 BATCH = 32
 
+BIGBIRD: Mapping[str, int] = {"BigBird 16": 16, "BigBird 64": 64}
+"""The positions of a block at the published length."""
+
+GPT_SIZES = {"published": (1024, 12), "reduced": (256, 2)}
+"""Positions and layers. Blocks shrink with the length, so that the mask stays as sparse."""
+
 Example = tuple[Any, tuple[Any, ...]]
 """A model and its arguments."""
 
 
-def autoencoder(data: str, reduced: bool) -> Example:
+def autoencoder(data: str, size: str, share: float) -> Example:
     """Half of the weights are pruned; the input is stored compressed, though all of it is there."""
     import torch
 
     from headrace.models.autoencoder import sparse_autoencoder
 
     pixels, hidden = SAE_SHAPES[data]
-    if reduced:
+    if size == "reduced":
         pixels, hidden = pixels // SAE_SCALE[0], hidden // SAE_SCALE[1]
-    return sparse_autoencoder(pixels, hidden, BATCH, 0.5, compressed=True, dtype=torch.float64)
+    return sparse_autoencoder(
+        round(pixels * share), hidden, BATCH, 0.5, compressed=True, dtype=torch.float64
+    )
 
 
-def convolutional(data: str) -> Example:
+def convolutional(data: str, size: str, share: float) -> Example:
     """
     Two graph convolutions and a softmax, without self loops, as in the published kernels.
 
@@ -57,37 +65,36 @@ def convolutional(data: str) -> Example:
     import scipy.sparse
     import torch
 
-    from headrace.models.datasets import DATASETS, dataset
+    from headrace.models.datasets import DATASETS
     from headrace.models.example import seeded
     from headrace.models.gcn import GCN
     from headrace.models.graphs import as_torch
 
-    statistics, graph = DATASETS[GRAPHS[data]], dataset(GRAPHS[data])
+    statistics = DATASETS[GRAPHS[data]]
     sparse: Any = scipy.sparse
-    adjacency: Any = graph.adjacency
+    adjacency: Any = statistics.adjacency(share)
     degrees = np.asarray(adjacency.sum(axis=1))
     scale = sparse.diags_array(1 / np.sqrt(np.maximum(degrees, 1)))
     widths = (statistics.features, statistics.hidden, statistics.classes)
     with seeded(0):
         model = GCN(widths, aggregate_first=True, log=False, density=DENSITY).double().eval()
-    arguments = (
-        as_torch(scale @ adjacency @ scale, torch.float64),
-        as_torch(graph.features, torch.float64),
-    )
-    return model, arguments
+        features = torch.randn(len(degrees), statistics.features, dtype=torch.float64)
+    return model, (as_torch(scale @ adjacency @ scale, torch.float64), features)
 
 
-def sampling(data: str) -> Example:
+def sampling(data: str, size: str, share: float) -> Example:
     """Two layers of GraphSAGE, whose adjacency averages over the neighbours."""
     import torch
 
-    from headrace.models.datasets import DATASETS, dataset
+    from headrace.models.datasets import DATASETS
     from headrace.models.graphsage import on_graph
 
-    statistics, graph = DATASETS[GRAPHS[data]], dataset(GRAPHS[data])
+    statistics = DATASETS[GRAPHS[data]]
+    adjacency: Any = statistics.adjacency(share)
+    draw = np.random.default_rng(0)
     return on_graph(
-        graph.adjacency,
-        graph.features,
+        adjacency,
+        draw.standard_normal((adjacency.shape[0], statistics.features)),
         statistics.classes,
         hidden=statistics.hidden,
         density=DENSITY,
@@ -95,12 +102,30 @@ def sampling(data: str) -> Example:
     )
 
 
-GRAPH_MODELS: Mapping[str, Callable[[str], Example]] = {
+def transformer(data: str, size: str, share: float) -> Example:
+    """Blocks of GPT-3 Small, without embedding, with a BigBird mask stored compressed."""
+    import torch
+
+    from headrace.models.transformer import decoder
+
+    longest, _ = GPT_SIZES["published"]
+    length, layers = GPT_SIZES[size]
+    block = BIGBIRD[data] * length // longest
+    return decoder(length, 768, 12, 3072, layers, block, dtype=torch.float64)
+
+
+MODELS: Mapping[str, Callable[[str, str, float], Example]] = {
+    "SAE": autoencoder,
     "GCN": convolutional,
     "GraphSAGE": sampling,
+    "GPT-3": transformer,
 }
 
 
-def example(model: str, data: str, reduced: bool) -> Example:
-    """The model and the arguments of one row."""
-    return autoencoder(data, reduced) if model == "SAE" else GRAPH_MODELS[model](data)
+def example(model: str, data: str, size: str, share: float = 1) -> Example:
+    """
+    The model and the arguments of one row, at `reduced` or `published` size.
+
+    Of an autoencoder's pixels, or a graph's nodes and entries, only a `share` is made.
+    """
+    return MODELS[model](data, size, share)

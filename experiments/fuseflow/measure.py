@@ -42,7 +42,6 @@ def simulated(
         "graphs": len(result.graphs),
         "primitives": len(result.nodes),
         "error": error,
-        "how": "simulated",
         "compile_seconds": compiled - start,
         "simulate_seconds": time.perf_counter() - compiled,
     }
