@@ -3,7 +3,8 @@ Stream graphs as fusion tables: a row for each axis, a column for each use of a 
 
 A cell says how the column gets through the loop of its row: by a scan or by locating the joined
 coordinate, joined with which kind of joiner, or repeated because the tensor lacks the axis. The
-columns of reductions say which axis is reduced and which come out of an accumulator.
+columns of reductions say which axis is reduced and which come out of an accumulator; others say
+where zeros are dropped.
 
 Source: "FuseFlow", ASPLOS 2026, section 5 (fusion tables).
 """
@@ -88,6 +89,9 @@ def fusion_table(graph: sam.GraphOp) -> FusionTable:
                 for crd in op.out_crds:
                     column.add(_innermost(crd), "accumulated")
                 columns.append(column)
+            case sam.ValueDropOp():
+                axis = _innermost(op.val)
+                columns.append(Column(f"zeros of {axis}", {axis: ["drop"]}))
             case _:
                 pass
     return FusionTable((*_merged(stacks), VALUE), tuple(columns))

@@ -129,7 +129,7 @@ def decide(
             + ", ".join(str(argument) for argument in program.arguments)
         )
     try:
-        return choose(module, program.tensors(*args), lanes)
+        return choose(module, program.statistics(*args), lanes)
     except DiagnosticException as error:
         raise InputError(" ".join(str(error).split())) from error
 

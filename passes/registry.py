@@ -14,6 +14,7 @@ PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
     "sam-associate": "SamAssociatePass",
+    "sam-drop-zeros": "SamDropZerosPass",
     "sam-fuse": "SamFusePass",
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",

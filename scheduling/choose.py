@@ -11,13 +11,13 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from headrace.backends.sam import main_function
+from headrace.backends.statistics import TensorStatistics
 from headrace.passes.sam.product_chains import Chain, chains
 from headrace.passes.sam.sam_associate import SamAssociatePass
 from headrace.passes.sam.sam_fuse import erase_unused
 from headrace.scheduling.cost import Evaluator
 from headrace.scheduling.planner import Plan, Planner, total
 from headrace.scheduling.schedule import Schedule
-from headrace.storage.levels import Storage
 
 Forms = tuple[int, ...]
 
@@ -56,23 +56,23 @@ class Decision:
         return sum(choice.cost.cycles for choice in self.chosen.plan)
 
 
-def choose(module: ModuleOp, tensors: Mapping[str, Storage], lanes: int = 1) -> Decision:
+def choose(module: ModuleOp, tensors: Mapping[str, TensorStatistics], lanes: int = 1) -> Decision:
     """
     Choose a schedule for the function `main` of entry IR.
 
-    `tensors` has its arguments and constants by name: the statistics of their rows are what the
-    estimates rest on. A region may use up to `lanes` parallel lanes.
+    `tensors` has the statistics of its arguments and constants by name. A region may use up to
+    `lanes` parallel lanes.
     """
-    evaluator = Evaluator(tensors)
+    evaluator = Evaluator()
     found = chains(main_function(module))
-    written = _plan(module, found, tuple(chain.written for chain in found), evaluator)
+    written = _plan(module, found, tuple(chain.written for chain in found), tensors, evaluator)
     best, rejected = written, list[Bracketing]()
     for number, chain in enumerate(found):
         for form in range(chain.bracketings):
             if form == chain.written:
                 continue
             forms = (*best.forms[:number], form, *best.forms[number + 1 :])
-            other = _plan(module, found, forms, evaluator)
+            other = _plan(module, found, forms, tensors, evaluator)
             if total(other.plan) < total(best.plan):
                 best, other = other, best
             rejected.append(other)
@@ -82,12 +82,18 @@ def choose(module: ModuleOp, tensors: Mapping[str, Storage], lanes: int = 1) -> 
     return Decision(best, tuple(rejected), written.planner.baselines(), lanes)
 
 
-def _plan(module: ModuleOp, found: list[Chain], forms: Forms, evaluator: Evaluator) -> Bracketing:
+def _plan(
+    module: ModuleOp,
+    found: list[Chain],
+    forms: Forms,
+    tensors: Mapping[str, TensorStatistics],
+    evaluator: Evaluator,
+) -> Bracketing:
     module = module.clone()
     if forms:
         SamAssociatePass(forms).apply(Context(), module)
     function = main_function(module)
     erase_unused(function.body.block)
-    planner = Planner(function.body.block, evaluator)
+    planner = Planner(function, tensors, evaluator)
     text = tuple(chain.text(form) for chain, form in zip(found, forms, strict=True))
     return Bracketing(forms, text, planner, planner.plan())

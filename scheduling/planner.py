@@ -7,19 +7,21 @@ orders of a run are searched where it can matter: in units, and in the runs that
 are made of, until these no longer change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from xdsl.ir import Block
+from xdsl.dialects.func import FuncOp
 from xdsl.utils.exceptions import PassFailedException
 
-from headrace.passes.sam.sam_fuse import SamFusePass
+from headrace.backends.statistics import TensorStatistics
+from headrace.passes.sam.sam_fuse import SamFusePass, is_initialiser
 from headrace.scheduling.cost import Cost, Evaluator
-from headrace.scheduling.orders import Priority, axes_of, descend
+from headrace.scheduling.orders import Priority, descend
 from headrace.scheduling.regions import Run, Unit, runs_from, units_of
 from headrace.scheduling.schedule import Lanes, RegionSchedule
+from headrace.scheduling.tensors import Tensors
 
 ORDERS = 60
 """Orders of one region that are estimated at most."""
@@ -52,23 +54,46 @@ def total(plan: Plan) -> float:
 class Planner:
     """The candidate regions of a function, and every schedule of them that was estimated."""
 
-    def __init__(self, block: Block, evaluator: Evaluator) -> None:
-        self.block = block
+    def __init__(
+        self,
+        function: FuncOp,
+        arguments: Mapping[str, TensorStatistics],
+        evaluator: Evaluator,
+    ) -> None:
+        """`arguments` has the statistics of the arguments of the function by name."""
+        self.block = function.body.block
         self.evaluator = evaluator
-        self.units: list[Unit] = units_of(block)
+        self.tensors = Tensors(function, arguments)
+        self.units: list[Unit] = units_of(self.block)
         self.tried: dict[Run, list[Choice]] = {}
-        self.runs: dict[tuple[int, int], Run] = {}
-        for start in range(len(self.units)):
-            for run in runs_from(block, self.units, start):
-                self.runs[run.start, run.stop] = run
-                self.try_out(run, RegionSchedule())
         self.searched: set[Run] = set()
         self.refused: dict[Run, dict[tuple[Lanes, ...], str]] = {}
         """Why a region cannot be dealt to lanes along these axes."""
+        self.runs: dict[tuple[int, int], Run] = {}
+        for start in range(len(self.units)):
+            for run in runs_from(self.block, self.units, start):
+                self.runs[run.start, run.stop] = run
+        self._estimate_units()
+        for run in self.runs.values():
+            self.try_out(run, RegionSchedule())
+
+    def _estimate_units(self) -> None:
+        """Learn the statistics of all tensors, in program order."""
+        first = {unit.ops[-1]: number for number, unit in enumerate(self.units)}
+        members = {op for unit in self.units for op in unit.ops}
+        for op in self.block.ops:
+            if op in first:
+                run = self.runs[first[op], first[op] + 1]
+                inputs = self.tensors.of(run.inputs)
+                found = self.evaluator.estimate(run, RegionSchedule(), inputs)
+                self.tensors.add_results(run, found.results)
+            elif op not in members and not is_initialiser(op):
+                self.tensors.add_host_step(op)
 
     def try_out(self, run: Run, schedule: RegionSchedule) -> Choice:
         """Estimate a run under a schedule, and remember it."""
-        choice = Choice(run, schedule, self.evaluator.cost(run, schedule))
+        found = self.evaluator.estimate(run, schedule, self.tensors.of(run.inputs))
+        choice = Choice(run, schedule, found.cost)
         self.tried.setdefault(run, []).append(choice)
         return choice
 
@@ -113,7 +138,7 @@ class Planner:
         if run in self.searched:
             return
         self.searched.add(run)
-        axes = axes_of(run.module)
+        axes = self.evaluator.axes(run)
         if axes is None:
             return
         descend(
@@ -125,7 +150,7 @@ class Planner:
     def with_lanes(self, choice: Choice, lanes: int) -> Choice:
         """The same region dealt to at most `lanes` lanes, along the axis or two that gain most."""
         run, order = choice.run, choice.schedule.priority
-        axes = axes_of(run.module)
+        axes = self.evaluator.axes(run)
         if axes is None or lanes == 1:
             return choice
         tried = [choice]

@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 
-from headrace.passes.sam.sam_fuse import Group, SamFusePass, is_fusible, region_of
+from headrace.passes.sam.sam_fuse import Group, SamFusePass, is_fusible, region_of, results_of
 
 
 @dataclass(frozen=True)
@@ -32,35 +32,32 @@ class Run:
     start: int
     stop: int
     ops: tuple[Operation, ...]
-
-    @cached_property
-    def inputs(self) -> tuple[SSAValue, ...]:
-        """What the run reads of the function around it."""
-        return tuple(self._region.inputs)
-
-    @cached_property
-    def module(self) -> ModuleOp:
-        """A module whose function takes `inputs`, with their attributes, and holds the region."""
-        region = self._region
-        block = Block(arg_types=[value.type for value in region.inputs])
-        copy = region.clone(dict(zip(region.inputs, block.args, strict=True)))
-        block.add_ops([copy, ReturnOp(*copy.results)])
-        function = FuncOp(
-            "main",
-            ([value.type for value in region.inputs], [value.type for value in region.results]),
-            Region(block),
-            arg_attrs=ArrayAttr(attributes_of(value) for value in region.inputs),
-        )
-        return ModuleOp([function])
+    inputs: tuple[SSAValue, ...]
+    """What the run reads of the function around it."""
+    results: tuple[SSAValue, ...]
+    """What the run computes for the function around it."""
+    module: ModuleOp
+    """A module whose function takes `inputs`, with their attributes, and holds the region."""
 
     @cached_property
     def text(self) -> str:
         """Runs of equal text are the same region."""
         return str(self.module)
 
-    @cached_property
-    def _region(self):
-        return region_of(self.ops)
+
+def run_of(start: int, stop: int, ops: Sequence[Operation]) -> Run:
+    """The run that consists of `ops`, which stay where they are."""
+    region = region_of(ops)
+    inputs = tuple(region.inputs)
+    types = [value.type for value in inputs], [value.type for value in region.results]
+    block = Block(arg_types=types[0])
+    copy = region.clone(dict(zip(inputs, block.args, strict=True)))
+    # What it reads would otherwise count as used by one more operation.
+    region.erase()
+    block.add_ops([copy, ReturnOp(*copy.results)])
+    attributes = ArrayAttr(attributes_of(value) for value in inputs)
+    function = FuncOp("main", types, Region(block), arg_attrs=attributes)
+    return Run(start, stop, tuple(ops), inputs, tuple(results_of(ops)), ModuleOp([function]))
 
 
 def units_of(block: Block) -> list[Unit]:
@@ -82,7 +79,7 @@ def runs_from(block: Block, units: Sequence[Unit], start: int) -> list[Run]:
                 break
             group.add(op)
             if op is units[number].ops[-1]:
-                runs.append(Run(start, number + 1, tuple(group.ops)))
+                runs.append(run_of(start, number + 1, group.ops))
         elif group.ops and group.reaches(op):
             group.dependent.append(op)
     return runs

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.storage.atomic import write_text
+from headrace.storage.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Schedule:
     def save(self, path: str | Path) -> None:
         """Write a pipeline file (TOML), whole or not at all."""
         lines = ",\n".join(f'  "{one}"' for one in self.passes)
-        write_text(path, f"[pipeline]\npasses = [\n{lines},\n]\n")
+        write_bytes(Path(path), f"[pipeline]\npasses = [\n{lines},\n]\n".encode())
 
 
 def _numbers(values: tuple[int, ...]) -> str:

@@ -2,7 +2,8 @@
 The expression DAG of a region: what is computed, on which axes, without any schedule.
 
 An expression is an input tensor under some axes, a scalar function applied element by
-element (`Map`), or a reduction over axes (`Reduce`). Expressions are interned by an
+element (`Map`), or a reduction over axes (`Reduce`); `Full` and `Compress` are the same value, to
+be iterated in another way. Expressions are interned by an
 `Expressions` factory: equal expressions are one object, so that a value used twice with the
 same axes is compiled once and a value used with different axes is compiled per use.
 
@@ -60,7 +61,15 @@ class Full:
     axes: tuple[Axis, ...]
 
 
-Expression = Input | Map | Reduce | Full
+@dataclass(frozen=True, eq=False)
+class Compress:
+    """The same value, whose zeros are dropped along the innermost of its axes."""
+
+    operand: "Expression"
+    axes: tuple[Axis, ...]
+
+
+Expression = Input | Map | Reduce | Full | Compress
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,11 @@ class Expressions:
             return operand
         axes = tuple(dict.fromkeys((*operand.axes, *sorted(over))))
         return self._intern(Full(operand, over, axes), over, id(operand))
+
+    def compress(self, operand: Expression) -> Expression:
+        if not operand.axes or isinstance(operand, Compress):
+            return operand
+        return self._intern(Compress(operand, operand.axes), id(operand))
 
     def _intern(self, new: Expression, *key: object) -> Expression:
         return self._interned.setdefault((type(new), *key), new)
@@ -149,6 +163,8 @@ def _renamed(
         case Full():
             over = [new if axis == old else axis for axis in expression.over]
             return expressions.full(below(expression.operand), over)
+        case Compress():
+            return expressions.compress(below(expression.operand))
 
 
 def operands_of(expression: Expression) -> tuple[Expression, ...]:
@@ -157,7 +173,7 @@ def operands_of(expression: Expression) -> tuple[Expression, ...]:
             return ()
         case Map():
             return expression.operands
-        case Reduce() | Full():
+        case Reduce() | Full() | Compress():
             return (expression.operand,)
 
 

@@ -24,6 +24,7 @@ from typing import Literal
 from headrace.passes.sam import presence
 from headrace.passes.sam.expression import (
     Axis,
+    Compress,
     Expression,
     Expressions,
     Full,
@@ -33,6 +34,17 @@ from headrace.passes.sam.expression import (
     evaluate_scalar,
     walk,
 )
+
+
+class InfiniteFillError(Exception):
+    """Zeros are to be dropped from a value that is infinite where it is not stored."""
+
+    def __init__(self, expression: Compress, fill: float) -> None:
+        super().__init__(
+            f"its zeros cannot be dropped: where nothing is stored it is {fill}, so that what is "
+            "skipped does not count as 0; drop the zeros of what it is computed from"
+        )
+        self.expression = expression
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ def fill_in(
     Mark as `Full` what has to be visited at every coordinate under an order of axes.
 
     `is_dense(k, d)` says whether operand k of the region stores every coordinate of its
-    dimension d.
+    dimension d. Raises `InfiniteFillError` where dropped zeros would count as an infinity.
     """
     return _Filler(expressions, order, is_dense).run(results)
 
@@ -95,7 +107,7 @@ class _Filler:
         self.is_dense = is_dense
         self.done: dict[Expression, tuple[Expression, float]] = {}
         self.supports: dict[Expression, Support] = {}
-        self.where_stored: dict[tuple[Expression, Axis], presence.Formula[Input]] = {}
+        self.where_stored: dict[tuple[Expression, Axis], presence.Formula[Expression]] = {}
 
     def run(self, results: Sequence[Expression]) -> Filled:
         for expression in walk(results):
@@ -116,6 +128,13 @@ class _Filler:
             case Full():
                 operand, fill = self.done[expression.operand]
                 return self.full(operand, expression.over), fill
+            case Compress():
+                operand, fill = self.done[expression.operand]
+                if math.isinf(fill):
+                    raise InfiniteFillError(expression, fill)
+                # What is skipped counts as 0, like what is dropped.
+                visited = operand if fill == 0 else self.full(operand)
+                return self.expressions.compress(visited), 0.0
             case Reduce():
                 operand, fill = self.done[expression.operand]
                 skips = fill == _IDENTITY[expression.op]
@@ -179,25 +198,29 @@ class _Filler:
             for axis in left.axes
         )
 
-    def stored(self, expression: Expression, axis: Axis) -> presence.Formula[Input]:
-        """Where `expression` is stored on `axis`, in terms of sparse operands."""
+    def stored(self, expression: Expression, axis: Axis) -> presence.Formula[Expression]:
+        """Where `expression` is stored on `axis`, in terms of sparse operands and droppers."""
         key = (expression, axis)
         if key not in self.where_stored:
             self.where_stored[key] = self._stored(expression, axis)
         return self.where_stored[key]
 
-    def _stored(self, expression: Expression, axis: Axis) -> presence.Formula[Input]:
+    def _stored(self, expression: Expression, axis: Axis) -> presence.Formula[Expression]:
+        everywhere = frozenset({frozenset[Expression]()})
         if axis not in expression.axes:
-            return frozenset({frozenset[Input]()})
+            return everywhere
         match expression:
             case Input():
                 if self.is_dense(expression.operand, expression.axes.index(axis)):
-                    return frozenset({frozenset[Input]()})
+                    return everywhere
                 return presence.atom(expression)
             case Full():
                 if axis in expression.over:
-                    return frozenset({frozenset[Input]()})
+                    return everywhere
                 return self.stored(expression.operand, axis)
+            case Compress():
+                inside = self.stored(expression.operand, axis)
+                return presence.intersect([inside, presence.atom(expression)])
             case Reduce():
                 return self.stored(expression.operand, axis)
             case Map():

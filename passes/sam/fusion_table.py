@@ -30,6 +30,7 @@ from headrace.passes.sam import presence
 from headrace.passes.sam.emitter import Emitter
 from headrace.passes.sam.expression import (
     Axis,
+    Compress,
     Expression,
     Expressions,
     Full,
@@ -176,6 +177,17 @@ class FusionTable:
             self._nests[key] = Nest(body, axis, scope, owners, pool)
         return self._nests[key]
 
+    def dropping_nest(self, compress: Compress, consumer: Nest) -> Nest:
+        """The nest that computes `compress.operand` for one consumer; it shares the outer loops."""
+        at = self.position.__getitem__
+        last = max(compress.axes, key=at)
+        scope = tuple(axis for axis in consumer.scope if at(axis) <= at(last))
+        owners = {axis: consumer.owner(axis) for axis in scope[:-1]}
+        key = (Compress, compress.operand, scope, *map(id, owners.values()))
+        if key not in self._nests:
+            self._nests[key] = Nest(compress.operand, None, scope, owners)
+        return self._nests[key]
+
     def _own_axis(self, axis: Axis, body: Expression) -> tuple[Axis, Expression]:
         """
         A copy of a reduction axis that is also a loop around the reduction.
@@ -287,6 +299,15 @@ class FusionTable:
                 inside = self._reduced_present(expression, axis, nest, row)
                 # A loop of the consumer in which the result was computed anew.
                 return inside if axis in expression.axes else inside.everywhere()
+            case Compress():
+                inner = self.dropping_nest(expression, nest)
+                if axis in inner.owners:
+                    return self.present(inner.body, axis, inner, row)
+                if axis not in inner.scope:
+                    return EVERYWHERE
+                opened = self.open_dropped(expression, nest)
+                row.sparse[opened.coordinates] = opened
+                return presence.Presence(presence.atom(opened.coordinates))
 
     def _reduced_present(self, reduce: Reduce, axis: Axis, nest: Nest, row: _Row) -> Presence:
         inner = self.nest(reduce, nest)
@@ -483,6 +504,19 @@ class FusionTable:
         values = self.accumulated(reduce, consumer)[-1]
         return self.emit.value(sam.SelectValuesOp, carried, values)
 
+    # Dropped zeros
+
+    def open_dropped(self, compress: Compress, consumer: Nest) -> Opened:
+        """The innermost row of a value without its zeros, and the value."""
+        nest = self.dropping_nest(compress, consumer)
+        value, coordinates = self.emit.pair(
+            sam.ValueDropOp,
+            self.present_value(nest.body, nest),
+            self.iteration(nest, nest.scope[-1]).coordinates,
+            "keep",
+        )
+        return Opened(coordinates, lambda: value)
+
     # Values
 
     def depth(self, expression: Expression, nest: Nest) -> int:
@@ -505,13 +539,22 @@ class FusionTable:
         value = self.aligned_value(expression, nest, len(nest.scope))
         while isinstance(expression, Full):
             expression = expression.operand
-        if isinstance(expression, Reduce) and self.nest(expression, nest).inner:
-            last = self.nest(expression, nest).inner[-1]
-            opened = self.open_accumulated(expression, nest, last)
-            if opened.untouched and opened.coordinates in self.iteration(nest, last).optional:
-                # Arithmetic counts an absent operand as zero; writers and reductions do not.
-                return self.emit.value(sam.AluOp, "mul", (value,), 1.0)
+        opened = self._opened_value(expression, nest)
+        if opened is not None and opened[0].coordinates in self.iteration(nest, opened[1]).optional:
+            # Arithmetic counts an absent operand as zero; writers and reductions do not.
+            return self.emit.value(sam.AluOp, "mul", (value,), 1.0)
         return value
+
+    def _opened_value(self, expression: Expression, nest: Nest) -> tuple[Opened, Axis] | None:
+        """The column of values that a joiner of the consumer carries, and the axis it joins."""
+        if isinstance(expression, Compress):
+            axis = self.dropping_nest(expression, nest).scope[-1]
+            return self.open_dropped(expression, nest), axis
+        if isinstance(expression, Reduce) and self.nest(expression, nest).inner:
+            axis = self.nest(expression, nest).inner[-1]
+            opened = self.open_accumulated(expression, nest, axis)
+            return (opened, axis) if opened.untouched else None
+        return None
 
     def value(self, expression: Expression, nest: Nest) -> SSAValue:
         """The value stream of `expression`; stack: scope up to its last axis."""
@@ -544,6 +587,10 @@ class FusionTable:
                     return self.accumulated_value(expression, nest)
                 value = self.present_value(inner.body, inner)
                 return self.emit.value(sam.ReduceOp, value, expression.op)
+            case Compress():
+                opened = self.open_dropped(expression, nest)
+                axis = self.dropping_nest(expression, nest).scope[-1]
+                return self.iteration(nest, axis).carried[opened.coordinates]()
 
 
 def _with(where: Presence, columns: frozenset[SSAValue]) -> Presence:

@@ -15,10 +15,11 @@ from xdsl.utils.hints import isa
 
 from headrace.dialects import sam, sparse_tensor
 from headrace.passes.sam.emitter import Emitter
-from headrace.passes.sam.expression import Axis, Expression, Input, walk
-from headrace.passes.sam.fill_values import Filled, fill_in
+from headrace.passes.sam.expression import Axis, Compress, Expression, Input, walk
+from headrace.passes.sam.fill_values import Filled, InfiniteFillError, fill_in
 from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
 from headrace.passes.sam.order import Order
+from headrace.passes.sam.refusal import fail
 from headrace.passes.sam.region_expression import Extent, RegionExpression
 from headrace.passes.sam.region_order import is_symmetric, order_of
 from headrace.passes.sam.tile_region import Tiles
@@ -42,11 +43,15 @@ class RegionLowering:
         self.blocks = tiles.sizes
         self.order: Order = order_of(region, self.read, tiles.results, self.formats)
         self.permuted = {stored.use for stored in self.order.permuted}
-        self.filled: Filled = fill_in(
-            self.read.expressions, tiles.results, self.order.axes, self.is_dense
-        )
+        self.filled: Filled = self.fill_in(tiles.results)
         self.before: list[Operation] = []
         self.after: list[Operation] = []
+
+    def fill_in(self, results: Sequence[Expression]) -> Filled:
+        try:
+            return fill_in(self.read.expressions, results, self.order.axes, self.is_dense)
+        except InfiniteFillError as error:
+            raise fail(self.read.dropped[error.expression], str(error)) from None
 
     def is_dense(self, operand: int, dimension: int) -> bool:
         format = self.formats[operand]
@@ -177,6 +182,8 @@ class RegionLowering:
         if self.is_reference or self.blocks or permuted:
             levels = (Level.COMPRESSED,) * len(order)
         format = Format(levels, order, self.block(axes))
+        if levels[-1:] == (Level.DENSE,) and isinstance(expression, Compress):
+            expression = expression.operand
         visited = [axes[d] for d, level in zip(order, levels, strict=True) if level is Level.DENSE]
         if not format.is_dense:
             expression = self.read.expressions.full(expression, visited)

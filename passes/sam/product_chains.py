@@ -84,7 +84,7 @@ class Chain:
 
     def _name(self, position: int) -> str:
         factor = self.factors[position]
-        name = _name_of(factor.value) or f"_{position}"
+        name = name_of(factor.value) or f"_{position}"
         before = {label for other in self.factors[:position] for label in other.labels}
         after = {label for other in self.factors[position + 1 :] for label in other.labels}
         if len(factor.labels) == 2:
@@ -333,7 +333,8 @@ def shape_of(value: SSAValue) -> tuple[int, ...]:
     return value.type.get_shape()
 
 
-def _name_of(value: SSAValue) -> str | None:
+def name_of(value: SSAValue) -> str | None:
+    """What the caller calls a tensor, or the IR; None if neither does."""
     if isinstance(value, BlockArgument):
         function = value.block.parent_op()
         if isinstance(function, FuncOp) and function.arg_attrs is not None:

@@ -63,7 +63,8 @@ class RegionExpression:
     What a region computes.
 
     `results[k]` has dimension `d` on `result_axes[k][d]`; `order` lists the axes in the
-    order of first use by an input, which numbers them for the user: `i0`, `i1`, ..
+    order of first use by an input, which numbers them for the user: `i0`, `i1`, .. `dropped` has
+    the operation that each `Compress` comes from.
     """
 
     expressions: Expressions
@@ -71,10 +72,14 @@ class RegionExpression:
     result_axes: tuple[tuple[Axis, ...], ...]
     extents: dict[Axis, Extent]
     order: tuple[Axis, ...]
+    dropped: dict[Expression, Operation]
 
     def name(self, axis: Axis) -> str:
         return f"i{self.order.index(axis)}"
 
+
+DROP_ZEROS = "headrace.drop_zeros"
+"""Marks an operation whose zeros are dropped before other operations of the region read them."""
 
 _PARALLEL = IteratorTypeAttr(IteratorType.PARALLEL)
 
@@ -113,6 +118,7 @@ class _Reader:
         self.extents: dict[Axis, Extent] = {}
         self.fresh = 0
         self.memo: dict[tuple[SSAValue, tuple[Axis | None, ...]], Scalar] = {}
+        self.dropped: dict[Expression, Operation] = {}
         self.uses: dict[SSAValue, list[tuple[Axis | None, ...]]] = {}
 
     def read(self) -> RegionExpression:
@@ -141,6 +147,7 @@ class _Reader:
             tuple(result_axes),
             self.extents,
             tuple(dict.fromkeys(order)),
+            self.dropped,
         )
 
     def results(self) -> Iterator[tuple[Scalar, tuple[Axis, ...]]]:
@@ -167,8 +174,16 @@ class _Reader:
         key = (value, axes)
         if key not in self.memo:
             self.uses.setdefault(value, []).append(axes)
-            self.memo[key] = self._use(value, axes)
+            self.memo[key] = self._without_zeros(value, self._use(value, axes))
         return self.memo[key]
+
+    def _without_zeros(self, value: SSAValue, read: Scalar) -> Scalar:
+        op = value.op if isinstance(value, OpResult) else None
+        if op is None or DROP_ZEROS not in op.attributes or isinstance(read, Constant):
+            return read
+        compressed = self.expressions.compress(read)
+        self.dropped[compressed] = op
+        return compressed
 
     def reduced_axis(self, value: SSAValue, axes: Sequence[Axis | None], size: int) -> Axis:
         """

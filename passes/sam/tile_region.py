@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from headrace.passes.sam.expression import (
     Axis,
+    Compress,
     Expression,
     Full,
     Input,
@@ -98,6 +99,9 @@ class _Tiling:
                 return expression
             case Full():
                 return expressions.full(self.visit(expression.operand), expression.over)
+            case Compress():
+                # A tile is a value without coordinates inside.
+                return self.visit(expression.operand)
             case Reduce(op="add", operand=Map(op="mul", operands=(left, right))):
                 factors = _matrix_product(self.visit(left), self.visit(right), expression.over)
                 for factor in factors:

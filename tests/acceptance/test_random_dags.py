@@ -3,7 +3,7 @@ Random graphs of tensor operations, with values used again, are right under ever
 
 Three to eight operations on matrices in random formats, some with empty rows; up to 20 orders of
 the whole as one region, every cut into two regions, and each operation alone; other brackets in
-chains of products.
+chains of products; and with zeros dropped behind some operations.
 Source: the acceptance cases of "FuseFlow", ASPLOS 2026.
 """
 
@@ -22,6 +22,7 @@ from headrace.frontends import composed
 from headrace.frontends.builder import EntryBuilder, View
 from headrace.passes.sam.product_chains import chains
 from headrace.passes.sam.sam_associate import SamAssociatePass
+from headrace.passes.sam.sam_drop_zeros import SamDropZerosPass
 from headrace.storage.levels import Format
 from headrace.tests.fusion import axes_and_legal_orders, lowered
 
@@ -96,6 +97,15 @@ def associated(module: ModuleOp, draw: Random) -> ModuleOp:
     return module
 
 
+def dropping(module: ModuleOp, draw: Random, count: int) -> ModuleOp:
+    """The same without the zeros of some of `count` operations, also where these are stored."""
+    which = tuple(draw.sample(range(count), draw.randint(1, min(count, 3))))
+    leaves = count - 1 in which
+    module = module.clone()
+    SamDropZerosPass(which, stored=not leaves and draw.random() < 0.5).apply(Context(), module)
+    return module
+
+
 def check(seed: int) -> None:
     dag = RandomDag(seed)
     _, orders = axes_and_legal_orders(dag.module, 20)
@@ -106,6 +116,9 @@ def check(seed: int) -> None:
     other = associated(dag.module, dag.draw)
     if str(other) != str(dag.module):
         variants += [lowered(other, regions="none"), lowered(other, regions="all")]
+    for _ in range(2):
+        other = dropping(dag.module, dag.draw, cuts)
+        variants += [lowered(other, regions="none"), lowered(other, order=dag.draw.choice(orders))]
     for variant in variants:
         result = build(variant).run(*dag.inputs)
         found = np.asarray(result.outputs[0])

@@ -1,0 +1,115 @@
+"""What one region costs under one schedule: it is lowered by itself, and its graph is estimated."""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.transforms.dead_code_elimination import dce
+
+from headrace.backends.compiled import Program
+from headrace.backends.estimate import estimate_steps
+from headrace.backends.sam import build
+from headrace.backends.statistics import TensorStatistics
+from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.scheduling.orders import Axes, axes_of
+from headrace.scheduling.regions import Run
+from headrace.scheduling.schedule import RegionSchedule
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The estimate of a region."""
+
+    cycles: float
+    copied: float
+    """Entries of operands and results that are stored once more, in another order."""
+    flops: float
+    bytes: float
+    bottleneck: str
+    """The node that is busy longest."""
+
+    @property
+    def total(self) -> float:
+        """Cycles, and one for each entry that is copied between graphs."""
+        return self.cycles + self.copied
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A cost, and the statistics of what the region computes."""
+
+    cost: Cost
+    results: tuple[TensorStatistics, ...]
+
+
+class Evaluator:
+    """Estimates regions; equal regions on equal statistics are estimated once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Estimated] = {}
+        self._axes: dict[str, Axes | None] = {}
+        self.count = 0
+        """Schedules that were asked for."""
+
+    @property
+    def estimated(self) -> int:
+        """Different regions under different schedules that were lowered and estimated."""
+        return len(self._known)
+
+    def axes(self, run: Run) -> Axes | None:
+        """The axes of a run; None if it computes constants only."""
+        if run.text not in self._axes:
+            self._axes[run.text] = axes_of(run.module)
+        return self._axes[run.text]
+
+    def estimate(
+        self, run: Run, schedule: RegionSchedule, inputs: tuple[TensorStatistics, ...]
+    ) -> Estimated:
+        """
+        The cost of a run whose inputs have these statistics.
+
+        Raises `PassFailedException` for a schedule that a pass refuses.
+        """
+        self.count += 1
+        key = (run.text, schedule, *map(_identity, inputs))
+        if key not in self._known:
+            self._known[key] = self._estimate(run, schedule, inputs)
+        return self._known[key]
+
+    def _estimate(
+        self, run: Run, schedule: RegionSchedule, inputs: tuple[TensorStatistics, ...]
+    ) -> Estimated:
+        program = _program(run, schedule)
+        arguments = [one.name for one in program.arguments]
+        costs, known = estimate_steps(program.steps, dict(zip(arguments, inputs, strict=True)))
+        graphs = [cost.result for cost in costs]
+        slowest = max(graphs, key=lambda graph: graph.cycles, default=None)
+        bottleneck = slowest.bottleneck if slowest else None
+        axes = self.axes(run)
+        in_order = axes is None or schedule.priority is None
+        cost = Cost(
+            sum(graph.cycles for graph in graphs),
+            axes.copied(axes.default if in_order else schedule.priority) if axes else 0,
+            sum(graph.flops for graph in graphs),
+            sum(graph.bytes for graph in graphs),
+            bottleneck.name if bottleneck else "nothing",
+        )
+        return Estimated(cost, tuple(known[one.name] for one in program.results))
+
+
+def _program(run: Run, schedule: RegionSchedule) -> Program:
+    """The region alone as a program whose arguments are the inputs of the run."""
+    module: ModuleOp = run.module.clone()
+    spec = ",".join((*schedule.passes(0), "sam-lower"))
+    parse_passes(spec, get_all_passes()).apply(Context(), module)
+    dce(module)
+    return build(module)
+
+
+def _identity(statistics: TensorStatistics) -> object:
+    """Equal for tensors on which equal regions cost the same."""
+    if statistics.storage is not None:
+        return id(statistics.storage)
+    if statistics.format.is_dense:
+        return statistics.shape, statistics.format
+    return id(statistics)
