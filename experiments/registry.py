@@ -9,6 +9,7 @@ from headrace.experiments.experiment import Experiment
 
 MODULES: Mapping[str, str] = {
     "fig12": "headrace.experiments.fuseflow.fig12_fusion",
+    "fig14": "headrace.experiments.fuseflow.fig14_work",
     "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
     "fig18": "headrace.experiments.fuseflow.fig18_order",
 }

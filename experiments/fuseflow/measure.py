@@ -38,6 +38,7 @@ def simulated(
     return {
         "cycles": result.cycles,
         "tokens": result.tokens,
+        "flops": result.flops,
         "bytes": result.bytes,
         "graphs": len(result.graphs),
         "primitives": len(result.nodes),
