@@ -73,6 +73,11 @@ class Result:
         return sum(graph.result.tokens for graph in self.graphs)
 
     @property
+    def flops(self) -> int:
+        """Arithmetic operations, those of tiles counted one by one."""
+        return sum(graph.result.flops for graph in self.graphs)
+
+    @property
     def nodes(self) -> tuple[NodeStatistics, ...]:
         """The nodes of all graphs, with their cycles busy and stalled."""
         return tuple(node for graph in self.graphs for node in graph.result.nodes)
@@ -143,6 +148,7 @@ class Result:
         return {
             "cycles": self.cycles,
             "tokens": self.tokens,
+            "flops": self.flops,
             "outputs": [list(shape) for shape in self.shapes],
             "has_values": self.has_values,
             "bytes": self.bytes,

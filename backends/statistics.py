@@ -168,7 +168,7 @@ def written_statistics(
         )
         parents = last.count
     spreads = None
-    if last is not None and last.depth == format.rank:
+    if last is not None and last.depth == format.rank and not format.block:
         by_level = [
             _of_size(spread, level_size(shape, format, level)) or Spread(1)
             for level, spread in enumerate(last.spreads)

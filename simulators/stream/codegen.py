@@ -320,7 +320,7 @@ class _StepFunction(ExpressionFunction):
                 self.set(f"{array}.cursor", self.let(f"add i64 %{array}.base, {size}"))
             case "reserve":
                 self.ensure(self.array(args[0]), args[1], line)
-            case "transfer":
+            case "transfer" | "idle":
                 self.count_traffic(self.value(args[0]).text)
             case "request":
                 words = self.value(args[0]).text

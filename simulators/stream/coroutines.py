@@ -206,6 +206,7 @@ PLAIN: dict[str, Any] = {
     "token_of": tokens.bits,
     "below": _below,
     "transfer": _nothing,
+    "idle": _nothing,
     "registers": _zeros,
     "numbers": _zeros,
     "append": _append,

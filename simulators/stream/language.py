@@ -225,6 +225,14 @@ def transfer(words: int) -> None:
     """Count words that are read from memory or written to it."""
 
 
+def idle(cycles: int) -> None:
+    """
+    Count cycles of a node that computes in which it does not: those of stops.
+
+    What is rare is counted, not the operations, so that counting costs no time.
+    """
+
+
 def request(words: int) -> None:
     """Ask the memory arbiter for words; the clock moves to the time of the last answer."""
 

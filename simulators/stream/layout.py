@@ -28,7 +28,7 @@ DETAIL = 8
 OFFENDER = 9
 """The token that caused a failure."""
 TRAFFIC = 10
-"""Words moved to or from memory."""
+"""Words moved to or from memory; for a node that computes, its busy cycles without operation."""
 BUSY_START, BUSY_END = 11, 12
 """The busy interval that is not yet recorded, if a trace is."""
 PORTS = 13

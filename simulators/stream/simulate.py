@@ -1,7 +1,7 @@
 """Run a stream program and report what happened."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ Array = npt.NDArray[Any]
 
 VALUES_STEER = {"value_drop"}
 """Primitives whose output tokens depend on values."""
+
+COMPUTES = {"accumulate", "accumulate_points", "alu", "reduce"}
+"""Primitives that count idle cycles where others count the words that they move."""
 
 WORD_BYTES = 8
 """Bytes of a coordinate, segment or value where no memory model says otherwise."""
@@ -123,15 +126,34 @@ def _node_statistics(run: Run, node: int) -> NodeStatistics:
     cycles, waited_in, waited_out = (
         int(record[word]) for word in (layout.TIME, layout.STALL_IN, layout.STALL_OUT)
     )
+    busy = cycles - waited_in - waited_out
     return NodeStatistics(
         name=run.label(node),
         kind=str(run.program.kinds[node]),
         cycles=cycles,
-        busy=cycles - waited_in - waited_out,
+        busy=busy,
         stalled_on_input=waited_in,
         stalled_on_output=waited_out,
         tokens=sum(_pushed(run, c) for c in run.outputs[node] if run.readers[c] is not None),
+        operations=_operations(run, node, busy),
     )
+
+
+def _operations(run: Run, node: int, busy: int) -> int:
+    """Every busy cycle of a node that computes is an operation on one value, unless it is idle."""
+    if not _computes(run, node):
+        return 0
+    given = run.parameters[node]
+    rows, columns, inner, interval = (
+        cast(int, given.get(name, default))
+        for name, default in (("rows", 1), ("columns", 1), ("inner", 0), ("interval", 1))
+    )
+    values = (busy - int(run.record(node)[layout.TRAFFIC])) // interval
+    return values * rows * columns * (2 * inner or 1)
+
+
+def _computes(run: Run, node: int) -> bool:
+    return run.program.kinds[node] in COMPUTES
 
 
 def _pushed(run: Run, channel: int) -> int:
@@ -193,6 +215,8 @@ def _traffic(run: Run) -> dict[str, Traffic]:
     word_bytes = run.memory.bytes_per_word if run.memory else WORD_BYTES
     traffic: dict[str, Traffic] = {}
     for node in range(run.arbiter):
+        if _computes(run, node):
+            continue
         moved = int(run.record(node)[layout.TRAFFIC]) * word_bytes
         parameters = run.parameters[node]
         slots = [value.name for value in parameters.values() if isinstance(value, Slot)]

@@ -21,6 +21,8 @@ class NodeStatistics:
     stalled_on_output: int
     tokens: int
     """Tokens sent."""
+    operations: int = 0
+    """Arithmetic operations: one for each value computed, and for each value added to another."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,8 @@ class SimulationResult:
     def tokens(self) -> int:
         """Tokens sent over all channels."""
         return sum(channel.tokens for channel in self.channels)
+
+    @property
+    def flops(self) -> int:
+        """Arithmetic operations of all nodes: a product that is added to a sum counts two."""
+        return sum(node.operations for node in self.nodes)

@@ -68,13 +68,13 @@ def write_coordinates(node: Node) -> Cost:
 def write_values(node: Node) -> Cost:
     (stream,) = node.inputs
     count = stream.nest.count
-    return Cost((), count + 1, words=count * node.tile, written=stream)
+    return Cost((), count, words=count * node.tile, closing=1, written=stream)
 
 
 def store(node: Node) -> Cost:
     refs, values = node.inputs
     count = refs.nest.count
-    return Cost((), count + 1, words=count * refs.present, written=values)
+    return Cost((), count, words=count * refs.present, closing=1, written=values)
 
 
 def sink(node: Node) -> Cost:

@@ -23,6 +23,9 @@ from headrace.simulators.stream.program import Program, Slot
 from headrace.simulators.stream.simulate import WORD_BYTES
 from headrace.simulators.stream.statistics import Traffic
 
+DONE_BEHIND = 1
+"""Cycles from the last stop of a stream to its D."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeEstimate:
@@ -52,8 +55,7 @@ class GraphEstimate:
 
     @cached_property
     def cycles(self) -> int:
-        # D comes one cycle behind the last stop.
-        return round(max((node.end for node in self.nodes), default=0)) + 1
+        return round(max((node.end for node in self.nodes), default=0))
 
     @cached_property
     def flops(self) -> int:
@@ -113,7 +115,13 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
         sent = sum([profile.nest.tokens for profile in cost.outputs])
         nodes.append(
             NodeEstimate(
-                names[place], kinds[place], cost.steps, done[0], done[-1], cost.operations, sent
+                names[place],
+                kinds[place],
+                cost.steps,
+                done[0],
+                done[-1] + DONE_BEHIND + cost.closing,
+                cost.operations,
+                sent,
             )
         )
     traffic: dict[str, Traffic] = {}

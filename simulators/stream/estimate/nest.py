@@ -5,6 +5,7 @@ Streams that are zipped share a `Nest`; references and values know a little more
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +157,7 @@ class Profile:
     def visits(self, positions: int) -> Spread:
         """How the references spread over the positions of an array."""
         parts = [factor.spread(self.nest) for factor in self.factors]
-        extent = int(np.prod([part.extent for part in parts])) if parts else 1
+        extent = prod(part.extent for part in parts)
         if extent != positions or all(part.is_even for part in parts):
             return Spread(positions)
         if len(parts) == 1:

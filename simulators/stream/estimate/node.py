@@ -81,6 +81,8 @@ class Cost:
     """In how many bursts the outputs come, each after its share of the input; 0: as inputs come."""
     latency: float = 1
     """Cycles from the last operand of a token to the token."""
+    closing: float = 0
+    """Cycles that D takes."""
     written: Profile | None = None
     """What a writer writes."""
 

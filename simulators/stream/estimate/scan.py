@@ -16,7 +16,7 @@ from headrace.simulators.stream.program import Slot
 
 
 def root(node: Node) -> Cost:
-    return Cost((Profile(ROOT),), 2, latency=0)
+    return Cost((Profile(ROOT),), 0)
 
 
 def scan_compressed(node: Node) -> Cost:

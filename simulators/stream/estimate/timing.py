@@ -44,7 +44,7 @@ class Phases:
 
     def work(self, come: Sequence[tuple[Curve, float]], steps: float) -> Curve:
         """
-        When a node is done with all but each share.
+        When a node takes the last token of all but each share.
 
         `come` has for each input its curve and how many tokens it has: when the last token of an
         input comes, its part of the steps is left.
@@ -55,6 +55,8 @@ class Phases:
         before = 1.0
         for place, left in enumerate(self.left):
             now += (before - left) * steps
+            if place == last and steps > 0:
+                now -= 1
             for curve, tokens in come:
                 arrived = curve[place]
                 if place == last and steps > tokens > 0:

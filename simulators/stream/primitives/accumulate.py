@@ -18,6 +18,7 @@ from headrace.simulators.stream.language import (
     StaticText,
     fail,
     finish,
+    idle,
     is_data,
     is_stop,
     peek,
@@ -143,6 +144,7 @@ def accumulate_vector(
             pop(outer)
             pop(crd)
             pop(val)
+        idle(1)
         tick(1)
 
 
@@ -181,6 +183,7 @@ def accumulate_points(
                     column = word * 64 + trailing_zeros(present[word])
                     send(element, column)
                     send(total, token_of(sums[column]))
+                    idle(1)
                     tick(1)
                     present[word] = present[word] & (present[word] - 1)
                 word += 1

@@ -18,6 +18,7 @@ from headrace.simulators.stream.language import (
     StaticText,
     fail,
     finish,
+    idle,
     is_data,
     is_stop,
     level_of,
@@ -217,4 +218,5 @@ def accumulate_tree(
                 pop(crd[n - 1])
                 pop(val)
                 pop(crd[n - 2])
+        idle(1)
         tick(1)

@@ -20,6 +20,7 @@ from headrace.simulators.stream.language import (
     below,
     fail,
     finish,
+    idle,
     is_data,
     is_stop,
     now,
@@ -115,6 +116,7 @@ def alu(x: Ins, y: Out, op: StaticText, n: StaticInt, scalar: Float = 0.0) -> No
             send(y, token[0])
             if token[0] == DONE:
                 finish()
+            idle(1)
         elif op == NO_OPERATION:
             send(y, token_of(operand[0]))
         else:
@@ -156,6 +158,7 @@ def tile_alu(
             send(y, token[0])
             if token[0] == DONE:
                 finish()
+            idle(interval)
         else:
             for k in range(n):
                 source[k] = token[k]

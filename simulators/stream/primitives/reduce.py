@@ -18,6 +18,7 @@ from headrace.simulators.stream.language import (
     StaticInt,
     StaticText,
     finish,
+    idle,
     is_data,
     level_of,
     mark_of,
@@ -60,6 +61,7 @@ def reduce(x: In, y: Out, op: StaticText = "add") -> None:
                 total = minimum(total, value_of(token))
             tick(1)
         elif token == EMPTY:
+            idle(-1)
             if op == "max":
                 total = maximum(total, 0.0)
             elif op == "min":
@@ -68,6 +70,7 @@ def reduce(x: In, y: Out, op: StaticText = "add") -> None:
             send(y, DONE)
             finish()
         else:
+            idle(1)
             depth = level_of(token)
             hollow = mark_of(token)
             if hollow > 0:
@@ -104,12 +107,15 @@ def tile_reduce(
                 total = copy_of(token, arena, free_tiles, tile)
             else:
                 fold_tile(total, token, arena, tile, op)
-            if token != EMPTY:
+            if token == EMPTY:
+                idle(-1)
+            else:
                 tick(1)
         elif token == DONE:
             send(y, DONE)
             finish()
         else:
+            idle(1)
             depth = level_of(token)
             hollow = mark_of(token)
             if hollow > 0:
