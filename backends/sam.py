@@ -221,6 +221,9 @@ class _GraphBuilder:
         match op:
             case sam.ScanOp() | sam.ScanBitvectorOp():
                 parameters |= self._level(op)
+            case sam.BalanceOp():
+                level = op.level.value.data
+                parameters["segments"] = Slot(f"{self._slot(op.tensor)}.{level}.segments")
             case sam.ArrayOp():
                 parameters["values"] = Slot(f"{self._slot(op.tensor)}.values")
             case sam.RangeOp() | sam.LocateOp():

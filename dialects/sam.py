@@ -33,6 +33,7 @@ from collections.abc import Sequence
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     AnyTensorTypeConstr,
+    ArrayAttr,
     DenseArrayBase,
     StringAttr,
     TensorType,
@@ -89,6 +90,15 @@ from headrace.dialects.sam_compute import (
     ReductionKindAttr,
     UnionOp,
 )
+from headrace.dialects.sam_lanes import (
+    Balance,
+    BalanceAttr,
+    BalanceOp,
+    DealOp,
+    ForkOp,
+    GatherOp,
+    LanesAttr,
+)
 from headrace.dialects.sam_operation import StreamOperation
 from headrace.dialects.sam_structure import (
     BitvectorBuildOp,
@@ -101,8 +111,6 @@ from headrace.dialects.sam_structure import (
     Empty,
     EmptyAttr,
     FlattenOp,
-    ForkOp,
-    GatherOp,
     MaskOp,
     PointsToFibersOp,
     Predicate,
@@ -131,6 +139,9 @@ __all__ = [
     "AluOp",
     "ArrayOp",
     "AssembleOp",
+    "Balance",
+    "BalanceAttr",
+    "BalanceOp",
     "BitvectorBuildOp",
     "BitvectorChunkOp",
     "BitvectorDropOp",
@@ -138,6 +149,7 @@ __all__ = [
     "ConcatOp",
     "CoordinateDropOp",
     "CoordinateHoldOp",
+    "DealOp",
     "Empty",
     "EmptyAttr",
     "ExtentOp",
@@ -149,6 +161,7 @@ __all__ = [
     "JoinOperation",
     "Kind",
     "KindAttr",
+    "LanesAttr",
     "LevelType",
     "LocateOp",
     "MaskOp",
@@ -286,7 +299,8 @@ class RegionOp(IRDLOperation):
 
     Its body reads only its block arguments, which become the operands of the graph. `priority`
     ranks the axes in the order in which their loops are nested; `copies` says whether operands
-    may be stored once more in another order (any) or not (none).
+    may be stored once more in another order (any) or not (none); `lanes` has the axes that are
+    computed in parallel, each once.
     """
 
     name = "sam.region"
@@ -294,6 +308,7 @@ class RegionOp(IRDLOperation):
     inputs = var_operand_def(AnyTensorTypeConstr)
     priority = opt_prop_def(DenseArrayBase.constr(i64))
     copies = opt_prop_def(StringAttr)
+    lanes = opt_prop_def(ArrayAttr[LanesAttr])
     outputs = var_result_def(AnyTensorTypeConstr)
     body = region_def("single_block")
 
@@ -301,8 +316,8 @@ class RegionOp(IRDLOperation):
         IsolatedFromAbove(), RecursiveMemoryEffect(), SingleBlockImplicitTerminator(YieldOp)
     )
     assembly_format = (
-        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? attr-dict-with-keyword "
-        "`:` functional-type($inputs, $outputs) $body"
+        "`(` $inputs `)` (`priority` $priority^)? (`copies` $copies^)? "
+        "(`lanes` $lanes^)? attr-dict-with-keyword `:` functional-type($inputs, $outputs) $body"
     )
 
     def __init__(
@@ -334,6 +349,11 @@ class RegionOp(IRDLOperation):
         if self.copies is not None and self.copies.data not in ("none", "any"):
             raise VerifyException(
                 f"'{self.name}' has copies '{self.copies.data}'; use 'none' or 'any'"
+            )
+        axes = [lanes.axis.data for lanes in self.lanes or ()]
+        if len(set(axes)) != len(axes):
+            raise VerifyException(
+                f"'{self.name}' has lanes on axes {axes}; each axis has them once"
             )
 
 
@@ -373,6 +393,8 @@ SAM = Dialect(
         BitvectorIntersectOp,
         BitvectorDropOp,
         ForkOp,
+        BalanceOp,
+        DealOp,
         GatherOp,
         ConcatOp,
         WriteCoordinatesOp,
@@ -390,5 +412,7 @@ SAM = Dialect(
         EmptyAttr,
         StopsAttr,
         PredicateAttr,
+        BalanceAttr,
+        LanesAttr,
     ],
 )

@@ -12,7 +12,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.sam_access import LocateOp, RangeOp, RepeatOp, ScanOp
 from headrace.dialects.sam_compute import AccumulateOp, JoinOperation, ReduceOp, UnionOp
-from headrace.dialects.sam_structure import ConcatOp, ForkOp, GatherOp, MaskOp, StopDropOp
+from headrace.dialects.sam_lanes import DealOp, ForkOp, GatherOp
+from headrace.dialects.sam_structure import ConcatOp, MaskOp, StopDropOp
 from headrace.dialects.sam_write import StoreOp, WriteValuesOp
 
 
@@ -42,6 +43,8 @@ def may_be_absent(value: SSAValue) -> bool:
                 pending.append(mask.ref)
             case ForkOp() as fork if value is not fork.order:
                 pending.append(fork.stream)
+            case DealOp() as deal:
+                pending.append(deal.stream)
             case GatherOp() as gather:
                 pending.extend(gather.lanes)
             case ConcatOp() as concat:

@@ -31,6 +31,7 @@ from headrace.dialects.sam_access import (
 )
 from headrace.dialects.sam_compute import AccumulateOp, AluOp, IntersectOp, JoinOperation, ReduceOp
 from headrace.dialects.sam_flow import producers_first
+from headrace.dialects.sam_lanes import BalanceOp, DealOp, ForkOp, GatherOp
 from headrace.dialects.sam_presence import FULL, Atoms, Presence, PresenceLimitError, Space
 from headrace.dialects.sam_structure import (
     BitvectorIntersectOp,
@@ -39,8 +40,6 @@ from headrace.dialects.sam_structure import (
     CoordinateHoldOp,
     Empty,
     FlattenOp,
-    ForkOp,
-    GatherOp,
     MaskOp,
     SplitOp,
     StopDropOp,
@@ -139,7 +138,7 @@ class Alignment:
             case RepeatOp():
                 self.expect(op, spaces[1][:-1], spaces[0])
                 return spaces[1:]
-            case RepeatSignalOp() | ArrayOp() | NumberOp():
+            case RepeatSignalOp() | ArrayOp() | NumberOp() | BalanceOp():
                 return spaces
             case SelectFibersOp():
                 space = (*spaces[0], self.own(op))
@@ -226,10 +225,10 @@ class Alignment:
                 self.expect(op, spaces[0], spaces[1][:-1])
                 return [(*spaces[0][:-1], self.own(op))]
             case ForkOp():
-                outer, dealt = spaces[0][:-1], spaces[0][-1]
-                count = len(op.outputs)
-                lanes = [(*outer, self.lane(dealt, lane, count)) for lane in range(count)]
-                return [*lanes, spaces[0]]
+                return [*self.dealt(spaces[0], op.order, len(op.outputs)), spaces[0]]
+            case DealOp():
+                self.expect(op, *spaces)
+                return self.dealt(spaces[0], op.order, len(op.outputs))
             case GatherOp():
                 return [self.gathered(op, spaces[:-1], spaces[-1])]
             case ConcatOp():
@@ -253,20 +252,37 @@ class Alignment:
             return kept
         return (*space[:-1], self.own(op))
 
-    def lane(self, dealt: Presence, lane: int, count: int) -> Presence:
-        return self.atoms.atom(f"lane {lane} of {count}", dealt, lane, count)
+    def dealt(self, space: Space, order: SSAValue, count: int) -> list[Space]:
+        """
+        The spaces of `count` lanes.
+
+        Forks deal in turn, so that the lanes of two of them line up if what they deal does; other
+        lanes line up if they are dealt in one order.
+        """
+        maker = order.owner
+        in_turn = isinstance(maker, ForkOp) and len(maker.outputs) == count
+        how = None if in_turn else self.numbers[order]
+        return [
+            (*space[:-1], self.atoms.atom(f"lane {k} of {count}", space[-1], k, count, how))
+            for k in range(count)
+        ]
 
     def gathered(self, op: GatherOp, lanes: Sequence[Space], order: Space) -> Space:
-        """The axes of the fork, and inside them what the lanes have, whatever stream that is."""
+        """
+        The axes of the order, and inside them what the lanes have, whatever stream that is.
+
+        Axes that are full in every lane are full.
+        """
         depth = len(order)
-        for number, lane in enumerate(lanes):
-            self.expect(op, lane[:depth], (*order[:-1], self.lane(order[-1], number, len(lanes))))
-        inside = tuple(lane[depth:] for lane in lanes)
+        for lane, dealt in zip(lanes, self.dealt(order, op.order, len(lanes)), strict=True):
+            self.expect(op, lane[:depth], dealt)
         return (
             *order,
             *(
-                self.atoms.atom(op.name, "gathered", inside, axis)
-                for axis in range(len(lanes[0]) - depth)
+                FULL
+                if all(lane[axis] == FULL for lane in lanes)
+                else self.atoms.atom(op.name, "gathered", tuple(lane[: axis + 1] for lane in lanes))
+                for axis in range(depth, len(lanes[0]))
             ),
         )
 

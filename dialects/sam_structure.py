@@ -1,8 +1,7 @@
 """
 The `sam` operations that change the structure of streams: which fibers and tokens there are.
 
-Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 4.4 and 4.6 (droppers, bit vectors,
-parallelisation).
+Source: "The Sparse Abstract Machine", ASPLOS 2023, sections 4.4 and 4.6 (droppers, bit vectors).
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from xdsl.irdl import (
     prop_def,
     result_def,
     var_operand_def,
-    var_result_def,
 )
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
@@ -451,84 +449,6 @@ class BitvectorDropOp(StreamOperation):
         expect_depth(cls.name, outer, "outer words")
         expect_inside(cls.name, outer, inner)
         return outer, inner
-
-
-@irdl_op_definition
-class ForkOp(StreamOperation):
-    """
-    Deals the tokens of a stream to n lanes in turn; stops go to every lane.
-
-    The turn goes on across fibers. `order` has the lane of each token, for `sam.gather`.
-
-    `%0, %1, %order = sam.fork %ref lanes 2 : !sam.stream<ref, index, [i]>`
-    """
-
-    name = "sam.fork"
-
-    stream = operand_def(StreamType)
-    lanes = prop_def(IntegerAttr[IndexType])
-    outputs = var_result_def(StreamType)
-    order = result_def(StreamType)
-
-    def __init__(self, stream: SSAValue, lanes: int):
-        super().__init__(stream, lanes=index_attribute(lanes))
-
-    @classmethod
-    def infer(cls, types: Types, properties: Properties) -> Types:
-        stream = expect_stream(cls.name, types[0], "input", Kind.CRD, Kind.REF, Kind.VAL)
-        expect_depth(cls.name, stream, "a stream")
-        lanes = expect_positive(cls.name, properties, "lanes")
-        return *((stream,) * lanes), stream.of(Kind.REF)
-
-
-@irdl_op_definition
-class GatherOp(StreamOperation):
-    """
-    Collects what became of the tokens that a fork dealt to lanes, in their old order.
-
-    In each lane a token may have become a fiber, or fibers of fibers; then the whole of it is
-    taken. Without any operation in between this undoes the fork.
-
-    `%0 = sam.gather %lane0, %lane1, %order : ..`
-    """
-
-    name = "sam.gather"
-
-    lanes = var_operand_def(StreamType)
-    order = operand_def(StreamType)
-    result = result_def(StreamType)
-
-    def __init__(self, lanes: Sequence[SSAValue], order: SSAValue):
-        super().__init__(*lanes, order)
-
-    @property
-    def levels(self) -> int:
-        """How many fibers deep a token became between fork and gather."""
-        result, order = self.result.type, self.order.type
-        assert isinstance(result, StreamType)
-        assert isinstance(order, StreamType)
-        return result.depth - order.depth
-
-    @classmethod
-    def infer(cls, types: Types, properties: Properties) -> Types:
-        if len(types) < 2:
-            raise VerifyException(f"'{cls.name}' needs at least one lane and the order of its fork")
-        lanes = [
-            expect_stream(cls.name, type, "lane", Kind.CRD, Kind.REF, Kind.VAL)
-            for type in types[:-1]
-        ]
-        order = expect_stream(cls.name, types[-1], "order", Kind.REF)
-        for lane in lanes[1:]:
-            if lane != lanes[0]:
-                raise VerifyException(
-                    f"'{cls.name}' needs lanes of one type, but got {lanes[0]} and {lane}"
-                )
-        if lanes[0].axis_names[: order.depth] != order.axis_names:
-            raise VerifyException(
-                f"'{cls.name}' needs lanes inside the axes of the fork, "
-                f"but got {stack(lanes[0])} inside {stack(order)}"
-            )
-        return (lanes[0],)
 
 
 @irdl_op_definition

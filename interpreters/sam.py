@@ -33,6 +33,7 @@ from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sparse_tensor import format_of
 from headrace.interpreters.sam_access import AccessFunctions
 from headrace.interpreters.sam_compute import ComputeFunctions
+from headrace.interpreters.sam_lanes import LaneFunctions
 from headrace.interpreters.sam_structure import StructureFunctions
 from headrace.interpreters.sam_write import WriteFunctions
 from headrace.storage.levels import Storage
@@ -83,6 +84,7 @@ def register_sam(interpreter: Interpreter) -> None:
         AccessFunctions(),
         ComputeFunctions(),
         StructureFunctions(),
+        LaneFunctions(),
         WriteFunctions(),
         ArithFunctions(),
         FuncFunctions(),

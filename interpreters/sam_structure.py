@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from itertools import accumulate, chain, cycle, groupby, islice
+from itertools import accumulate, chain, groupby, islice
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ PREDICATES: dict[sam.Predicate, Callable[[int, int], bool]] = {
 
 @register_impls
 class StructureFunctions(InterpreterFunctions):
-    """Fibers and tokens are dropped, split, merged, dealt to lanes."""
+    """Fibers and tokens are dropped, split, merged."""
 
     @impl(sam.CoordinateDropOp)
     def coordinate_drop(
@@ -213,38 +213,6 @@ class StructureFunctions(InterpreterFunctions):
 
         rows = zip_at(f"'{op.name}'", depth - 1, kept, outer, inner)
         return write_streams(op, *unzip_at(rows, depth - 1, 2))
-
-    @impl(sam.ForkOp)
-    def fork(self, interpreter: Interpreter, op: sam.ForkOp, args: PythonValues) -> PythonValues:
-        (stream,) = read_streams(op, args)
-        lanes, depth = op.lanes.value.data, depth_of(op.stream.type)
-        turn = cycle(range(lanes))
-        dealt = at(stream, depth, lambda token: (next(turn), token))
-
-        def lane(number: int) -> Nested:
-            return at(dealt, depth - 1, lambda row: [token for n, token in row if n == number])
-
-        order = at(dealt, depth, lambda pair: pair[0])
-        return write_streams(op, *(lane(number) for number in range(lanes)), order)
-
-    @impl(sam.GatherOp)
-    def gather(
-        self, interpreter: Interpreter, op: sam.GatherOp, args: PythonValues
-    ) -> PythonValues:
-        *lanes, order = read_streams(op, args)
-
-        def collected(order: list[int], *lanes: list[Nested]) -> list[Nested]:
-            wanted = [order.count(lane) for lane in range(len(lanes))]
-            if wanted != [len(lane) for lane in lanes]:
-                raise InterpretationError(
-                    f"'{op.name}': lanes hold {[len(lane) for lane in lanes]} tokens, but the "
-                    f"fork dealt {wanted}"
-                )
-            pending = [iter(lane) for lane in lanes]
-            return [next(pending[lane]) for lane in order]
-
-        depth = depth_of(op.order.type)
-        return write_streams(op, zip_at(f"'{op.name}'", depth - 1, collected, order, *lanes))
 
     @impl(sam.ConcatOp)
     def concat(

@@ -18,6 +18,7 @@ _CLASSES = {
     "sam-fuse": "SamFusePass",
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
+    "sam-parallelize": "SamParallelizePass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 

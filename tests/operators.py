@@ -546,6 +546,48 @@ def gather_of_scans_after_fork(random: Random) -> Trial:
     )
 
 
+def balance(random: Random) -> Trial:
+    """Each fiber to the lane that has the fewest entries and fibers; an absent one is empty."""
+    depth, among = around(random), random.randint(1, 4)
+    sizes = [random.choice((0, 0, 1, 2, 9)) for _ in range(5)]
+    refs = grow(random, depth, lambda: random.choice([0, 1, 2, 3, 4, None]))
+    loads = [0] * among
+
+    def lane(r: int | None) -> int:
+        least = min(range(among), key=loads.__getitem__)
+        loads[least] += 1 if r is None else 1 + sizes[r]
+        return least
+
+    return Trial(
+        (encode(refs, depth),),
+        (encode(at_depth(refs, depth, lane), depth),),
+        node("balance", segments=Slot("T.1.segments"), among=among),
+        {"T.1.segments": np.cumsum([0, *sizes])},
+    )
+
+
+def gather_after_deal(random: Random) -> Trial:
+    """Elements dealt in any order become fibers in their lanes, and come back in their places."""
+    depth, lanes, size = around(random) + 1, random.choice((1, 2, 3)), random.randint(0, 2)
+    pairs = grow(random, depth, lambda: (random.randrange(9), random.randrange(lanes)))
+    refs, order = halves(pairs, depth)
+
+    def build(builder: Any, streams: Any) -> Any:
+        refs, order = streams
+        dealt = builder.node("deal", refs, order, lanes=lanes)
+        scanned = [builder.node("scan_dense", lane, extent=size)[1] for lane in dealt]
+        return builder.node("gather", *scanned, order, levels=1)
+
+    def opened(r: int) -> list[int]:
+        return list(range(r * size, (r + 1) * size))
+
+    return Trial(
+        (encode(refs, depth), encode(order, depth)),
+        (encode(at_depth(refs, depth, opened), depth + 1),),
+        build,
+    )
+
+
 def concat(random: Random) -> Trial:
     depth, count = around(random), random.choice((1, 2, 3))
     rows = grow(random, depth, lambda: [coordinates(random) for _ in range(count)])
@@ -646,6 +688,8 @@ RULES: list[Rule] = [
     bitvector_drop,
     gather_after_fork,
     gather_of_scans_after_fork,
+    balance,
+    gather_after_deal,
     concat,
     number,
     select_fibers,

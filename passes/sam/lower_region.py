@@ -18,6 +18,7 @@ from headrace.passes.sam.emitter import Emitter
 from headrace.passes.sam.expression import Axis, Compress, Expression, Input, walk
 from headrace.passes.sam.fill_values import Filled, InfiniteFillError, fill_in
 from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
+from headrace.passes.sam.lanes import expand, parallel_axes
 from headrace.passes.sam.order import Order
 from headrace.passes.sam.refusal import fail
 from headrace.passes.sam.region_expression import Extent, RegionExpression
@@ -90,6 +91,8 @@ class RegionLowering:
                 del operands[argument.index]
                 block.erase_arg(argument)
         graph = sam.GraphOp(operands, [value.type for value in written], Region(block))
+        for axis in parallel_axes(self.region, self.read, self.order):
+            expand(self.region, graph, axis)
         results = [
             self.converted(new, old.type)
             for new, old in zip(graph.results, self.region.results, strict=True)

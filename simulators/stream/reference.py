@@ -68,6 +68,8 @@ CATALOGUE: dict[str, Operator] = {
         extensions.bitvector_chunk,
         extensions.bitvector_intersect,
         extensions.bitvector_drop,
+        extensions.balance,
+        extensions.deal,
         extensions.fork,
         extensions.gather,
         extensions.concat,

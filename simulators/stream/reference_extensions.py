@@ -304,6 +304,38 @@ def fork(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
         p.time += 1
 
 
+def balance(p: Process, ins: Ins, outs: Outs, segments: Sequence[int], among: int) -> Steps[None]:
+    """Each fiber goes to the lane with the least entries and stops so far."""
+    loads = [0] * among
+    while True:
+        x = yield from p.take(ins[0])
+        if isinstance(x, Stop) or x is DONE:
+            yield from p.send(outs[0], x)
+            if x is DONE:
+                return
+        else:
+            lane = loads.index(min(loads))
+            loads[lane] += 1
+            if is_value(x):
+                fiber = in_bounds(p, int(x), len(segments) - 1)
+                loads[lane] += int(segments[fiber + 1] - segments[fiber])
+            yield from p.send(outs[0], lane)
+        p.time += 1
+
+
+def deal(p: Process, ins: Ins, outs: Outs) -> Steps[None]:
+    """Inputs: the elements, then the lane of each."""
+    while True:
+        x, lane = yield from take_all(p, ins)
+        if isinstance(x, Stop) or x is DONE:
+            yield from send_all(p, outs, x)
+            if x is DONE:
+                return
+        else:
+            yield from p.send(outs[int(lane)], x)
+        p.time += 1
+
+
 def gather(p: Process, ins: Ins, outs: Outs, levels: int = 0) -> Steps[None]:
     """Inputs: the lanes, `levels` levels deeper than at the fork, then its order stream."""
     lanes, order = ins[:-1], ins[-1]

@@ -1,20 +1,25 @@
 """
-Parallel lanes: fork deals the elements of a stream out, gather puts their fibers together again.
+Parallel lanes: elements of a stream are dealt out, and gather puts their fibers together again.
+
+`fork` deals them in turn, `deal` as an order says, such as that of `balance`.
 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.8 (parallelisation). The order
-stream, which makes gather the inverse of fork for every input, is ours.
+stream, which makes gather the inverse of fork for every input, is ours, and so is balance.
 """
 
 from headrace.simulators.stream.language import (
     DONE,
+    EMPTY,
     NO_ENTRIES,
     In,
     Ins,
     Int,
     Ints,
+    IntWork,
     Out,
     Outs,
     StaticInt,
+    below,
     fail,
     finish,
     is_data,
@@ -24,10 +29,12 @@ from headrace.simulators.stream.language import (
     peek,
     pop,
     registers,
+    reserve,
     send,
     stop,
     take,
     tick,
+    transfer,
 )
 from headrace.simulators.stream.primitive import primitive
 
@@ -60,70 +67,124 @@ def fork(x: In, lane: Outs, order: Out, n: StaticInt) -> None:
 
 
 @primitive
+def balance(ref: In, order: Out, segments: Ints, loads: IntWork, among: Int) -> None:
+    """
+    ref -> order: for each fiber the lane that has the least to do so far.
+
+    A fiber counts with its entries and its stop, N as an empty fiber. Of equal lanes the first.
+    """
+    started = 0
+    while True:
+        token = take(ref)
+        if token == DONE:
+            send(order, DONE)
+            finish()
+        if is_stop(token):
+            send(order, token)
+        else:
+            if started == 0:
+                reserve(loads, among)
+                lane = 0
+                while lane < among:
+                    loads[lane] = 0
+                    lane += 1
+                started = 1
+            entries = 0
+            if token != EMPTY:
+                if not below(token, len(segments) - 1):
+                    fail("reference {token} is outside the segments", ref, token)
+                entries = segments[token + 1] - segments[token]
+                transfer(2)
+            best = 0
+            lane = 1
+            while lane < among:
+                best = lane if loads[lane] < loads[best] else best
+                lane += 1
+            loads[best] += entries + 1
+            send(order, best)
+        tick(1)
+
+
+@primitive
+def deal(x: In, order: In, lane: Outs, n: StaticInt) -> None:
+    """stream, order -> n streams: elements go to the lanes that the order names, stops to all."""
+    while True:
+        token = take(x)
+        turn = take(order)
+        if is_stop(token) or token == DONE:
+            if turn != token:
+                fail("{token} against another token on the order port", x, token)
+            for k in range(n):
+                send(lane[k], token)
+            if token == DONE:
+                finish()
+        else:
+            if not below(turn, n):
+                fail("there is no lane {token}", order, turn)
+            for k in range(n):
+                if turn == k:
+                    send(lane[k], token)
+        tick(1)
+
+
+@primitive
 def gather(lane: Ins, order: In, y: Out, n: StaticInt, levels: Int = 0) -> None:
     """
     n streams, order -> stream: the inverse of `fork`.
 
     Between fork and gather every element may have become a tree of `levels` levels. The stop that
     ends the tree of a lane's last element in a row is merged with the lane's stop for the row;
-    `merged` remembers which lanes are that far.
+    `merged` remembers which lanes are that far. Each lane is read in two places only: many lanes
+    would otherwise take minutes to compile.
     """
     merged = registers(n)
+    token = 0
     while True:
         turn = take(order)
-        if turn == DONE:
-            for k in range(n):
-                token = take(lane[k])
-                if token != DONE:
-                    fail("{token} against D on the order port", lane[k], token)
-            send(y, DONE)
-            finish()
+        close = turn
+        closing = 1
         if is_stop(turn):
-            close = turn
             if levels > 0:
                 close = stop(level_of(turn) + levels, mark_of(turn) + levels)
+        elif turn != DONE:
+            if not below(turn, n):
+                fail("there is no lane {token}", order, turn)
+            closing = 0
+            inside = 1
+            while inside == 1:
+                for k in range(n):
+                    if turn == k:
+                        token = take(lane[k])
+                        if token == DONE:
+                            fail("the lane ends inside an element", lane[k], token)
+                        if levels > 0 and is_stop(token) and level_of(token) >= levels:
+                            merged[k] = 1
+                if levels > 0 and is_stop(token) and level_of(token) >= levels - 1:
+                    inside = 0
+                else:
+                    send(y, token)
+                    tick(1)
+                    if levels == 0:
+                        inside = 0
+            if levels > 0:
+                ahead = peek(order)
+                close = stop(levels - 1, mark_of(token))
+                if is_stop(ahead):
+                    pop(order)
+                    close = stop(level_of(ahead) + levels, mark_of(token))
+                    closing = 1
+        if closing == 1:
             for k in range(n):
                 if merged[k] == 0:
                     token = take(lane[k])
-                    if not is_stop(token):
-                        fail("{token} against a stop on the order port", lane[k], token)
+                    if (turn == DONE and token != DONE) or (turn != DONE and not is_stop(token)):
+                        fail("{token} where the order port ends a fiber", lane[k], token)
                 merged[k] = 0
+        if closing == 1 or levels > 0:
             send(y, close)
+            if turn == DONE:
+                finish()
             tick(1)
-        else:
-            close = 0
-            for k in range(n):
-                if turn == k:
-                    token = take(lane[k])
-                    if levels == 0:
-                        send(y, token)
-                        tick(1)
-                    else:
-                        while not is_stop(token) or level_of(token) < levels - 1:
-                            if token == DONE:
-                                fail("the lane ends inside an element", lane[k], token)
-                            send(y, token)
-                            tick(1)
-                            token = take(lane[k])
-                        close = token
-                        if level_of(token) >= levels:
-                            merged[k] = 1
-            if levels > 0:
-                ahead = peek(order)
-                inner = mark_of(close)
-                if is_stop(ahead):
-                    pop(order)
-                    close = stop(level_of(ahead) + levels, inner)
-                    for k in range(n):
-                        if merged[k] == 0:
-                            token = take(lane[k])
-                            if not is_stop(token):
-                                fail("{token} against a stop on the order port", lane[k], token)
-                        merged[k] = 0
-                else:
-                    close = stop(levels - 1, inner)
-                send(y, close)
-                tick(1)
 
 
 @primitive
