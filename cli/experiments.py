@@ -114,11 +114,12 @@ def _print(study: Study) -> None:
             notes.setdefault(line["note"], len(notes) + 1)
     names = [name for name in lines[0] if name not in ("note", "error")]
     varying = [name for name in names if len({line[name] for line in lines}) > 1 or len(lines) == 1]
+    columns = [*varying, "note"] if notes else varying
     shown = [
-        [*(line[name] for name in varying), str(notes.get(line["note"], ""))] for line in lines
+        [str(notes.get(line[name], "")) if name == "note" else line[name] for name in columns]
+        for line in lines
     ]
-    title = f"{study.experiment.source}: {study.experiment.title}"
-    print_table(title, (*varying, "note"), shown)
+    print_table(f"{study.experiment.source}: {study.experiment.title}", columns, shown)
     for note, number in notes.items():
         print(f"note {number}: {note}")
     same = {name: lines[0][name] for name in names if name not in varying}

@@ -11,7 +11,9 @@ MODULES: Mapping[str, str] = {
     "fig12": "headrace.experiments.fuseflow.fig12_fusion",
     "fig14": "headrace.experiments.fuseflow.fig14_work",
     "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
+    "fig16": "headrace.experiments.fuseflow.fig16_lanes",
     "fig18": "headrace.experiments.fuseflow.fig18_order",
+    "table3": "headrace.experiments.fuseflow.table3_estimate",
 }
 """The module of each experiment, which has it as `EXPERIMENT`."""
 

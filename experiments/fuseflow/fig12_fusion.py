@@ -26,11 +26,13 @@ from headrace.experiments.fuseflow.measure import simulated
 from headrace.experiments.fuseflow.published import caution, published
 from headrace.experiments.plots import grouped_bars
 
-SCHEDULES = {
+FIXED: Mapping[str, str] = {
     "unfused": "sam-fuse{regions=none},sam-lower",
     "partial": "sam-fuse{regions=layer},sam-lower",
     "full": "sam-fuse{regions=all},sam-lower",
 }
+SCHEDULES: Mapping[str, str] = {**FIXED, "auto": "auto"}
+"""Those of the paper, and the one that the scheduler chooses."""
 
 DATA: Mapping[str, Sequence[str]] = {
     "SAE": ("ImageNet", "NIH-CXR", "LUNA16"),
@@ -47,6 +49,8 @@ Of which part of the pixels or nodes the cost is estimated where it is.
 
 It is proportional to them: a graph of a sixteenth of the nodes has the same degrees.
 """
+
+BEST = "published: the best of the three schedules"
 
 MEAN = "geometric mean"
 
@@ -111,18 +115,24 @@ def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:
                 "ratio": ratio(speedup, theirs),
                 "error": row["error"],
                 "how": row["how"],
-                "note": caution(**settings),
+                "note": BEST if row["schedule"] == "auto" else caution(**settings),
             }
         )
     return [*lines, *means(lines)]
 
 
 def published_speedup(row: Row) -> float | None:
-    """From the published cycles, but for the full fusion of the autoencoder: from the text."""
-    if row["model"] == "SAE" and row["schedule"] == "full":
+    """
+    From the published cycles, but for the full fusion of the autoencoder: from the text.
+
+    The scheduler's choice is compared with the best of the published schedules.
+    """
+    if row["model"] == "SAE" and row["schedule"] in ("full", "auto"):
         return published("geomean", model="SAE")["full"]
     line = published("fig12", model=row["model"], data=row["data"])
-    return line["unfused"] / line[str(row["schedule"])] if line else None
+    if row["schedule"] == "auto":
+        return line["unfused"] / min(line[name] for name in FIXED)
+    return line["unfused"] / line[str(row["schedule"])]
 
 
 def means(lines: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:
