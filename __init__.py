@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.cli.driver import compile as compile
     from headrace.cli.driver import einsum as einsum
     from headrace.cli.driver import schedule as schedule
+    from headrace.frontends.marks import region as region
     from headrace.simulators.stream.simulate import simulate as simulate
     from headrace.storage.errors import InputError as InputError
     from headrace.storage.levels import Format as Format
@@ -30,6 +31,7 @@ _PUBLIC = {
     "compile": "headrace.cli.driver",
     "einsum": "headrace.cli.driver",
     "load": "headrace.backends.compiled",
+    "region": "headrace.frontends.marks",
     "schedule": "headrace.cli.driver",
     "simulate": "headrace.simulators.stream.simulate",
 }

@@ -145,6 +145,10 @@ class _Printer:
                 return {"type": "fiberlookup", **self._level(op), **kind}
             case sam.ScanBitvectorOp():
                 return {"type": "scan_bitvector", **self._level(op)}
+            case sam.BalanceOp():
+                mode = format_of(op.tensor.type).order[op.level.value.data]
+                level = {"tensor": self.tensors[op.tensor], "mode": mode}
+                return {"type": "balance", **level, "among": op.among.value.data}
             case sam.JoinOperation():
                 return {"type": op.name.removeprefix("sam."), "index": _axis(op.crd)}
             case sam.RepeatSignalOp():

@@ -153,6 +153,11 @@ class _GraphBuilder:
                 level = self.graph.formats[tensor].order.index(mode)
                 scan = sam.ScanOp if node.type == "fiberlookup" else sam.ScanBitvectorOp
                 return scan(inputs[0], self.tensors[tensor], level, index)
+            case "balance":
+                tensor = attributes["tensor"]
+                level = self.graph.formats[tensor].order.index(attributes["mode"])
+                among = attributes["among"]
+                return sam.BalanceOp(inputs[0], self.tensors[tensor], level, among)
             case "repsiggen":
                 return sam.RepeatSignalOp(inputs[0])
             case "repeat":

@@ -58,6 +58,8 @@ OPERATORS: dict[str, Operator] = {
     "bitvector_intersect": Operator(("bv0", "ref0", "bv1", "ref1"), ("bv", "ref0", "ref1")),
     "bitvector_drop": Operator(("outer", "inner"), ("outer", "inner")),
     "fork": Operator(("in",), ("out*", "order"), ("lanes",)),
+    "balance": Operator(("ref",), ("order",), ("tensor", "mode", "among")),
+    "deal": Operator(("in", "order"), ("out*",), ("lanes",)),
     "gather": Operator(("in*", "order"), ("out",)),
     "concat": Operator(("in*",), ("out",), ("extents",)),
     "number": Operator(("crd",), ("ref",)),
@@ -66,7 +68,7 @@ OPERATORS: dict[str, Operator] = {
     "store": Operator(("ref", "val"), (), ("tensor", "extents")),
 }
 
-PARAMETERS = ("op", "empty", "predicate", "factor", "width", "size", "lanes", "levels")
+PARAMETERS = ("op", "empty", "predicate", "factor", "width", "size", "lanes", "among", "levels")
 """Attributes that are parameters of the primitive, under the same name."""
 
 
@@ -105,7 +107,7 @@ def accumulated(attributes: Mapping[str, Any]) -> list[str]:
 
 
 def _group_size(kind: str, attributes: Mapping[str, Any], connected: int) -> int:
-    if kind == "fork":
+    if kind in ("fork", "deal"):
         return int(attributes["lanes"])
     inputs = OPERATORS[kind].inputs
     groups = sum(name.endswith("*") for name in inputs)

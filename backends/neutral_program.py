@@ -93,6 +93,10 @@ def _primitive(graph: NeutralGraph, node: NeutralNode) -> tuple[str, dict[str, P
         case "scan_bitvector":
             level = graph.formats[str(tensor)].order.index(int(mode or 0))
             return "scan_bitvector", {"words": Slot(f"{tensor}.{level}.words")}
+        case "balance":
+            level = graph.formats[str(tensor)].order.index(int(mode or 0))
+            segments = Slot(f"{tensor}.{level}.segments")
+            return "balance", {"segments": segments, "among": attributes["among"]}
         case "arrayvals":
             return "array", {"values": Slot(f"{tensor}.values")}
         case "fiberwrite" if mode == "vals":

@@ -75,6 +75,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--machine", metavar="M.toml", help=MACHINE)
     run.add_argument("--memory", metavar="MODEL", help="memory model: ledger, exact or parity")
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
+    run.add_argument(
+        "--estimate", action="store_true", help="cycles, flops and bytes without simulation"
+    )
     run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
     run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
     run.add_argument("--dot", metavar="G.dot", help="write the stream graphs in DOT")

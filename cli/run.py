@@ -22,6 +22,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     start = time.perf_counter()
     check_target(options.target)
+    if options.estimate:
+        _expect_nothing_simulated(options)
     if options.timing_only and options.outputs:
         raise InputError("with --timing-only there are no values for --outputs; leave one out")
     paths = [one for one in (options.outputs, options.trace, options.dot) if one is not None]
@@ -37,14 +39,12 @@ def run(options: argparse.Namespace) -> int:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
         bar.update(task, description="simulating")
-        result = program.run(
-            *args,
-            depth=options.depth,
-            machine=options.machine,
-            memory=options.memory,
-            timing_only=options.timing_only,
-        )
-    _write_files(options, program, result, module)
+        result = None if options.estimate else _simulate(options, program, args)
+    if result is None:
+        _estimate(options, program, args, module)
+        return 0
+    _write_files(options, program, result)
+    _write_dot(options, module)
     seconds = time.perf_counter() - start
     if options.json:
         notes = list(program.notes)
@@ -77,13 +77,54 @@ def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], Mod
     return program, arguments_of(program, loaded.args, options.inputs, source), loaded.module
 
 
-def _write_files(
-    options: argparse.Namespace, program: Program, result: Result, module: ModuleOp | None
+def _simulate(options: argparse.Namespace, program: Program, args: tuple[object, ...]) -> Result:
+    return program.run(
+        *args,
+        depth=options.depth,
+        machine=options.machine,
+        memory=options.memory,
+        timing_only=options.timing_only,
+    )
+
+
+def _expect_nothing_simulated(options: argparse.Namespace) -> None:
+    """Raise `InputError` for options that only a simulation has."""
+    names = ("depth", "machine", "memory", "timing_only", "outputs", "trace")
+    for name in names:
+        if getattr(options, name):
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"with --estimate nothing is simulated; leave {option} out")
+
+
+def _estimate(
+    options: argparse.Namespace,
+    program: Program,
+    args: tuple[object, ...],
+    module: ModuleOp | None,
 ) -> None:
-    if options.trace:
-        result.trace(options.trace)
+    start = time.perf_counter()
+    estimate = program.estimate(*args)
+    seconds = time.perf_counter() - start
+    _write_dot(options, module)
+    if options.json:
+        notes = list(program.notes)
+        print_json({**estimate.summary(), "notes": notes, "estimate_seconds": seconds})
+        return
+    columns = ("graph", "cycles", "flops", "bytes", "busiest node")
+    print_table("Estimate of the stream graphs", columns, estimate.rows())
+    for note in program.notes:
+        print(f"note: {note}")
+    print(f"estimated in {seconds:.3g} s")
+
+
+def _write_dot(options: argparse.Namespace, module: ModuleOp | None) -> None:
     if options.dot and module is not None:
         write_text(options.dot, dot(stream_graphs(module)))
+
+
+def _write_files(options: argparse.Namespace, program: Program, result: Result) -> None:
+    if options.trace:
+        result.trace(options.trace)
     if options.outputs and result.deadlock is None:
         dense = {
             specification.name: stored.to_dense().astype(specification.dtype)

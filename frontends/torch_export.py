@@ -35,9 +35,10 @@ from xdsl.ir import Attribute
 
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
-from headrace.frontends.aten import elementwise, products, reductions, shapes
+from headrace.frontends.aten import elementwise, gradients, products, reductions, shapes
 from headrace.frontends.aten.registry import HANDLERS, Call, Result
 from headrace.frontends.builder import EntryBuilder, Extent, View
+from headrace.frontends.marks import marked_region
 from headrace.frontends.reshape import as_tensor
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
@@ -48,7 +49,13 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import Node
 
-_ = (elementwise, products, reductions, shapes)  # imported because they register handlers
+_ = (
+    elementwise,
+    gradients,
+    products,
+    reductions,
+    shapes,
+)  # imported because they register handlers
 
 _ELEMENTS: Mapping[str, Attribute] = {
     "torch.bool": i1,
@@ -146,7 +153,10 @@ class _Importer:
                 results = self.outputs(node)
             elif node.op != "placeholder":
                 with self.emit.provenance(
-                    module=tracing.module_path(node), source=tracing.source_line(node)
+                    module=tracing.module_path(node),
+                    phase=tracing.phase(node),
+                    source=tracing.source_line(node),
+                    region=marked_region(node),
                 ):
                     self.values[node] = self.translate(node)
         values = [as_tensor(self.emit, result) for result in results]

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from headrace.frontends.aten.registry import HANDLERS
 from headrace.frontends.builder import Extent
+from headrace.frontends.torch_gradients import export_gradients, takes_gradients
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format
@@ -215,12 +216,19 @@ def _export(
     dynamic_shapes: Any,
 ) -> "ExportedProgram":
     import torch
+    from torch.fx.traceback import preserve_node_meta
     from torch.utils import _pytree
 
     args, kwargs = _pytree.tree_unflatten(_distinct(leaves, model), signature.specification)
     try:
-        with _quiet(), torch.no_grad():
-            program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
+        # Annotations, such as marks of regions, come with the nodes only if that is asked for.
+        with _quiet(), torch.no_grad(), preserve_node_meta():
+            try:
+                program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic_shapes)
+            except _TORCH_ERRORS:
+                if dynamic_shapes is not None or not takes_gradients(model, args, kwargs):
+                    raise
+                program = export_gradients(model, args, kwargs)
             return _decomposed(program)
     except _TORCH_ERRORS as error:
         raise InputError(
@@ -429,6 +437,11 @@ def module_path(node: "Node") -> str:
     """The dotted path of the module that computed `node`, empty for the root."""
     stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
     return list(stack.values())[-1][0] if stack else ""
+
+
+def phase(node: "Node") -> str | None:
+    """`backward` if `node` computes a gradient."""
+    return node.meta.get("custom", {}).get("phase")
 
 
 def source_line(node: "Node") -> str | None:

@@ -31,7 +31,7 @@ class Graph:
 
 def with_random_features(adjacency: Any, features: int, classes: int, seed: int = 0) -> Graph:
     """A graph with features from a normal distribution, and classes at random."""
-    draw = np.random.default_rng(seed)
+    draw: Any = np.random.default_rng(seed)
     nodes = adjacency.shape[0]
     values = draw.standard_normal((nodes, features))
     labels: Array = draw.integers(classes, size=nodes)
@@ -92,7 +92,7 @@ def random_adjacency(
         raise ValueError(
             f"{nodes} nodes in {blocks} block(s) have no room for {edges} edges; ask for fewer"
         )
-    draw = np.random.default_rng(seed)
+    draw: Any = np.random.default_rng(seed)
     weights = np.arange(1, nodes + 1) ** -float(skew)
     weights /= weights.sum()
     draw.shuffle(weights)
@@ -101,17 +101,23 @@ def random_adjacency(
     keys = np.empty(0, dtype=np.int64)
     while len(keys) < edges:
         count = int((edges - len(keys)) * 1.3) + 64
-        one = np.searchsorted(shares[1:], draw.random(count), "right")
-        block = np.searchsorted(starts, one, "right")
-        low, high = shares[starts[block - 1]], shares[starts[block]]
-        other = np.searchsorted(shares[1:], low + (high - low) * draw.random(count), "right")
-        different = one != other
+        one: Array = _find(shares, draw.random(count))
+        block = _find(starts, one)
+        low, high = shares[starts[block]], shares[starts[block + 1]]
+        other = _find(shares, low + (high - low) * draw.random(count))
+        other = np.minimum(other, starts[block + 1] - 1)  # the sum may round up to `high`
+        different: Array = one != other
         small, large = np.minimum(one, other)[different], np.maximum(one, other)[different]
         keys = np.concatenate([keys, small * nodes + large])
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
     rows, columns = np.divmod(keys[:edges], nodes)
     half = sparse.coo_array((np.ones(edges), (rows, columns)), shape=(nodes, nodes))
     return as_matrix(half + half.T)
+
+
+def _find(bounds: Array, values: Array) -> Array:
+    """In which of the intervals between rising `bounds` each value lies."""
+    return np.searchsorted(bounds[1:], values, "right")
 
 
 def as_matrix(matrix: Any) -> Any:

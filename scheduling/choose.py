@@ -45,10 +45,16 @@ class Decision:
     @property
     def schedule(self) -> Schedule:
         """What to tell the passes."""
-        starts = [choice.run.start for choice in self.chosen.plan]
-        numbers = [self.chosen.planner.units[start].number for start in starts]
-        regions = tuple(choice.schedule for choice in self.chosen.plan)
-        return Schedule(self.chosen.forms, tuple(n for n in numbers if n > 0), regions)
+        plan, number_of = self.chosen.plan, self.chosen.planner.numbers
+        starts = tuple(number_of[choice.run.ops[0]] for choice in plan)
+        drops = tuple(
+            number_of[choice.run.ops[place]]
+            for choice in plan
+            if choice.schedule.drops
+            for place in choice.run.zeros
+        )
+        regions = tuple(choice.schedule for choice in plan)
+        return Schedule(self.chosen.forms, starts[1:], drops, regions)
 
     @property
     def cycles(self) -> float:

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.transforms.dead_code_elimination import dce
 
 from headrace.backends.compiled import Program
 from headrace.backends.estimate import estimate_steps
 from headrace.backends.sam import build
 from headrace.backends.statistics import TensorStatistics
+from headrace.dialects import sam
 from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.passes.sam.region_expression import DROP_ZEROS
+from headrace.passes.sam.sam_fuse import is_fusible
 from headrace.scheduling.orders import Axes, axes_of
 from headrace.scheduling.regions import Run
 from headrace.scheduling.schedule import RegionSchedule
@@ -86,10 +89,10 @@ class Evaluator:
         slowest = max(graphs, key=lambda graph: graph.cycles, default=None)
         bottleneck = slowest.bottleneck if slowest else None
         axes = self.axes(run)
-        in_order = axes is None or schedule.priority is None
+        copied = axes.copied(schedule.priority or axes.default) if axes else 0
         cost = Cost(
             sum(graph.cycles for graph in graphs),
-            axes.copied(axes.default if in_order else schedule.priority) if axes else 0,
+            copied,
             sum(graph.flops for graph in graphs),
             sum(graph.bytes for graph in graphs),
             bottleneck.name if bottleneck else "nothing",
@@ -100,6 +103,11 @@ class Evaluator:
 def _program(run: Run, schedule: RegionSchedule) -> Program:
     """The region alone as a program whose arguments are the inputs of the run."""
     module: ModuleOp = run.module.clone()
+    if schedule.drops:
+        (region,) = (op for op in module.walk() if isinstance(op, sam.RegionOp))
+        fusible = [op for op in region.body.block.ops if is_fusible(op)]
+        for place in run.zeros:
+            fusible[place].attributes[DROP_ZEROS] = UnitAttr()
     spec = ",".join((*schedule.passes(0), "sam-lower"))
     parse_passes(spec, get_all_passes()).apply(Context(), module)
     dce(module)

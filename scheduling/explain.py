@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Operation
 
 from headrace.passes.sam.expression import Input, walk
@@ -68,12 +69,12 @@ def _alternatives(planner: Planner, choice: Choice) -> Iterator[tuple[str, float
         best = tuple(planner.best(part) for part in parts if part is not None)
         if len(best) == 2:
             slower = max(best, key=lambda one: one.cost.total)
-            where = _described(planner.units[split].ops[0])
+            where = _described(planner.units[split][0])
             yield f"cut before {where}", total(best), slower.cost.bottleneck
     longer = planner.runs.get((run.start, run.stop + 1))
     if longer is not None:
         best_longer = planner.best(longer)
-        where = _described(planner.units[run.stop].ops[0])
+        where = _described(planner.units[run.stop][0])
         yield f"together with {where}", best_longer.cost.total, best_longer.cost.bottleneck
 
 
@@ -82,7 +83,7 @@ def _described(op: Operation) -> str:
     composite = op.attributes.get("headrace.composite")
     if isinstance(composite, StringAttr) and composite.data:
         what = composite.data
-    elif is_contraction(op):
+    elif isinstance(op, LinalgStructuredOperation) and is_contraction(op):
         what = "product"
     else:
         inner = [one.name.partition(".")[2] for one in op.walk() if one is not op]
@@ -111,4 +112,5 @@ def _schedule(schedule: RegionSchedule) -> str:
     if schedule.priority is not None:
         order = "order " + " ".join(f"i{axis}" for axis in schedule.priority)
     lanes = [f"i{one.axis} in {one.factor} lanes ({one.balance})" for one in schedule.lanes]
-    return ", ".join([order, *lanes])
+    drops = ["zeros dropped"] if schedule.drops else []
+    return ", ".join([order, *lanes, *drops])

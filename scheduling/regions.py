@@ -6,7 +6,7 @@ layer norm, ..) are one unit. A run ends where `sam-fuse` would end it: at an op
 something which is computed outside from inside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,15 +14,11 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 
-from headrace.passes.sam.sam_fuse import Group, SamFusePass, is_fusible, region_of, results_of
+from headrace.passes.sam.sam_drop_zeros import makes_zeros
+from headrace.passes.sam.sam_fuse import Group, SamFusePass, region_of, results_of
 
-
-@dataclass(frozen=True)
-class Unit:
-    """Operations that stay together; `number` is that of the first among the fusible ones."""
-
-    number: int
-    ops: tuple[Operation, ...]
+Unit = tuple[Operation, ...]
+"""Operations that stay together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +34,16 @@ class Run:
     """What the run computes for the function around it."""
     module: ModuleOp
     """A module whose function takes `inputs`, with their attributes, and holds the region."""
+
+    @cached_property
+    def zeros(self) -> tuple[int, ...]:
+        """The operations, by their places in `ops`, that make zeros which the run itself reads."""
+        return tuple(
+            place
+            for place, op in enumerate(self.ops)
+            if makes_zeros(op)
+            and any(use.operation in self.ops for result in op.results for use in result.uses)
+        )
 
     @cached_property
     def text(self) -> str:
@@ -62,27 +68,25 @@ def run_of(start: int, stop: int, ops: Sequence[Operation]) -> Run:
 
 def units_of(block: Block) -> list[Unit]:
     """The units of a function's block, in program order."""
-    numbers = {op: n for n, op in enumerate(op for op in block.ops if is_fusible(op))}
-    groups = SamFusePass("none").groups(block)
-    return [Unit(numbers[group.ops[0]], tuple(group.ops)) for group in groups]
+    return [tuple(group.ops) for group in SamFusePass("none").groups(block)]
 
 
-def runs_from(block: Block, units: Sequence[Unit], start: int) -> list[Run]:
-    """Every legal run that starts with unit number `start`, shortest first."""
-    unit_of = {op: n for n, unit in enumerate(units) for op in unit.ops}
-    runs: list[Run] = []
+def longer_runs(
+    block: Block, units: Sequence[Unit], start: int
+) -> Iterator[tuple[int, Sequence[Operation]]]:
+    """The ends (exclusive) and operations of the legal runs of unit `start` and more."""
+    unit_of = {op: number for number, unit in enumerate(units) for op in unit}
     group = Group("")
     for op in block.ops:
         number = unit_of.get(op)
         if number is not None and number >= start:
             if not group.accepts(op):
-                break
+                return
             group.add(op)
-            if op is units[number].ops[-1]:
-                runs.append(run_of(start, number + 1, group.ops))
+            if number > start and op is units[number][-1]:
+                yield number + 1, tuple(group.ops)
         elif group.ops and group.reaches(op):
             group.dependent.append(op)
-    return runs
 
 
 def attributes_of(value: SSAValue) -> DictionaryAttr:

@@ -24,10 +24,13 @@ class Lanes:
 
 @dataclass(frozen=True)
 class RegionSchedule:
-    """The order of a region's axes, literally, and its lanes; by default the legal order."""
+    """How one region is computed; by default in its legal order, by one lane, with its zeros."""
 
     priority: tuple[int, ...] | None = None
+    """The order of the axes, taken literally."""
     lanes: tuple[Lanes, ...] = ()
+    drops: bool = False
+    """Whether zeros that functions make are dropped before they are read."""
 
     def passes(self, region: int) -> Iterator[str]:
         """The passes that give region number `region` this schedule."""
@@ -49,15 +52,18 @@ class Schedule:
     """The bracketing of each chain of products, by its number; see `sam-associate`."""
     cuts: tuple[int, ...]
     """The numbers of the operations that begin a region, in program order."""
+    drops: tuple[int, ...]
+    """The numbers of the operations whose zeros are dropped."""
     regions: tuple[RegionSchedule, ...]
 
     @property
     def passes(self) -> tuple[str, ...]:
         """The passes with their options, in the order in which they run."""
         associate = [f"sam-associate{{forms={_numbers(self.forms)}}}"] if self.forms else []
+        drops = [f"sam-drop-zeros{{which={_numbers(self.drops)}}}"] if self.drops else []
         cuts = f" cuts={_numbers(self.cuts)}" if self.cuts else ""
         chosen = [one for n, region in enumerate(self.regions) for one in region.passes(n)]
-        return *associate, f"sam-fuse{{regions=all{cuts}}}", *chosen, "sam-lower"
+        return *associate, *drops, f"sam-fuse{{regions=all{cuts}}}", *chosen, "sam-lower"
 
     @property
     def pipeline(self) -> str:

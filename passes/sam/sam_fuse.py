@@ -80,17 +80,24 @@ class SamFusePass(ModulePass):
     Groups operations into regions.
 
     `regions` is `none` (each operation alone; the parts of one softmax, layer norm, .. stay
-    together), `layer` (one region for each layer of the model, as named by `headrace.module`)
-    or `all`. `cuts` are the numbers of further fusible operations, counted from 0 in program
-    order, that start a new region.
+    together), `layer` (one region for each layer of the model, as named by the first `depth` names
+    of `headrace.module`, and one for its gradients), `marked` (consecutive operations with one
+    `headrace.region`, as the user marked them, and each other operation alone) or `all`. Where an
+    operation that is not fused stands between, the region is split there. `cuts` are the numbers of
+    further fusible operations, counted from 0 in program order, that start a new region.
     """
 
     name = "sam-fuse"
 
-    regions: Literal["none", "layer", "all"] = "none"
+    regions: Literal["none", "layer", "marked", "all"] = "none"
     cuts: tuple[int, ...] = ()
+    depth: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.depth < 1:
+            raise PassFailedException(
+                f"sam-fuse: depth={self.depth} names no module; 1 is the outermost"
+            )
         for function in op.walk():
             if isinstance(function, FuncOp) and len(function.body.blocks) == 1:
                 block = function.body.block
@@ -128,26 +135,37 @@ class SamFusePass(ModulePass):
             case "all":
                 return dict.fromkeys(fusible, "all")
             case "layer":
-                return _layer_keys(fusible)
+                return _layer_keys(fusible, self.depth)
+            case "marked":
+                marks = {op: _text(op, "headrace.region") for op in fusible}
+                marked = {op: f"region {mark}" for op, mark in marks.items() if mark}
+                return _single_keys(fusible) | marked
             case "none":
-                return {
-                    op: _text(op, "headrace.composite") or f"operation {number}"
-                    for number, op in enumerate(fusible)
-                }
+                return _single_keys(fusible)
 
 
-def _layer_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
+def _single_keys(fusible: Sequence[Operation]) -> dict[Operation, str]:
+    """Each operation alone, but for the parts of one composed operation."""
+    return {
+        op: _text(op, "headrace.composite") or f"operation {number}"
+        for number, op in enumerate(fusible)
+    }
+
+
+def _layer_keys(fusible: Sequence[Operation], depth: int) -> dict[Operation, str]:
     """
-    The first name of each operation's module path.
+    The first `depth` names of each operation's module path, and whether it computes gradients.
 
-    What the root module computes itself (an activation between two layers) goes with the layer
-    before it.
+    What a module above the layers computes itself (an activation between two of them) goes with
+    the layer before it.
     """
     keys: dict[Operation, str] = {}
     layer = ""
     for op in fusible:
-        layer = _text(op, "headrace.module").split(".")[0] or layer
-        keys[op] = layer
+        path = _text(op, "headrace.module").split(".")
+        if len(path) >= depth and path[0]:
+            layer = ".".join(path[:depth])
+        keys[op] = f"{layer} {_text(op, 'headrace.phase')}"
     return keys
 
 

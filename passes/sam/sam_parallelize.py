@@ -21,10 +21,10 @@ class SamParallelizePass(ModulePass):
     Deals the coordinates of an axis to lanes: `factor` copies of the graph inside it.
 
     `axis` is the number of axis i0, i1, .. of the region number `region`. With `balance=turns` the
-    coordinates go to the lanes in turn, with `balance=nonzeros` each to the lane that has the fewest
-    entries so far, as stored in the compressed level right inside the axis. The copies are made at
-    the end of `sam-lower`; until then the factor is a number on the region. Applied again with
-    another axis, lanes nest.
+    coordinates go to the lanes in turn, with `balance=nonzeros` each to the lane that has the
+    fewest entries so far, as stored in the compressed level right inside the axis. The copies are
+    made at the end of `sam-lower`; until then the factor is a number on the region. Applied again
+    with another axis, lanes nest.
     """
 
     name = "sam-parallelize"

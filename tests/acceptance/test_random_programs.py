@@ -2,17 +2,22 @@
 Random programs in index notation give the values of dense float64 arithmetic.
 
 Expressions of 2 to 6 operands, formats, densities (empty rows, empty tensors), sizes known at
-compile time or not, cuts, orders of axes and depths of channels are drawn from a seed; nothing may
-be wrong and nothing may crash. The
-time without values is the time with them.
+compile time or not, cuts, orders of axes, axes in lanes and depths of channels are drawn from a
+seed; nothing may be wrong and nothing may crash. The time without values is the time with them, and
+with lanes that of the plain reference.
 """
 
+import re
+from itertools import chain
 from random import Random
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import PassPipeline
+from xdsl.utils.exceptions import PassFailedException
 
+from headrace.backends.graph import GraphStep
 from headrace.backends.sam import main_function
 from headrace.cli.driver import lower, make_context
 from headrace.dialects import sam
@@ -20,11 +25,20 @@ from headrace.frontends.einsum import import_einsum
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.passes.sam.region_expression import read_region
 from headrace.passes.sam.sam_fuse import is_fusible
-from headrace.storage.levels import Format, Level
+from headrace.storage.levels import Format, Level, Storage
 from headrace.tests.random_programs import RandomProgram, RandomPrograms, TilePrograms
+from headrace.tests.simulators import ENGINE, REFERENCE
+
+REFUSALS = re.compile(
+    r"axis i\d+ cannot have lanes, because ("
+    r"it comes out of the accumulator over i\d+(_reduced)?, "
+    r"|balance=nonzeros counts the entries of a compressed level right inside it, )"
+)
+"""Why a program may be refused lanes; each sentence goes on with the remedy."""
 
 BATCH = 25
 BATCHES, BATCHES_SLOW = 12, 400
+LANE_BATCHES, LANE_BATCHES_SLOW = 3, 40
 TILE_BATCHES, TILE_BATCHES_SLOW = 4, 100
 DENSE = 60
 
@@ -45,6 +59,31 @@ def order(draw: Random, region: sam.RegionOp, number: int) -> str:
     return f"sam-order{{priority={priority} region={number} copies={copies}}}"
 
 
+def lanes(draw: Random, region: sam.RegionOp, number: int) -> list[str]:
+    """Pass specs that give lanes to up to two axes of a region."""
+    axes = list(range(len(read_region(region).order)))
+    draw.shuffle(axes)
+    return [
+        f"sam-parallelize{{axis={axis} factor={draw.choice([1, 2, 3, 5])} region={number} "
+        f"balance={draw.choice(['turns', 'turns', 'nonzeros'])}}}"
+        for axis in axes[: draw.choice([0, 1, 1, 2])]
+    ]
+
+
+def possible(module: ModuleOp, specs: list[str], draw: Random) -> str:
+    """The passes that lower `module`, without the lanes that are refused."""
+    while True:
+        spec = ",".join([*specs, "sam-lower"])
+        try:
+            passes(spec).apply(make_context(), module.clone())
+            break
+        except PassFailedException as error:
+            if not REFUSALS.search(str(error)):
+                raise
+            specs.remove(draw.choice([one for one in specs if one.startswith("sam-parallelize")]))
+    return spec
+
+
 def passes(spec: str) -> PassPipeline:
     return parse_passes(spec, get_all_passes())
 
@@ -56,7 +95,7 @@ def with_shapes(program: RandomProgram) -> dict[str, tuple[Format, tuple[int, ..
     return {name: (format, shapes[name]) for name, format in program.formats.items()}
 
 
-def check(seed: int, programs: RandomPrograms) -> None:
+def check(seed: int, programs: RandomPrograms, *, in_lanes: bool = False) -> None:
     draw = Random(seed)
     program = programs.program()
     known = draw.random() < 0.5
@@ -70,6 +109,9 @@ def check(seed: int, programs: RandomPrograms) -> None:
         if draw.random() < 0.5 and read_region(region).order
     ]
     spec = ",".join([*orders, "sam-lower"])
+    if in_lanes:
+        chosen = [lanes(draw, region, number) for number, region in enumerate(regions)]
+        spec = possible(module, [*orders, *chain(*chosen)], draw)
     what = f"seed {seed}: {program.text} {program.formats}, {fuse},{spec}"
     compiled = lower(module, spec)
     args = [program.inputs[argument.name] for argument in compiled.arguments]
@@ -81,6 +123,52 @@ def check(seed: int, programs: RandomPrograms) -> None:
         for output in result.outputs:
             output[np.isnan(program.expected)] = np.nan
             np.testing.assert_allclose(output, program.expected, rtol=1e-9, atol=1e-9, err_msg=what)
+
+
+def check_time(seed: int) -> None:
+    """Each graph of a random program in lanes takes as long as the plain reference says."""
+    draw = Random(seed)
+    program = RandomPrograms(seed, most=4).program()
+    module = import_einsum(program.text, program.formats)
+    passes("sam-fuse{regions=all}").apply(make_context(), module)
+    (region,) = (op for op in module.walk() if isinstance(op, sam.RegionOp))
+    spec = possible(module, lanes(draw, region, 0), draw)
+    compiled = lower(module, spec)
+    step = next(step for step in compiled.steps if isinstance(step, GraphStep))
+    tensors = {
+        argument.name: Storage.from_dense(program.inputs[argument.name], argument.format)
+        for argument in compiled.arguments
+    }
+    if not all(name in tensors for name in step.operands):
+        return  # It reads a converted copy.
+    for depth in (None, 3):
+        found, expected = (
+            simulator.run(step.program, step.bind(tensors), depth=depth)
+            for simulator in (ENGINE, REFERENCE)
+        )
+        assert found.deadlock == expected.deadlock
+        assert found.clocks == expected.clocks, f"seed {seed}: {program.text} {spec}, depth {depth}"
+
+
+@pytest.mark.parametrize("batch", range(LANE_BATCHES))
+def test_random_programs_in_lanes_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed, RandomPrograms(seed), in_lanes=True)
+        check(seed, TilePrograms(seed, most=4), in_lanes=True)
+
+
+@pytest.mark.parametrize("batch", range(LANE_BATCHES))
+def test_random_programs_in_lanes_take_the_time_of_the_reference(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check_time(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(LANE_BATCHES, LANE_BATCHES_SLOW))
+def test_many_random_programs_in_lanes_are_right(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        check(seed, RandomPrograms(seed), in_lanes=True)
+        check(seed, TilePrograms(seed), in_lanes=True)
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

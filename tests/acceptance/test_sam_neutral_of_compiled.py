@@ -23,9 +23,13 @@ from headrace.tests.kernels import random_tensor
 from headrace.tests.simulators import ENGINE
 
 FUSED = "sam-fuse{regions=all},sam-lower"
+IN_LANES = "sam-fuse{regions=all},sam-parallelize{axis=0 factor=2},sam-lower"
+BALANCED = "sam-fuse{regions=all},sam-parallelize{axis=0 factor=3 balance=nonzeros},sam-lower"
+
+PRODUCT = "Y(i,j) = A(i,k) * B(k,j)"
 
 PROGRAMS: dict[str, dict[str, str]] = {
-    "Y(i,j) = A(i,k) * B(k,j)": {"A": "csr", "B": "csr"},
+    PRODUCT: {"A": "csr", "B": "csr"},
     "Y(i,h) = relu(A(i,j) * X(j,f) * W(f,h) + b(h))": {"A": "csr"},
     "Y(i,j) = A(i,j) + B(i,j)": {"A": "ss", "B": "sd"},
     "Y(i,j) = A(i,j) * (C(i,k) * D(k,j))": {"A": "dcsr"},
@@ -35,10 +39,15 @@ PROGRAMS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("expression", PROGRAMS)
-def test_compiled_graph_replays_with_equal_values_and_cycles(expression: str) -> None:
+@pytest.mark.parametrize(
+    ("expression", "pipeline"),
+    [*((expression, FUSED) for expression in PROGRAMS), (PRODUCT, IN_LANES), (PRODUCT, BALANCED)],
+)
+def test_compiled_graph_replays_with_equal_values_and_cycles(
+    expression: str, pipeline: str
+) -> None:
     module = import_einsum(expression, PROGRAMS[expression])
-    program = lower(module, FUSED)
+    program = lower(module, pipeline)
     graphs = [op for op in module.walk() if isinstance(op, sam.GraphOp)]
     assert len(program.steps) == len(graphs) == 1
     graph = parse_graph(neutral_graph(graphs[0]).to_json())

@@ -413,6 +413,32 @@ def gather(draw: Draw) -> Case:
     )
 
 
+def balance(draw: Draw) -> Case:
+    depth, among = around(draw), draw(st.integers(1, 4))
+    rows = draw(st.lists(fiber(), min_size=3, max_size=3))
+    refs = draw(nested(st.sampled_from([0, 1, 2, ABSENT]), depth + 1))
+    segments = np.cumsum([0, *(len(row) for row in rows)])
+    return Case(
+        sam.BalanceOp,
+        (
+            operand("ref", refs, depth, "i"),
+            compressed(segments.tolist(), [crd for row in rows for crd in row]),
+        ),
+        "balance",
+        {"level": 1, "among": among},
+        {"segments": Slot("T.0.segments"), "among": among},
+        {"T.0.segments": segments},
+        (0,),
+    )
+
+
+def deal(draw: Draw) -> Case:
+    depth, lanes = around(draw), draw(st.integers(1, 3))
+    pairs = draw(nested(st.tuples(st.integers(0, 9), st.integers(0, lanes - 1)), depth + 1))
+    refs, order = (operand("ref", one, depth, "i") for one in unzip_at(pairs, depth + 1, 2))
+    return Case(sam.DealOp, (refs, order), "deal", {"lanes": lanes})
+
+
 def number(draw: Draw) -> Case:
     depth = around(draw)
     return Case(sam.NumberOp, (operand("crd", draw(nested(fiber(), depth)), depth, "i"),), "number")
@@ -473,7 +499,7 @@ CASES: list[Callable[[Draw], Case]] = [
     coordinate_drop, coordinate_hold, value_drop, stop_drop, mask,
     points_to_fibers, split, flatten,
     bitvector_build, bitvector_chunk, bitvector_intersect, bitvector_drop,
-    fork, gather, number, select_fibers, select_values,
+    fork, balance, deal, gather, number, select_fibers, select_values,
 ]  # fmt: skip
 
 

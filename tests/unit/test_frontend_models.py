@@ -11,9 +11,11 @@ from xdsl.ir import Operation
 from xdsl.parser import Parser
 
 from headrace.cli.driver import make_context
+from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.models import autoencoder, gcn, graphs, graphsage, mlp, transformer
 from headrace.models.example import Example
+from headrace.storage.levels import Format
 from headrace.tests.imported import compare
 
 FACTORIES: list[Callable[[], Example]] = [
@@ -83,6 +85,25 @@ def test_a_two_layer_gcn_has_one_operation_for_each_primitive() -> None:
     per_layer = ["x weight", "adjacency (x weight)", "+ bias"]
     log_softmax = ["max", "subtract", "exp", "sum", "log", "subtract"]
     assert len(operations(imported)) == 2 * len(per_layer) + len(["relu"]) + len(log_softmax)
+
+
+def test_pruned_weights_are_compressed_in_the_order_inputs_outputs() -> None:
+    graph = graphs.karate_club()
+    model, args = gcn.on_graph(graph.adjacency, graph.features, 2, density=0.4)
+    constants = import_model(model, args).constants
+    weight = constants["conv1.weight"]
+    assert (weight.shape, weight.format) == ((16, 16), Format.parse("csr", 2))
+    assert weight.stored < 0.6 * 16 * 16
+    stored = import_model(model, args, formats={"conv1.weight": "dcsr"}).constants
+    assert stored["conv1.weight"].format == Format.compressed(2)
+
+
+def test_heads_are_stored_one_after_the_other() -> None:
+    """Query, key and value: heads outside positions, though the model computes them inside."""
+    main: Any = import_model(*transformer.decoder()).module.body.block.first_op
+    converted = [op for op in main.body.block.ops if op.name == "sparse_tensor.convert"]
+    orders = [format_of(op.results[0].type).order for op in converted]
+    assert orders == [(1, 0, 2)] * 3
 
 
 def test_transposes_and_heads_cost_no_operation() -> None:

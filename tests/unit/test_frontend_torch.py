@@ -348,8 +348,15 @@ ELSEWHERE = {
     "aten._sparse_mm.default",
     "aten.to_dense.default",
     "aten.sparse_sampled_addmm.default",
+    "aten.threshold_backward.default",
+    "aten._softmax_backward_data.default",
+    "aten._log_softmax_backward_data.default",
+    "aten.nll_loss_forward.default",
+    "aten.nll_loss_backward.default",
 }
-"""Operators with tests of their own, here or beside the sparse layouts and dynamic sizes."""
+"""
+Operators with tests of their own, here or beside the sparse layouts, dynamic sizes and gradients.
+"""
 
 
 def test_the_tables_reach_every_handler() -> None:

@@ -418,6 +418,29 @@ def test_a_gather_collects_fibers_that_were_opened_in_the_lanes() -> None:
     assert gathered == run(sam.ScanOp, ref("0 1 2 S0 2 S1 D"), matrix, level=1, axis="k")[:1]
 
 
+def test_a_fiber_goes_to_the_lane_with_the_fewest_entries_so_far() -> None:
+    """Fibers of 4, 1, 0 and 2 entries, each counted with its stop; of equal lanes the first."""
+    matrix = compressed([0, 4, 5, 5, 7], [0, 1, 2, 3, 0, 1, 2])
+    (order,) = run(sam.BalanceOp, ref("0 1 2 S0 3 2 S1 D"), matrix, level=1, among=2)
+    assert order == "0 1 1 S0 1 0 S1 D"
+
+
+def test_an_absent_fiber_is_balanced_as_an_empty_one() -> None:
+    matrix = compressed([0, 2, 3], [0, 1, 0])
+    (order,) = run(sam.BalanceOp, ref("0 N N N 1 S0 D"), matrix, level=1, among=2)
+    assert order == "0 1 1 1 0 S0 D"
+
+
+def test_streams_are_dealt_as_the_order_says() -> None:
+    dealt = run(sam.DealOp, crd("3 5 7 S0 S0 1 S1 D"), ref("1 0 1 S0 S0 0 S1 D"), lanes=2)
+    assert dealt == ["5 S0 S0 1 S1 D", "3 7 S0 S0 S1 D"]
+
+
+def test_an_order_names_lanes_that_exist() -> None:
+    with pytest.raises(InterpretationError, match=r"lanes \[2\], but there are 2"):
+        run(sam.DealOp, ref("4 S0 D"), ref("2 S0 D"), lanes=2)
+
+
 def test_lanes_hold_what_the_fork_dealt() -> None:
     with pytest.raises(InterpretationError, match=r"lanes hold \[2, 0\] tokens"):
         run(gather, ref("4 5 S0 D"), ref("S0 D"), ref("0 1 S0 D"))

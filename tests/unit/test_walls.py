@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "models": {"networkx", "numpy", "scipy", "storage", "torch"},
     "experiments": {"headrace", "matplotlib", "models", "numpy", "scipy", "storage", "torch"},
     "pipelines": {"xdsl", "storage"},
+    "scheduling": {"xdsl", "backends", "dialects", "passes", "storage"},
 }
 MAY_IMPORT_EVERYTHING = {"cli"}
 HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "torch"}
@@ -75,7 +76,9 @@ def test_a_room_imports_only_what_it_may_know(room: str) -> None:
     assert not crossed
 
 
-@pytest.mark.parametrize("room", ["cli", "frontends", "passes", "dialects", "pipelines"])
+@pytest.mark.parametrize(
+    "room", ["cli", "frontends", "passes", "dialects", "pipelines", "scheduling"]
+)
 def test_a_room_of_the_driver_imports_nothing_heavy_at_the_top(room: str) -> None:
     heavy = [
         f"{file.relative_to(ROOT)}:{node.lineno}"

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from headrace.simulators.stream.estimate.nest import Nest, Profile, below
+from headrace.simulators.stream.estimate.join import is_full
+from headrace.simulators.stream.estimate.nest import Atoms, Nest, Profile, below, listed_below
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.spread import Spread, Vector, padded
 
@@ -58,7 +59,13 @@ def _merged(outer: Nest, fibers: Nest, inner: Nest, reduced: int) -> Nest:
     """
     shares = inner.spreads[-1]
     extent = max(shares.extent, 1)
-    atoms = frozenset({("merged", fibers.atoms, inner.atoms)})
+    atoms: Atoms = frozenset({("merged", fibers.atoms, inner.atoms)})
+    listed = None if is_full(inner) else inner.elements
+    if listed is not None:
+        kept = tuple(axis for axis in range(inner.depth) if axis != reduced)
+        different = listed.merged(kept)
+        if different is not None:
+            return listed_below(outer, different, atoms)
     around = [
         (fibers.spreads[place], inner.spreads[place])
         for place in range(outer.depth + 1)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.estimate.levels import Statistics
-from headrace.simulators.stream.estimate.nest import Profile
+from headrace.simulators.stream.estimate.nest import Nest, Profile
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.rules import RULES
 from headrace.simulators.stream.estimate.timing import Curve, Phases
@@ -80,7 +80,7 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
     statistics that are missing.
     """
     profiles: dict[int, Profile] = {}
-    lanes: dict[object, Profile] = {}
+    lanes: dict[object, list[Nest]] = {}
     costs: list[Cost] = []
     inputs = [program.node_inputs(node) for node in range(len(program.kinds))]
     outputs = [program.node_outputs(node) for node in range(len(program.kinds))]
@@ -99,12 +99,14 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
         costs.append(cost)
         for channel, profile in zip(outputs[place], cost.outputs, strict=True):
             profiles[channel] = profile
-    phases = Phases.of(cost.flushes for cost in costs)
+    paces = [_pace(cost, [profiles[c] for c in inputs[n]]) for n, cost in enumerate(costs)]
+    uneven = any(pace and pace.spreads and not pace.spreads[0].is_even for pace in paces)
+    phases = Phases.of((cost.flushes for cost in costs), uneven)
     curves: dict[int, Curve] = {}
     nodes: list[NodeEstimate] = []
     for place, cost in enumerate(costs):
         arriving = [(curves[c], profiles[c].nest.tokens) for c in inputs[place]]
-        done = phases.work(arriving, cost.steps)
+        done = phases.work(arriving, cost.steps, paces[place])
         latency = cost.latency
         if cost.flushes:
             out = phases.burst(done, cost.flushes, latency)
@@ -140,3 +142,12 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
             read, wrote = (0, moved) if cost.written is not None else (moved, 0)
             traffic[tensor] = Traffic(old.read + read, old.written + wrote)
     return GraphEstimate(tuple(nodes), traffic, written)
+
+
+def _pace(cost: Cost, come: list[Profile]) -> Nest | None:
+    """The longest stream of a node: its steps spread over the outermost loop as that does."""
+    return max((profile.nest for profile in (*come, *cost.outputs)), key=_tokens, default=None)
+
+
+def _tokens(nest: Nest) -> float:
+    return nest.tokens

@@ -12,7 +12,7 @@ with one such sum for each outer axis on which both depend. It is exact if one o
 coordinate, and for operands that are known to have equal ones.
 """
 
-from headrace.simulators.stream.estimate.nest import Nest, Profile, below
+from headrace.simulators.stream.estimate.nest import Atoms, Nest, Profile, below, listed_below
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.spread import Spread, mixture, overlap, product
 from headrace.simulators.stream.estimate.spread import product_weights as weights
@@ -29,6 +29,10 @@ def common(one: Nest, other: Nest) -> Nest:
     if is_full(other):
         return one
     outer = one.parent()
+    if one.listing and other.listing and one.elements and other.elements:
+        found = one.elements.common(other.elements)
+        if found is not None:
+            return listed_below(outer, found, one.atoms | other.atoms)
     count = one.count * other.count / outer.count if outer.count else 0
     spreads: list[Spread] = []
     for axis, around in enumerate(outer.spreads):
@@ -60,12 +64,17 @@ def either(one: Nest, other: Nest, both: Nest) -> Nest:
         return other
     if both is other:
         return one
+    outer = one.parent()
+    atoms: Atoms = frozenset({("either", one.atoms, other.atoms)})
+    if one.listing and other.listing and one.elements and other.elements:
+        found = one.elements.either(other.elements)
+        if found is not None:
+            return listed_below(outer, found, atoms)
     count = one.count + other.count - both.count
     spreads = [
         mixture([(one.count, a), (other.count, b), (-both.count, c)])
         for a, b, c in zip(one.spreads, other.spreads, both.spreads, strict=True)
     ]
-    outer = one.parent()
     empties = [max(nest.bare - outer.bare, 0) / max(outer.count, 1) for nest in (one, other)]
     return below(
         outer,
@@ -73,7 +82,7 @@ def either(one: Nest, other: Nest, both: Nest) -> Nest:
         spreads[-1],
         empty=outer.count * empties[0] * empties[1],
         spreads=tuple(spreads[:-1]),
-        atoms=frozenset({("either", one.atoms, other.atoms)}),
+        atoms=atoms,
     )
 
 

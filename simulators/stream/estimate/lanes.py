@@ -1,37 +1,85 @@
 """Parallel lanes, and streams one after the other."""
 
-from headrace.simulators.stream.estimate.nest import Nest, Profile, below
+from collections.abc import Callable
+
+import numpy as np
+
+from headrace.simulators.stream.estimate.elements import Integers
+from headrace.simulators.stream.estimate.nest import Nest, Profile, below, listed_below
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.spread import Spread, mixture
 
 
 def fork(node: Node) -> Cost:
-    """Every lane gets the same share of the elements, and all stops."""
+    """Lane k gets elements k, k + n, .. of the whole stream, and all stops."""
     (stream,) = node.inputs
+    nest, lanes = stream.nest, node.integer("lanes")
+
+    def turns() -> Integers | None:
+        return None if nest.elements is None else np.arange(nest.elements.count) % lanes
+
+    key = (id(nest), lanes)
+    outputs = [stream.under(nest) for nest in _lanes(node, nest, lanes, key, turns)]
+    return Cost((*outputs, Profile(nest)), nest.tokens)
+
+
+def balance(node: Node) -> Cost:
+    """Chunks of equal size of a level: which one a fiber is in follows from where it begins."""
+    (refs,) = node.inputs
+    level, chunks = node.level("segments"), node.integer("chunks")
+    segments = level.segments
+
+    def turns() -> Integers | None:
+        positions = refs.positions()
+        if positions is None or segments is None:
+            return None
+        return np.minimum(segments[positions] * chunks // max(segments[-1], 1), chunks - 1)
+
+    order = Profile(refs.nest, turns=turns)
+    return Cost((order,), refs.nest.tokens, words=refs.nest.count * refs.present)
+
+
+def deal(node: Node) -> Cost:
+    """Elements go to the lanes that an order names; equal shares if they are not known."""
+    stream, order = node.inputs
+    nest = stream.nest
+    key = (id(nest), id(order.turns))
     lanes = node.integer("lanes")
-    shares = [1 / lanes] * lanes
-    outputs = [stream.under(_lane(node, stream.nest, k, share)) for k, share in enumerate(shares)]
-    return Cost((*outputs, Profile(stream.nest)), stream.nest.tokens)
+    outputs = [stream.under(lane) for lane in _lanes(node, nest, lanes, key, order.turns)]
+    return Cost(tuple(outputs), nest.tokens)
 
 
-def _lane(node: Node, nest: Nest, lane: int, share: float) -> Nest:
-    """One lane of a structure; forks of streams that line up give the same."""
-    key = (id(nest), lane, share)
+def _lanes(
+    node: Node, nest: Nest, lanes: int, key: object, turns: Callable[[], Integers | None] | None
+) -> list[Nest]:
+    """The structure of each lane; streams that line up are dealt to lanes that line up."""
     if key not in node.lanes:
-        outer = nest.parent()
-        filled = max(outer.count - (nest.bare - outer.bare), 1)
-        length = nest.count / filled
-        empty = nest.bare - outer.bare + filled * max(1 - share * length, 0)
-        found = below(
-            outer,
-            nest.count * share,
-            nest.spreads[-1],
-            empty=empty,
-            spreads=nest.spreads[:-1],
-            atoms=nest.atoms | {("lane", lane, share)},
-        )
-        node.lanes[key] = Profile(found)
-    return node.lanes[key].nest
+        elements, turn = nest.elements, turns() if turns is not None else None
+        if elements is None or turn is None:
+            found = [_share(nest, lane, lanes) for lane in range(lanes)]
+        else:
+            found = [
+                listed_below(
+                    nest.parent(),
+                    elements.picked(turn == lane),
+                    nest.atoms | {("lane", lane, lanes)},
+                )
+                for lane in range(lanes)
+            ]
+        node.lanes[key] = found
+    return node.lanes[key]
+
+
+def _share(nest: Nest, lane: int, lanes: int) -> Nest:
+    """One lane of elements that are not listed."""
+    outer = nest.parent()
+    already = nest.bare - outer.bare
+    filled = max(outer.count - already, 1)
+    empty = already + filled * max(1 - nest.count / filled / lanes, 0)
+    atoms = nest.atoms | {("lane", lane, lanes)}
+    around = nest.spreads[:-1]
+    count = nest.count / lanes
+    return below(outer, count, nest.spreads[-1], empty=empty, spreads=around, atoms=atoms)
 
 
 def gather(node: Node) -> Cost:

@@ -4,12 +4,14 @@ What the cost model knows of a stream: how many elements it has, and how they sp
 Streams that are zipped share a `Nest`; references and values know a little more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from headrace.simulators.stream.estimate.elements import Elements, Integers, Listing
 from headrace.simulators.stream.estimate.spread import Spread, Vector, padded
 
 Atoms = frozenset[object]
@@ -29,6 +31,12 @@ class Nest:
     """How the elements spread over the coordinates of each axis, outermost first."""
     atoms: Atoms = frozenset()
     """What decides which coordinates the innermost axis has; nothing: it has all."""
+    listing: Listing | None = None
+    """The elements one by one, if they follow from tensors that are there."""
+
+    @property
+    def elements(self) -> Elements | None:
+        return self.listing.get() if self.listing is not None else None
 
     @property
     def depth(self) -> int:
@@ -56,7 +64,7 @@ class Nest:
 NO_AXIS = -1
 """The axis of positions whose coordinates are not known."""
 
-ROOT = Nest(None, 1, 0, 0, ())
+ROOT = Nest(None, 1, 0, 0, (), listing=Listing(lambda: Elements((), ())))
 
 
 def below(
@@ -67,6 +75,7 @@ def below(
     empty: float = 0,
     spreads: tuple[Spread, ...] | None = None,
     atoms: Atoms = frozenset(),
+    listing: Listing | None = None,
 ) -> Nest:
     """
     One level more: every element of `outer` opens a fiber, `count` elements in all.
@@ -76,7 +85,25 @@ def below(
     """
     bare = min(empty, outer.count) + outer.bare
     around = outer.spreads if spreads is None else spreads
-    return Nest(outer, count, outer.count + outer.bare, bare, (*around, spread), atoms)
+    return Nest(outer, count, outer.count + outer.bare, bare, (*around, spread), atoms, listing)
+
+
+def listed_below(outer: Nest, elements: Elements, atoms: Atoms) -> Nest:
+    """One level more, of which the elements are listed."""
+
+    def spread(axis: int) -> Spread:
+        return Spread(elements.extents[axis], lambda: elements.histogram(axis))
+
+    spreads = tuple(spread(axis) for axis in range(outer.depth + 1))
+    return below(
+        outer,
+        elements.count,
+        spreads[-1],
+        empty=max(outer.count - elements.fibers(), 0),
+        spreads=spreads[:-1],
+        atoms=atoms,
+        listing=Listing(lambda: elements),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +175,8 @@ class Profile:
     """The share of values that are not 0."""
     bits: float = 0
     """Bits set in a bit vector."""
+    turns: Callable[[], Integers | None] | None = None
+    """The lane of each element of a stream that says how to deal, if elements are listed."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -170,6 +199,18 @@ class Profile:
             return total
 
         return Spread(positions, weights)
+
+    def positions(self) -> Integers | None:
+        """The references one by one, if they are coordinates of listed elements."""
+        elements = self.nest.elements
+        if elements is None or self.present < 1:
+            return None
+        position = np.zeros(elements.count, dtype=np.int64)
+        for factor in self.factors:
+            if factor.visits is not None:
+                return None
+            position = position * factor.extent + elements.coordinates[factor.axis]
+        return position
 
     def under(self, nest: Nest) -> "Profile":
         """The same elements in another structure, repeated or picked."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.estimate.levels import LevelStatistics, Statistics
-from headrace.simulators.stream.estimate.nest import Profile
+from headrace.simulators.stream.estimate.nest import Nest, Profile
 from headrace.simulators.stream.program import Parameter, Slot
 
 
@@ -18,8 +18,8 @@ class Node:
     parameters: Mapping[str, Parameter]
     inputs: tuple[Profile, ...]
     statistics: Statistics
-    lanes: dict[object, Profile]
-    """Lanes that forks of equal structure made, so that they line up."""
+    lanes: dict[object, list[Nest]]
+    """The lanes of the structures that were dealt out, so that streams line up in them."""
 
     def level(self, parameter: str) -> LevelStatistics:
         """The compressed level that a parameter reads."""

@@ -1,5 +1,10 @@
 """Scans, positions and repeats: how streams get deeper."""
 
+from typing import Any
+
+import numpy as np
+
+from headrace.simulators.stream.estimate.elements import MOST, Elements, Listing
 from headrace.simulators.stream.estimate.levels import LevelStatistics
 from headrace.simulators.stream.estimate.nest import (
     NO_AXIS,
@@ -30,13 +35,15 @@ def scan_compressed(node: Node) -> Cost:
     assert isinstance(slot, Slot)
     key = (slot.name, refs.key)
     spread = level.found(visits)
+    listing = Listing(lambda: _listed(refs, level)) if count <= MOST else None
     found = below(
         nest,
         count,
         spread,
         empty=opened * level.empty(visits) + nest.count - opened,
-        spreads=_weighted(refs, level, visits),
+        spreads=_weighted(refs, level, visits, listing),
         atoms=frozenset({key}) if refs.present == 1 else frozenset({(key, nest.atoms)}),
+        listing=listing,
     )
     position = Factor(
         round(level.count),
@@ -50,7 +57,20 @@ def scan_compressed(node: Node) -> Cost:
     return Cost(outputs, found.tokens, words=2 * opened + count)
 
 
-def _weighted(refs: Profile, level: LevelStatistics, visits: Spread) -> tuple[Spread, ...]:
+def _listed(refs: Profile, level: LevelStatistics) -> Elements | None:
+    """The elements that a scan finds, if it is known which fibers it opens."""
+    segments, stored = level.segments, level.coordinates
+    if segments is None or stored is None:
+        return None
+    outer, positions = refs.nest.elements, refs.positions()
+    if outer is None or positions is None:
+        return None
+    return outer.scanned(positions, segments, stored, level.extent)
+
+
+def _weighted(
+    refs: Profile, level: LevelStatistics, visits: Spread, listing: Listing | None
+) -> tuple[Spread, ...]:
     """
     How the coordinates found spread over the outer axes: those that the references follow are
     weighted by the lengths of their fibers.
@@ -58,21 +78,30 @@ def _weighted(refs: Profile, level: LevelStatistics, visits: Spread) -> tuple[Sp
     spreads = list(refs.nest.spreads)
     if level.lengths.is_even:
         return tuple(spreads)
-    sizes = [factor.extent for factor in refs.factors]
-    for place, factor in enumerate(refs.factors):
-        axis = factor.axis
-        if not 0 <= axis < len(spreads):
-            continue
-        others = tuple(n for n in range(len(sizes)) if n != place)
+    for axis, before in enumerate(spreads):
 
-        def weights(factor: Factor = factor, others: tuple[int, ...] = others) -> Vector:
+        def weights(axis: int = axis, before: Spread = before) -> Any:
+            elements = listing.get() if listing is not None else None
+            if elements is not None and elements.extents[axis] == before.extent:
+                return elements.histogram(axis)
+            return _followed(refs, level, visits, axis)
+
+        spreads[axis] = Spread(before.extent, weights)
+    return tuple(spreads)
+
+
+def _followed(refs: Profile, level: LevelStatistics, visits: Spread, axis: int) -> Vector:
+    """The weights of an axis that the references follow; as before if they do not."""
+    before = refs.nest.spreads[axis]
+    for place, factor in enumerate(refs.factors):
+        if factor.axis == axis and factor.axis_extent == before.extent:
             each = visits.shares * level.fiber_lengths
+            others = tuple(n for n in range(len(refs.factors)) if n != place)
             if others:
+                sizes = [other.extent for other in refs.factors]
                 each = each.reshape(sizes).sum(axis=others)
             return factor.over_axis(each)
-
-        spreads[axis] = Spread(factor.axis_extent, weights)
-    return tuple(spreads)
+    return before.shares
 
 
 def scan_dense(node: Node) -> Cost:
@@ -84,7 +113,11 @@ def scan_dense(node: Node) -> Cost:
     atoms: Atoms = frozenset()
     if refs.present < 1:
         atoms = frozenset({("present", refs.key, nest.atoms)})
-    found = below(nest, opened * extent, Spread(extent), empty=empty, atoms=atoms)
+    listing = None
+    if nest.depth == 0 and extent <= MOST:
+        listing = Listing(lambda: Elements((np.arange(extent),), (extent,)))
+    count = opened * extent
+    found = below(nest, count, Spread(extent), empty=empty, atoms=atoms, listing=listing)
     digit = Factor(extent, nest.depth, nest.depth)
     outputs = (Profile(found), Profile(found, factors=(*refs.factors, digit)))
     return Cost(outputs, found.tokens)

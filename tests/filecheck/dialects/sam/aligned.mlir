@@ -117,6 +117,33 @@
 }
 // CHECK: sam.graph
 
+// Coordinates and references that are dealt in one order line up in every lane, and an axis that is
+// full in every lane is full behind the gather
+%g7arg0 = "test.op"() : () -> (tensor<4x3xf64, #DS>)
+%result7 = sam.graph(%g7arg0) : (tensor<4x3xf64, #DS>) -> tensor<4x3xf64> {
+^bb0(%a: tensor<4x3xf64, #DS>):
+  %root = sam.root
+  %n = sam.extent %a dimension 0 : tensor<4x3xf64, #DS>
+  %m = sam.extent %a dimension 1 : tensor<4x3xf64, #DS>
+  %i, %ri = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<4x3xf64, #DS>
+  %order = sam.balance %ri, %a level 1 among 2 : !sam.stream<ref, index, [i]>, tensor<4x3xf64, #DS>
+  %i0, %i1 = sam.deal %i, %order lanes 2 : !sam.stream<crd, index, [i]>, !sam.stream<ref, index, [i]>
+  %r0, %r1 = sam.deal %ri, %order lanes 2 : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
+  %f0, %q0 = sam.range %i0, %m axis j : !sam.stream<crd, index, [i]>, index
+  %f1, %q1 = sam.range %i1, %m axis j : !sam.stream<crd, index, [i]>, index
+  %j0, %p0 = sam.scan %r0, %a level 1 axis j : !sam.stream<ref, index, [i]>, tensor<4x3xf64, #DS>
+  %j1, %p1 = sam.scan %r1, %a level 1 axis j : !sam.stream<ref, index, [i]>, tensor<4x3xf64, #DS>
+  %u0, %x0, %y0 = sam.union %f0, %j0, %q0, %p0 : !sam.stream<crd, index, [i, j]>, !sam.stream<crd, index, [i, j]>, !sam.stream<ref, index, [i, j]>, !sam.stream<ref, index, [i, j]>
+  %u1, %x1, %y1 = sam.union %f1, %j1, %q1, %p1 : !sam.stream<crd, index, [i, j]>, !sam.stream<crd, index, [i, j]>, !sam.stream<ref, index, [i, j]>, !sam.stream<ref, index, [i, j]>
+  %v0 = sam.array %y0, %a : !sam.stream<ref, index, [i, j]>, tensor<4x3xf64, #DS>
+  %v1 = sam.array %y1, %a : !sam.stream<ref, index, [i, j]>, tensor<4x3xf64, #DS>
+  %v = sam.gather %v0, %v1, %order : !sam.stream<val, f64, [i, j]>, !sam.stream<val, f64, [i, j]>, !sam.stream<ref, index, [i]>
+  %w = sam.write_values %v : !sam.stream<val, f64, [i, j]>
+  %y = sam.assemble levels() values %w extents(%n, %m) : !sam.values<f64> -> tensor<4x3xf64>
+  sam.yield %y : tensor<4x3xf64>
+}
+// CHECK: sam.graph
+
 // Words of two tensors line up, and so do the references to their common bits
 %g6arg0, %g6arg1 = "test.op"() : () -> (tensor<4xf64, #S>, tensor<4xf64, #S>)
 %result6 = sam.graph(%g6arg0, %g6arg1) : (tensor<4xf64, #S>, tensor<4xf64, #S>) -> tensor<f64> {

@@ -324,6 +324,29 @@
 
 // -----
 
+// Entries are counted in a compressed level
+#D = #sparse_tensor.encoding<{ map = (i, j) -> (i : compressed, j : dense) }>
+%0, %1 = "test.op"() : () -> (!sam.stream<ref, index, [i]>, tensor<4x5xf64, #D>)
+%a = sam.balance %0, %1 level 1 among 2 : !sam.stream<ref, index, [i]>, tensor<4x5xf64, #D>
+// CHECK: 'sam.balance' counts the entries of a compressed level, but level is dense
+
+// -----
+
+// A balance has lanes
+#C = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+%0, %1 = "test.op"() : () -> (!sam.stream<ref, index, [i]>, tensor<4x5xf64, #C>)
+%a = sam.balance %0, %1 level 1 among 0 : !sam.stream<ref, index, [i]>, tensor<4x5xf64, #C>
+// CHECK: 'sam.balance' needs among of at least 1, but got 0
+
+// -----
+
+// Each token that is dealt has a lane
+%0, %1 = "test.op"() : () -> (!sam.stream<crd, index, [i]>, !sam.stream<ref, index, [j]>)
+%a, %b = sam.deal %0, %1 lanes 2 : !sam.stream<crd, index, [i]>, !sam.stream<ref, index, [j]>
+// CHECK: 'sam.deal' zips streams, so that their axes must be the same, but got [i] and [j]
+
+// -----
+
 // Lanes have one type
 %0, %1, %2 = "test.op"() : () -> (!sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i, j]>, !sam.stream<ref, index, [i]>)
 %a = sam.gather %0, %1, %2 : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i, j]>, !sam.stream<ref, index, [i]>
@@ -436,6 +459,22 @@ sam.region() priority [0, 2] : () -> () {
   sam.yield
 }
 // CHECK: 'sam.region' has priority [0, 2], which is not a permutation
+
+// -----
+
+// An axis has lanes once
+sam.region() lanes [#sam.lanes<axis 0 factor 2 balance turns>, #sam.lanes<axis 0 factor 3 balance turns>] : () -> () {
+  sam.yield
+}
+// CHECK: 'sam.region' has lanes on axes [0, 0]; each axis has them once
+
+// -----
+
+// A factor is a number of lanes
+sam.region() lanes [#sam.lanes<axis 1 factor 0 balance turns>] : () -> () {
+  sam.yield
+}
+// CHECK: 'sam.lanes' needs an axis of at least 0 and a factor of at least 1, but got axis 1 and factor 0
 
 // -----
 

@@ -402,6 +402,28 @@
 
 // -----
 
+// Streams that were dealt in different orders do not line up
+#S = #sparse_tensor.encoding<{ map = (i, j) -> (i : compressed, j : compressed) }>
+%arg0 = "test.op"() : () -> (tensor<4x4xf64, #S>)
+%result = sam.graph(%arg0) : (tensor<4x4xf64, #S>) -> tensor<4xf64> {
+^bb0(%a: tensor<4x4xf64, #S>):
+  %root = sam.root
+  %ai, %ra = sam.scan %root, %a level 0 axis i : !sam.stream<ref, index, []>, tensor<4x4xf64, #S>
+  %order = sam.balance %ra, %a level 1 among 2 : !sam.stream<ref, index, [i]>, tensor<4x4xf64, #S>
+  %l0, %l1 = sam.deal %ra, %order lanes 2 : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
+  %m0, %m1, %turns = sam.fork %ra lanes 2 : !sam.stream<ref, index, [i]>
+  %v0 = sam.array %l0, %a : !sam.stream<ref, index, [i]>, tensor<4x4xf64, #S>
+  %v1 = sam.array %m0, %a : !sam.stream<ref, index, [i]>, tensor<4x4xf64, #S>
+  %s = sam.alu %v0, %v1 op add : !sam.stream<val, f64, [i]>, !sam.stream<val, f64, [i]>
+  %w = sam.write_values %s : !sam.stream<val, f64, [i]>
+  %n = sam.extent %a dimension 0 : tensor<4x4xf64, #S>
+  %y = sam.assemble levels() values %w extents(%n) : !sam.values<f64> -> tensor<4xf64>
+  sam.yield %y : tensor<4xf64>
+}
+// CHECK: 'sam.alu' zips streams that do not line up: axis i has the coordinates of lane 0 of 2 in one and the coordinates of lane 0 of 2 in another; join them first
+
+// -----
+
 // A graph reads only its inputs
 #S = #sparse_tensor.encoding<{ map = (i) -> (i : compressed) }>
 %arg0 = "test.op"() : () -> (tensor<4xf64, #S>)

@@ -138,14 +138,20 @@
 
 %lane0, %lane1, %order = sam.fork %ri lanes 2 : !sam.stream<ref, index, [i]>
 %again = sam.gather %lane0, %lane1, %order : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
+%balanced = sam.balance %ri, %A level 1 among 2 : !sam.stream<ref, index, [i]>, tensor<4x5xf64, #CSR>
+%dealt0, %dealt1 = sam.deal %i, %balanced lanes 2 : !sam.stream<crd, index, [i]>, !sam.stream<ref, index, [i]>
 %longer = sam.concat %i, %i, %n, %m : !sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>, index, index
 %appended = sam.concat %val, %val : !sam.stream<val, f64, [i, j]>, !sam.stream<val, f64, [i, j]>
 // CHECK-NEXT: %{{.*}}, %{{.*}}, %order = sam.fork %ri lanes 2 : !sam.stream<ref, index, [i]>
 // CHECK-NEXT: %again = sam.gather %{{.*}}, %{{.*}}, %order : !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>
+// CHECK-NEXT: %balanced = sam.balance %ri, %A level 1 among 2 : !sam.stream<ref, index, [i]>, tensor<{{.*}}>
+// CHECK-NEXT: %dealt0, %dealt1 = sam.deal %i, %balanced lanes 2 : !sam.stream<crd, index, [i]>, !sam.stream<ref, index, [i]>
 // CHECK-NEXT: %longer = sam.concat %i, %i, %n, %m : !sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>, index, index
 // CHECK-NEXT: %appended = sam.concat %val, %val : !sam.stream<val, f64, [i, j]>, !sam.stream<val, f64, [i, j]>
 // GENERIC: "sam.fork"(%ri) <{lanes = 2 : index}> : {{.*}} -> (!sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>, !sam.stream<ref, index, [i]>)
 // GENERIC: "sam.gather"(%{{.*}}, %{{.*}}, %order) : {{.*}} -> !sam.stream<ref, index, [i]>
+// GENERIC: "sam.balance"(%ri, %A) <{level = 1 : index, among = 2 : index}> : {{.*}} -> !sam.stream<ref, index, [i]>
+// GENERIC: "sam.deal"(%i, %balanced) <{lanes = 2 : index}> : {{.*}} -> (!sam.stream<crd, index, [i]>, !sam.stream<crd, index, [i]>)
 // GENERIC: "sam.concat"(%i, %i, %n, %m) : {{.*}} -> !sam.stream<crd, index, [i]>
 
 // From streams to tensors
@@ -182,9 +188,9 @@
 // GENERIC: "sam.graph"(%scalar) ({
 // GENERIC: "sam.yield"(%{{.*}})
 
-%Z = sam.region(%A) priority [1, 0] copies "none" : (tensor<4x5xf64, #CSR>) -> tensor<4x5xf64, #CSR> {
+%Z = sam.region(%A) priority [1, 0] copies "none" lanes [#sam.lanes<axis 1 factor 4 balance nonzeros>] : (tensor<4x5xf64, #CSR>) -> tensor<4x5xf64, #CSR> {
 ^bb0(%a: tensor<4x5xf64, #CSR>):
   sam.yield %a : tensor<4x5xf64, #CSR>
 }
-// CHECK: %Z = sam.region(%A) priority [1, 0] copies "none" : (tensor<4x5xf64, {{.*}}>) -> tensor<4x5xf64, {{.*}}> {
-// GENERIC: "sam.region"(%A) <{priority = array<i64: 1, 0>, copies = "none"}> ({
+// CHECK: %Z = sam.region(%A) priority [1, 0] copies "none" lanes [#sam.lanes<axis 1 factor 4 balance nonzeros>] : (tensor<4x5xf64, {{.*}}>) -> tensor<4x5xf64, {{.*}}> {
+// GENERIC: "sam.region"(%A) <{priority = array<i64: 1, 0>, copies = "none", lanes = [#sam.lanes<axis 1 factor 4 balance nonzeros>]}> ({

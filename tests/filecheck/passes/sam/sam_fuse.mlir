@@ -1,7 +1,9 @@
 // RUN: headrace-opt %s -p 'sam-fuse{regions=none}' | filecheck %s --check-prefix=NONE
 // RUN: headrace-opt %s -p 'sam-fuse{regions=layer}' | filecheck %s --check-prefix=LAYER
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all}' | filecheck %s --check-prefix=ALL
+// RUN: headrace-opt %s -p 'sam-fuse{regions=marked}' | filecheck %s --check-prefix=MARKED
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all cuts=1}' | filecheck %s --check-prefix=CUT
+// RUN: headrace-opt %s -p 'sam-fuse{regions=layer depth=2}' | filecheck %s --check-prefix=DEEP
 
 // Each operation alone; the parts of one softmax stay together.
 // NONE-LABEL: @layers
@@ -124,4 +126,96 @@ func.func @size_of_a_fused_value(%x: tensor<?xf64>) -> tensor<?x1xf64> {
     linalg.yield %r : f64
   } -> tensor<?x1xf64>
   func.return %d : tensor<?x1xf64>
+}
+
+// What the user marked is one region; the rest is alone. A reshape splits a mark.
+// MARKED-LABEL: @marks
+// MARKED: sam.region(%x)
+// MARKED: math.exp
+// MARKED: arith.negf
+// MARKED-NOT: math.sqrt
+// MARKED: sam.region
+// MARKED: math.sqrt
+// MARKED-NOT: math.absf
+// MARKED: sam.region
+// MARKED: math.absf
+// MARKED: tensor.collapse_shape
+// MARKED: sam.region
+// MARKED: math.cos
+
+func.func @marks(%x: tensor<2x4xf64>) -> tensor<8xf64> {
+  %e = tensor.empty() : tensor<2x4xf64>
+  %f = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) attrs = {headrace.region = "first"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %b = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) attrs = {headrace.region = "first"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %c = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%b : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sqrt %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %d = linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]} ins(%c : tensor<2x4xf64>) outs(%e : tensor<2x4xf64>) attrs = {headrace.region = "second"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.absf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<2x4xf64>
+  %flat = tensor.collapse_shape %d [[0, 1]] : tensor<2x4xf64> into tensor<8xf64>
+  %g = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%flat : tensor<8xf64>) outs(%f : tensor<8xf64>) attrs = {headrace.region = "second"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.cos %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %g : tensor<8xf64>
+}
+
+// Two names of a path make a layer; what stands above goes with the layer before, and the gradient
+// of a layer is a region of its own.
+// LAYER-LABEL: @gradients
+// LAYER: sam.region(%x)
+// LAYER: math.exp
+// LAYER: math.sin
+// LAYER-NOT: sam.region
+// LAYER: arith.negf
+// LAYER: sam.region
+// LAYER: math.cos
+// DEEP-LABEL: @gradients
+// DEEP: sam.region(%x)
+// DEEP: math.exp
+// DEEP: sam.region
+// DEEP: math.sin
+// DEEP-NOT: sam.region
+// DEEP: arith.negf
+// DEEP: sam.region
+// DEEP: math.cos
+
+func.func @gradients(%x: tensor<8xf64>) -> tensor<8xf64> {
+  %e = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.first"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %b = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.second"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sin %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%b : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %d = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%c : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "model.second", headrace.phase = "backward"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.cos %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %d : tensor<8xf64>
 }

@@ -1,0 +1,117 @@
+"""
+The elements of a stream one by one, where they follow from tensors that are there.
+
+Marginal spreads do not tell which rows a row refers to. Where that matters (how many coordinates an
+accumulator holds, how work differs between rows) and there are few enough elements, they are
+listed: the coordinates of each on every axis.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[Any]
+Places = npt.NDArray[np.bool_]
+
+MOST = 1 << 19
+"""Elements that are listed at most; more are expected from marginals."""
+
+
+PLACES = 1 << 23
+"""Places among which different elements are looked for at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elements:
+    """The coordinates of the elements of a stream: one array for each axis, outermost first."""
+
+    coordinates: tuple[Integers, ...]
+    extents: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.coordinates[0]) if self.coordinates else 1
+
+    def scanned(
+        self, positions: Integers, segments: Integers, stored: Integers, extent: int
+    ) -> "Elements":
+        """The elements of the fibers at the positions, one for each element."""
+        starts = segments[positions]
+        lengths = segments[positions + 1] - starts
+        parents = np.repeat(np.arange(len(positions)), lengths)
+        first = np.cumsum(lengths) - lengths
+        places = np.arange(len(parents)) + (starts - first)[parents]
+        outer = tuple(one[parents] for one in self.coordinates)
+        return Elements((*outer, stored[places]), (*self.extents, extent))
+
+    def merged(self, axes: tuple[int, ...]) -> "Elements | None":
+        """The different elements when only these axes are left."""
+        extents = tuple(self.extents[axis] for axis in axes)
+        coordinates = tuple(self.coordinates[axis] for axis in axes)
+        there = Elements(coordinates, extents).places()
+        return None if there is None else Elements.at(there, extents)
+
+    def common(self, other: "Elements") -> "Elements | None":
+        """The elements that both have."""
+        return self._joined(other, np.logical_and)
+
+    def either(self, other: "Elements") -> "Elements | None":
+        """The elements that one or the other has."""
+        return self._joined(other, np.logical_or)
+
+    def _joined(
+        self, other: "Elements", function: Callable[[Places, Places], Places]
+    ) -> "Elements | None":
+        pairs = zip(self.extents, other.extents, strict=True)
+        extents = tuple(max(one, two) for one, two in pairs)
+        one = Elements(self.coordinates, extents).places()
+        two = Elements(other.coordinates, extents).places()
+        if one is None or two is None:
+            return None
+        return Elements.at(function(one, two), extents)
+
+    def places(self) -> Places | None:
+        """Which of all places have an element; `None` if there are too many places."""
+        size = prod(self.extents)
+        if size > PLACES:
+            return None
+        there = np.zeros(size, dtype=np.bool_)
+        there[np.ravel_multi_index(self.coordinates, self.extents)] = True
+        return there
+
+    @staticmethod
+    def at(there: Places, extents: tuple[int, ...]) -> "Elements":
+        """The elements at places."""
+        return Elements(np.unravel_index(np.flatnonzero(there), extents), extents)
+
+    def picked(self, chosen: Places) -> "Elements":
+        """The elements that are chosen, in order."""
+        return Elements(tuple(one[chosen] for one in self.coordinates), self.extents)
+
+    def histogram(self, axis: int) -> Integers:
+        """How many elements each coordinate of an axis has."""
+        return np.bincount(self.coordinates[axis], minlength=self.extents[axis])
+
+    def fibers(self) -> int:
+        """Fibers of the innermost axis that are not empty."""
+        outer = self.merged(tuple(range(len(self.extents) - 1))) if len(self.extents) > 1 else None
+        return outer.count if outer else min(self.count, 1)
+
+
+class Listing:
+    """Elements that are listed when they are first asked for; `None` if they cannot be."""
+
+    __slots__ = ("_known", "_make")
+
+    def __init__(self, make: Callable[[], Elements | None]) -> None:
+        self._make: Callable[[], Elements | None] | None = make
+        self._known: Elements | None = None
+
+    def get(self) -> Elements | None:
+        if self._make is not None:
+            self._known, self._make = self._make(), None
+        return self._known
