@@ -12,7 +12,9 @@ MODULES: Mapping[str, str] = {
     "fig14": "headrace.experiments.fuseflow.fig14_work",
     "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
     "fig16": "headrace.experiments.fuseflow.fig16_lanes",
+    "fig17": "headrace.experiments.fuseflow.fig17_blocks",
     "fig18": "headrace.experiments.fuseflow.fig18_order",
+    "compile": "headrace.experiments.fuseflow.compile_time",
     "table3": "headrace.experiments.fuseflow.table3_estimate",
 }
 """The module of each experiment, which has it as `EXPERIMENT`."""
