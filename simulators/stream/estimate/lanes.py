@@ -1,6 +1,7 @@
 """Parallel lanes, and streams one after the other."""
 
 from collections.abc import Callable
+from heapq import heapreplace
 
 import numpy as np
 
@@ -24,19 +25,25 @@ def fork(node: Node) -> Cost:
 
 
 def balance(node: Node) -> Cost:
-    """Chunks of equal size of a level: which one a fiber is in follows from where it begins."""
+    """Each fiber goes to the lane that has the least to do so far: entries and stops."""
     (refs,) = node.inputs
-    level, chunks = node.level("segments"), node.integer("chunks")
+    level, lanes = node.level("segments"), node.integer("among")
     segments = level.segments
 
     def turns() -> Integers | None:
         positions = refs.positions()
         if positions is None or segments is None:
             return None
-        return np.minimum(segments[positions] * chunks // max(segments[-1], 1), chunks - 1)
+        loads = [(0, lane) for lane in range(lanes)]
+        found = np.empty(len(positions), dtype=np.int64)
+        for place, entries in enumerate((segments[positions + 1] - segments[positions]).tolist()):
+            load, lane = loads[0]
+            heapreplace(loads, (load + entries + 1, lane))
+            found[place] = lane
+        return found
 
     order = Profile(refs.nest, turns=turns)
-    return Cost((order,), refs.nest.tokens, words=refs.nest.count * refs.present)
+    return Cost((order,), refs.nest.tokens, words=2 * refs.nest.count * refs.present)
 
 
 def deal(node: Node) -> Cost:
