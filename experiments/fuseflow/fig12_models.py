@@ -35,8 +35,8 @@ BATCH = 32
 BIGBIRD: Mapping[str, int] = {"BigBird 16": 16, "BigBird 64": 64}
 """The positions of a block at the published length."""
 
-GPT_SIZES = {"published": (1024, 12), "reduced": (256, 2)}
-"""Positions and layers. Blocks shrink with the length, so that the mask stays as sparse."""
+GPT_SIZES = {"published": (1024, 12, 12), "reduced": (256, 6, 2)}
+"""Positions, heads of 64 and layers. Blocks shrink with the length: the mask stays as sparse."""
 
 Example = tuple[Any, tuple[Any, ...]]
 """A model and its arguments."""
@@ -108,10 +108,10 @@ def transformer(data: str, size: str, share: float) -> Example:
 
     from headrace.models.transformer import decoder
 
-    longest, _ = GPT_SIZES["published"]
-    length, layers = GPT_SIZES[size]
+    longest, *_ = GPT_SIZES["published"]
+    length, heads, layers = GPT_SIZES[size]
     block = BIGBIRD[data] * length // longest
-    return decoder(length, 768, 12, 3072, layers, block, dtype=torch.float64)
+    return decoder(length, 64 * heads, heads, layers=layers, block=block, dtype=torch.float64)
 
 
 MODELS: Mapping[str, Callable[[str, str, float], Example]] = {

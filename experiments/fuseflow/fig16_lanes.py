@@ -132,6 +132,8 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("lanes")
     axes.set_ylabel("speed-up over one lane")
     axes.set_title("attention in parallel lanes")

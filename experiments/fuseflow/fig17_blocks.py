@@ -104,7 +104,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     names = [str(line["block"]) for line in chosen]
     speedups = [number(line["speed-up"]) for line in chosen]
     bars = axes.bar(names, speedups, 0.6)
-    axes.bar_label(bars, fmt="%.3g", padding=2)
+    axes.bar_label(bars, fmt="%.3g", label_type="center", color="white")
     if speedups:
         proportional = [speedups[0] * number(line["published"]) for line in chosen]
         axes.plot(names, proportional, "D--", color="black", label="in proportion (published)")
