@@ -115,6 +115,9 @@ def _follow(stream: SSAValue, column: Column) -> None:
                 if locate.outer is None:
                     return
                 stream = locate.outer
+            case sam.ForkOp() | sam.DealOp() as dealt:
+                column.add(_innermost(stream), "lane")
+                stream = dealt.stream
             case _:
                 return
 

@@ -1,8 +1,9 @@
 """
 The cost model against the simulation: cycles, operations and bytes of the models.
 
-One row for each schedule: simulated cycles, the estimate, its errors in percent, and the time of
-one estimate of all graphs of the schedule when the statistics of the arguments are known.
+One row for each schedule: simulated cycles, the estimate, its errors in percent, and the processor
+time of one estimate of all its graphs, when the statistics of the arguments are known and an
+estimate was made before.
 
 `python -m headrace.benchmarks.estimate [--small]`
 """
@@ -50,9 +51,9 @@ def compare(case: Case) -> Iterable[Comparison]:
         estimate = program.estimate(*args)
         best = float("inf")
         for _ in range(REPETITIONS):
-            start = time.perf_counter()
+            start = time.process_time()
             estimate_steps(program.steps, statistics)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         yield Comparison(
             case.name,
             schedule.partition("regions=")[2].partition("}")[0],

@@ -116,8 +116,6 @@ def _program(run: Run, schedule: RegionSchedule) -> Program:
 
 def _identity(statistics: TensorStatistics) -> object:
     """Equal for tensors on which equal regions cost the same."""
-    if statistics.storage is not None:
-        return id(statistics.storage)
     if statistics.format.is_dense:
-        return statistics.shape, statistics.format
+        return statistics.shape, statistics.format, round(statistics.nonzero, 2)
     return id(statistics)

@@ -21,6 +21,9 @@ from headrace.passes.sam.order import StoredUse, literal
 from headrace.passes.sam.region_expression import RegionExpression, read_region
 from headrace.passes.sam.region_order import order_of, stored_results, stored_uses
 
+FEW_AXES = 5
+"""An axis may move to any place among so many."""
+
 Priority = tuple[int, ...]
 """The axes i0, i1, .. by their numbers, outermost first."""
 
@@ -78,9 +81,12 @@ def descend(start: Priority, cost: Callable[[Priority], float], budget: int) -> 
 
 
 def _moves(order: Priority) -> Iterator[Priority]:
-    """Every order with one axis elsewhere."""
+    """Every order with one axis elsewhere; of many axes, to the next place only."""
+    furthest = len(order) if len(order) <= FEW_AXES else 1
     for place, axis in enumerate(order):
         rest = order[:place] + order[place + 1 :]
-        for target in range(len(order)):
-            if target != place:
-                yield (*rest[:target], axis, *rest[target:])
+        for target in range(place + 1, min(place + furthest, len(order) - 1) + 1):
+            yield (*rest[:target], axis, *rest[target:])
+        for target in range(max(place - furthest, 0), place - 1):
+            # One place down is the same as the neighbour one place up.
+            yield (*rest[:target], axis, *rest[target:])

@@ -6,13 +6,13 @@ layer norm, ..) are one unit. A run ends where `sam-fuse` would end it: at an op
 something which is computed outside from inside.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 
 from headrace.passes.sam.sam_drop_zeros import makes_zeros
 from headrace.passes.sam.sam_fuse import Group, SamFusePass, region_of, results_of
@@ -33,7 +33,11 @@ class Run:
     results: tuple[SSAValue, ...]
     """What the run computes for the function around it."""
     module: ModuleOp
-    """A module whose function takes `inputs`, with their attributes, and holds the region."""
+    """
+    A module whose function takes `inputs` and holds the region.
+
+    It says nothing of where the operations came from, so that equal layers are equal modules.
+    """
 
     @cached_property
     def zeros(self) -> tuple[int, ...]:
@@ -61,9 +65,21 @@ def run_of(start: int, stop: int, ops: Sequence[Operation]) -> Run:
     # What it reads would otherwise count as used by one more operation.
     region.erase()
     block.add_ops([copy, ReturnOp(*copy.results)])
-    attributes = ArrayAttr(attributes_of(value) for value in inputs)
+    attributes = ArrayAttr(_without_origin(attributes_of(value).data) for value in inputs)
     function = FuncOp("main", types, Region(block), arg_attrs=attributes)
+    for op in function.walk():
+        op.attributes = dict(_without_origin(op.attributes).data)
+        for value in op.results:
+            value.name_hint = None
     return Run(start, stop, tuple(ops), inputs, tuple(results_of(ops)), ModuleOp([function]))
+
+
+def _without_origin(attributes: Mapping[str, Attribute]) -> DictionaryAttr:
+    return DictionaryAttr({k: v for k, v in attributes.items() if k not in _ORIGIN})
+
+
+_ORIGIN = frozenset(f"headrace.{name}" for name in ("composite", "module", "name", "source"))
+"""Attributes that say where something came from, and nothing about what it is."""
 
 
 def units_of(block: Block) -> list[Unit]:

@@ -65,14 +65,14 @@ def parallel_axes(
             yield ParallelAxis(read.name(axis), lanes.factor.data, lanes.balance.data)
 
 
-def expand(region: sam.RegionOp, graph: sam.GraphOp, axis: ParallelAxis) -> None:
+def expand(region: Operation, graph: sam.GraphOp, axis: ParallelAxis) -> None:
     """Compute `axis` of the graph of `region` in lanes, in place; refuses with a reason."""
     _Expansion(region, graph, axis).run()
 
 
 @dataclass
 class _Expansion:
-    region: sam.RegionOp
+    region: Operation
     graph: sam.GraphOp
     axis: ParallelAxis
     spaces: dict[SSAValue, Space] = field(init=False)
@@ -140,6 +140,11 @@ class _Expansion:
                     f"it comes out of the accumulator over {_innermost(op.crds[0])}, where equal "
                     f"coordinates of different lanes would have to meet; choose that axis or one "
                     "outside it, or change the order with sam-order"
+                )
+            case sam.JoinOperation() if self.is_innermost(op.crd):
+                raise self.refused(
+                    "its coordinates are joined with some that are computed in lanes; choose an "
+                    "axis outside it"
                 )
             case _:
                 streams = [r for r in op.results if isinstance(r.type, sam.StreamType)]

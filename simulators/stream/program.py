@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Program:
         return self.outputs[self.output_starts[node] : self.output_starts[node + 1]].tolist()
 
     def node_parameters(self, node: int) -> dict[str, Parameter]:
-        return {key: _decode(value) for key, value in json.loads(self.parameters[node]).items()}
+        return dict(_decoded(str(self.parameters[node])))
 
     def slots(self) -> list[str]:
         """The names that a run must bind, sorted."""
@@ -287,6 +288,12 @@ def _encode(parameters: dict[str, Parameter]) -> str:
 
     values = {key: plain(value) for key, value in parameters.items()}
     return json.dumps(values, default=np.generic.item)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(text: str) -> dict[str, Parameter]:
+    """The parameters of a node; nodes of many graphs have the same."""
+    return {key: _decode(value) for key, value in json.loads(text).items()}
 
 
 def _decode(value: Any) -> Any:

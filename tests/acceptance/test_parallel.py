@@ -91,7 +91,7 @@ def test_lanes_of_heads_end_together_and_are_written_one_after_another() -> None
     assert serial / 4 + 3 * output < parallel < serial / 4 + 5 * output
 
 
-def test_lanes_need_no_deeper_channels_than_one_lane() -> None:
+def test_lanes_of_attention_need_no_deeper_channels_than_one_lane() -> None:
     """A softmax holds one row of 64 scores; the lanes share what is outside of it."""
     shallow = 64 + 2
     assert attention(64, depth=shallow - 1) is None

@@ -36,12 +36,14 @@ def rows(b: ProgramBuilder) -> tuple[Stream, Stream]:
 
 
 def neighbours(b: ProgramBuilder) -> tuple[Stream, Stream]:
-    return b.node("scan_compressed", rows(b)[1], name="j", **level("A.1"))  # type: ignore
+    j, position = b.node("scan_compressed", rows(b)[1], name="j", **level("A.1"))
+    return j, position
 
 
 def second_neighbours(b: ProgramBuilder) -> tuple[Stream, Stream]:
     (row,) = b.node("locate", neighbours(b)[0], extent=4)
-    return b.node("scan_compressed", row, name="k", **level("A.1"))  # type: ignore
+    k, position = b.node("scan_compressed", row, name="k", **level("A.1"))
+    return k, position
 
 
 def both(b: ProgramBuilder, arrays: dict[str, Any] = STAR) -> tuple[GraphEstimate, Any]:
@@ -60,7 +62,7 @@ def assert_exact(b: ProgramBuilder, arrays: dict[str, Any] = STAR) -> None:
     assert found.flops == result.flops
     assert found.memory == result.memory
     for one, other in zip(found.nodes, result.nodes, strict=True):
-        assert one.operations == other.operations, one.name
+        assert one.operations == pytest.approx(other.operations), one.name
 
 
 def test_every_primitive_has_a_rule() -> None:

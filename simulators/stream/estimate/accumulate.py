@@ -59,6 +59,8 @@ def _merged(outer: Nest, fibers: Nest, inner: Nest, reduced: int) -> Nest:
     """
     shares = inner.spreads[-1]
     extent = max(shares.extent, 1)
+    if is_full(inner) and fibers.bare <= fibers.parent().bare:
+        return below(outer, outer.count * extent, Spread(extent))
     atoms: Atoms = frozenset({("merged", fibers.atoms, inner.atoms)})
     listed = None if is_full(inner) else inner.elements
     if listed is not None:

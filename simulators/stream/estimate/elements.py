@@ -7,7 +7,8 @@ listed: the coordinates of each on every axis.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -27,33 +28,37 @@ PLACES = 1 << 23
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elements:
-    """The coordinates of the elements of a stream: one array for each axis, outermost first."""
+    """
+    The coordinates of the elements of a stream: one array for each axis, outermost first.
+
+    What is derived from them is kept, as schedules of one program ask for the same.
+    """
 
     coordinates: tuple[Integers, ...]
     extents: tuple[int, ...]
+    merges: dict[tuple[int, ...], "Elements | None"] = field(
+        default_factory=dict[tuple[int, ...], "Elements | None"]
+    )
+    histograms: dict[int, Integers] = field(default_factory=dict[int, Integers])
 
     @property
     def count(self) -> int:
         return len(self.coordinates[0]) if self.coordinates else 1
 
-    def scanned(
-        self, positions: Integers, segments: Integers, stored: Integers, extent: int
-    ) -> "Elements":
-        """The elements of the fibers at the positions, one for each element."""
-        starts = segments[positions]
-        lengths = segments[positions + 1] - starts
-        parents = np.repeat(np.arange(len(positions)), lengths)
-        first = np.cumsum(lengths) - lengths
-        places = np.arange(len(parents)) + (starts - first)[parents]
-        outer = tuple(one[parents] for one in self.coordinates)
-        return Elements((*outer, stored[places]), (*self.extents, extent))
+    @staticmethod
+    @cache
+    def of_range(extent: int) -> "Elements":
+        """Every coordinate of one axis."""
+        return Elements((np.arange(extent),), (extent,))
 
     def merged(self, axes: tuple[int, ...]) -> "Elements | None":
         """The different elements when only these axes are left."""
-        extents = tuple(self.extents[axis] for axis in axes)
-        coordinates = tuple(self.coordinates[axis] for axis in axes)
-        there = Elements(coordinates, extents).places()
-        return None if there is None else Elements.at(there, extents)
+        if axes not in self.merges:
+            extents = tuple(self.extents[axis] for axis in axes)
+            coordinates = tuple(self.coordinates[axis] for axis in axes)
+            there = Elements(coordinates, extents).places()
+            self.merges[axes] = None if there is None else Elements.at(there, extents)
+        return self.merges[axes]
 
     def common(self, other: "Elements") -> "Elements | None":
         """The elements that both have."""
@@ -88,13 +93,23 @@ class Elements:
         """The elements at places."""
         return Elements(np.unravel_index(np.flatnonzero(there), extents), extents)
 
+    def positions(self, digits: tuple[tuple[int, int], ...]) -> npt.NDArray[np.int64]:
+        """Numbers with the coordinates of axes as digits, each with its extent."""
+        position = np.zeros(self.count, dtype=np.int64)
+        for axis, extent in digits:
+            position = position * extent + self.coordinates[axis]
+        return position
+
     def picked(self, chosen: Places) -> "Elements":
         """The elements that are chosen, in order."""
         return Elements(tuple(one[chosen] for one in self.coordinates), self.extents)
 
     def histogram(self, axis: int) -> Integers:
         """How many elements each coordinate of an axis has."""
-        return np.bincount(self.coordinates[axis], minlength=self.extents[axis])
+        if axis not in self.histograms:
+            found = np.bincount(self.coordinates[axis], minlength=self.extents[axis])
+            self.histograms[axis] = found
+        return self.histograms[axis]
 
     def fibers(self) -> int:
         """Fibers of the innermost axis that are not empty."""

@@ -72,6 +72,26 @@ class GraphEstimate:
         return max(self.nodes, key=lambda node: node.steps, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A node with its channels, what it reads, and what it does."""
+
+    node: Node
+    inputs: list[int]
+    outputs: list[int]
+    cost: Cost
+
+    @property
+    def longest(self) -> Nest | None:
+        """The longest stream: the steps spread over the outermost loop as that does."""
+        longest, most = None, -1.0
+        for profile in (*self.node.inputs, *self.cost.outputs):
+            nest = profile.nest
+            if nest.tokens > most:
+                longest, most = nest, nest.tokens
+        return longest
+
+
 def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
     """
     Estimate a program on tensors with these statistics.
@@ -79,75 +99,89 @@ def estimate(program: Program, statistics: Statistics) -> GraphEstimate:
     Raises `ProgramError` for a program with feedback, which has no order of data flow, and for
     statistics that are missing.
     """
+    steps = _steps(program, statistics)
+    written = {
+        str(step.node.parameters["output"]): step.cost.written
+        for step in steps
+        if step.cost.written is not None
+    }
+    return GraphEstimate(_timed(steps), _traffic(steps), written)
+
+
+def _steps(program: Program, statistics: Statistics) -> list[_Step]:
+    """What each node does, in the order of data flow."""
     profiles: dict[int, Profile] = {}
     lanes: dict[object, list[Nest]] = {}
-    costs: list[Cost] = []
-    inputs = [program.node_inputs(node) for node in range(len(program.kinds))]
-    outputs = [program.node_outputs(node) for node in range(len(program.kinds))]
-    parameters = [program.node_parameters(node) for node in range(len(program.kinds))]
-    names, kinds = program.names.tolist(), program.kinds.tolist()
-    for place, kind in enumerate(kinds):
+    steps: list[_Step] = []
+    for place, (name, kind) in enumerate(
+        zip(program.names.tolist(), program.kinds.tolist(), strict=True)
+    ):
+        inputs, outputs = program.node_inputs(place), program.node_outputs(place)
         try:
-            come = tuple([profiles[channel] for channel in inputs[place]])
+            come = tuple([profiles[channel] for channel in inputs])
         except KeyError:
             raise ProgramError(
-                f"node '{names[place]}' lies on a cycle; the cost model needs a graph without "
-                "feedback, simulate the program instead"
+                f"node '{name}' lies on a cycle; the cost model needs a graph without feedback, "
+                "simulate the program instead"
             ) from None
-        node = Node(names[place], kind, parameters[place], come, statistics, lanes)
+        node = Node(name, kind, program.node_parameters(place), come, statistics, lanes)
         cost = RULES[kind](node)
-        costs.append(cost)
-        for channel, profile in zip(outputs[place], cost.outputs, strict=True):
-            profiles[channel] = profile
-    paces = [_pace(cost, [profiles[c] for c in inputs[n]]) for n, cost in enumerate(costs)]
-    uneven = any(pace and pace.spreads and not pace.spreads[0].is_even for pace in paces)
-    phases = Phases.of((cost.flushes for cost in costs), uneven)
+        steps.append(_Step(node, inputs, outputs, cost))
+        profiles.update(zip(outputs, cost.outputs, strict=True))
+    return steps
+
+
+def _timed(steps: list[_Step]) -> tuple[NodeEstimate, ...]:
+    """The nodes with their clocks."""
+    longest = [step.longest for step in steps]
+    uneven = any(nest and nest.spreads and not nest.spreads[0].is_even for nest in longest)
+    phases = Phases.of([step.cost.flushes for step in steps], uneven)
     curves: dict[int, Curve] = {}
+    paces: dict[int, tuple[Nest | None, float]] = {}
     nodes: list[NodeEstimate] = []
-    for place, cost in enumerate(costs):
-        arriving = [(curves[c], profiles[c].nest.tokens) for c in inputs[place]]
-        done = phases.work(arriving, cost.steps, paces[place])
-        latency = cost.latency
-        if cost.flushes:
-            out = phases.burst(done, cost.flushes, latency)
+    for step, pace in zip(steps, longest, strict=True):
+        node, cost = step.node, step.cost
+        come = [curves[channel] for channel in step.inputs]
+        if cost.steps and any(
+            paces[c][0] is not pace or paces[c][1] < cost.steps for c in step.inputs
+        ):
+            tokens = [profile.nest.tokens for profile in node.inputs]
+            done = phases.work(list(zip(come, tokens, strict=True)), cost.steps, pace)
         else:
-            out = tuple([time + latency for time in done])
-        for channel in outputs[place]:
+            # What comes is no faster than the node is.
+            done = come[0] if len(come) == 1 else phases.latest(come)
+        if cost.flushes:
+            out = phases.burst(done, cost.flushes, cost.latency)
+        else:
+            out = tuple([time + cost.latency for time in done])
+        paced = (pace, cost.steps) if cost.steps or not step.inputs else paces[step.inputs[0]]
+        if cost.flushes:
+            paced = (None, 0.0)
+        for channel in step.outputs:
             curves[channel] = out
+            paces[channel] = paced
         sent = sum([profile.nest.tokens for profile in cost.outputs])
+        end = done[-1] + DONE_BEHIND + cost.closing
         nodes.append(
-            NodeEstimate(
-                names[place],
-                kinds[place],
-                cost.steps,
-                done[0],
-                done[-1] + DONE_BEHIND + cost.closing,
-                cost.operations,
-                sent,
-            )
+            NodeEstimate(node.name, node.kind, cost.steps, done[0], end, cost.operations, sent)
         )
+    return tuple(nodes)
+
+
+def _traffic(steps: list[_Step]) -> dict[str, Traffic]:
+    """Bytes by tensor: the part of the array's name before the first dot."""
     traffic: dict[str, Traffic] = {}
-    written: dict[str, Profile] = {}
-    for cost, given in zip(costs, parameters, strict=True):
-        name = given.get("output")
-        if isinstance(name, str):
-            if cost.written is not None:
-                written[name] = cost.written
-        elif cost.words:
-            name = next(value.name for value in given.values() if isinstance(value, Slot))
-        if cost.words and isinstance(name, str):
-            moved = round(cost.words * WORD_BYTES)
-            tensor = name.partition(".")[0]
-            old = traffic.get(tensor, Traffic())
-            read, wrote = (0, moved) if cost.written is not None else (moved, 0)
-            traffic[tensor] = Traffic(old.read + read, old.written + wrote)
-    return GraphEstimate(tuple(nodes), traffic, written)
-
-
-def _pace(cost: Cost, come: list[Profile]) -> Nest | None:
-    """The longest stream of a node: its steps spread over the outermost loop as that does."""
-    return max((profile.nest for profile in (*come, *cost.outputs)), key=_tokens, default=None)
-
-
-def _tokens(nest: Nest) -> float:
-    return nest.tokens
+    for step in steps:
+        cost, parameters = step.cost, step.node.parameters
+        if not cost.words:
+            continue
+        slots = [value.name for value in parameters.values() if isinstance(value, Slot)]
+        name = str(parameters.get("output", slots[0] if slots else "")).partition(".")[0]
+        moved = round(cost.words * WORD_BYTES)
+        old = traffic.get(name, Traffic())
+        traffic[name] = (
+            Traffic(old.read, old.written + moved)
+            if cost.written is not None
+            else Traffic(old.read + moved, old.written)
+        )
+    return traffic

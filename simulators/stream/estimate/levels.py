@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headrace.simulators.stream.estimate.elements import Elements
 from headrace.simulators.stream.estimate.spread import Spread, Vector
 
 Integers = npt.NDArray[np.int64]
@@ -42,6 +43,7 @@ class LevelStatistics:
         self.columns = columns or Spread(extent)
         self.segments = segments
         self.coordinates = coordinates
+        self._scanned: dict[object, tuple[Elements, Elements]] = {}
 
     @staticmethod
     def of(
@@ -105,6 +107,22 @@ class LevelStatistics:
 
         return Spread(size, weights)
 
+    def scanned(self, outer: Elements, digits: tuple[tuple[int, int], ...]) -> Elements | None:
+        """
+        The elements that a scan finds, if the level is there.
+
+        Each element of `outer` opens a fiber, of which the number has as digits the coordinates of
+        axes (with the extents of the digits). Equal scans are done once.
+        """
+        segments, stored = self.segments, self.coordinates
+        if segments is None or stored is None:
+            return None
+        key = (id(outer), digits)
+        if key not in self._scanned:
+            # The outer elements are kept, so that no others get their id.
+            self._scanned[key] = outer, _scanned(outer, digits, segments, stored, self.extent)
+        return self._scanned[key][1]
+
     def positions(self, visits: Spread) -> Spread:
         """How the visits spread over the positions of this level."""
         segments = self.segments
@@ -112,6 +130,23 @@ class LevelStatistics:
         if visits.is_even or segments is None:
             return Spread(count)
         return Spread(count, lambda: np.repeat(visits.shares, np.diff(segments)))
+
+
+def _scanned(
+    outer: Elements,
+    digits: tuple[tuple[int, int], ...],
+    segments: Integers,
+    stored: Integers,
+    extent: int,
+) -> Elements:
+    opened = outer.positions(digits)
+    starts = segments[opened]
+    lengths = segments[opened + 1] - starts
+    parents = np.repeat(np.arange(len(opened)), lengths)
+    first = np.cumsum(lengths) - lengths
+    places = np.arange(len(parents)) + (starts - first)[parents]
+    around = tuple(one[parents] for one in outer.coordinates)
+    return Elements((*around, stored[places]), (*outer.extents, extent))
 
 
 Statistics = Mapping[str, LevelStatistics | float]

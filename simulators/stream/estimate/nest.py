@@ -202,15 +202,15 @@ class Profile:
 
     def positions(self) -> Integers | None:
         """The references one by one, if they are coordinates of listed elements."""
-        elements = self.nest.elements
-        if elements is None or self.present < 1:
+        elements, digits = self.nest.elements, self.digits
+        return None if elements is None or digits is None else elements.positions(digits)
+
+    @property
+    def digits(self) -> tuple[tuple[int, int], ...] | None:
+        """The axes whose coordinates make up every reference, with their extents; else `None`."""
+        if self.present < 1 or any(factor.visits is not None for factor in self.factors):
             return None
-        position = np.zeros(elements.count, dtype=np.int64)
-        for factor in self.factors:
-            if factor.visits is not None:
-                return None
-            position = position * factor.extent + elements.coordinates[factor.axis]
-        return position
+        return tuple((factor.axis, factor.extent) for factor in self.factors)
 
     def under(self, nest: Nest) -> "Profile":
         """The same elements in another structure, repeated or picked."""

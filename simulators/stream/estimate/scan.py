@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from headrace.simulators.stream.estimate.elements import MOST, Elements, Listing
 from headrace.simulators.stream.estimate.levels import LevelStatistics
 from headrace.simulators.stream.estimate.nest import (
@@ -59,13 +57,8 @@ def scan_compressed(node: Node) -> Cost:
 
 def _listed(refs: Profile, level: LevelStatistics) -> Elements | None:
     """The elements that a scan finds, if it is known which fibers it opens."""
-    segments, stored = level.segments, level.coordinates
-    if segments is None or stored is None:
-        return None
-    outer, positions = refs.nest.elements, refs.positions()
-    if outer is None or positions is None:
-        return None
-    return outer.scanned(positions, segments, stored, level.extent)
+    outer, digits = refs.nest.elements, refs.digits
+    return None if outer is None or digits is None else level.scanned(outer, digits)
 
 
 def _weighted(
@@ -115,7 +108,7 @@ def scan_dense(node: Node) -> Cost:
         atoms = frozenset({("present", refs.key, nest.atoms)})
     listing = None
     if nest.depth == 0 and extent <= MOST:
-        listing = Listing(lambda: Elements((np.arange(extent),), (extent,)))
+        listing = Listing(lambda: Elements.of_range(extent))
     count = opened * extent
     found = below(nest, count, Spread(extent), empty=empty, atoms=atoms, listing=listing)
     digit = Factor(extent, nest.depth, nest.depth)

@@ -83,7 +83,7 @@ class Phases:
             self.known[id(spread)] = (0.0, *(after - before for before, after in pairwise(at)))
         return self.known[id(spread)]
 
-    def work(self, come: Sequence[tuple[Curve, float]], steps: float, pace: Spread | None) -> Curve:
+    def work(self, come: Sequence[tuple[Curve, float]], steps: float, pace: Nest | None) -> Curve:
         """
         When a node takes the last token of all but each share.
 
@@ -106,6 +106,10 @@ class Phases:
                     now = arrived
             done.append(now)
         return tuple(done)
+
+    def latest(self, come: Sequence[Curve]) -> Curve:
+        """When the last of several streams comes; at once without any."""
+        return tuple(map(max, *come)) if come else (0.0,) * len(self.left)
 
     def burst(self, done: Curve, bursts: float, latency: float) -> Curve:
         """When the output comes that a node sends in bursts."""

@@ -2,6 +2,7 @@
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=2},sam-lower' | filecheck %s --check-prefix=ROWS
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=2 balance=nonzeros},sam-lower' | filecheck %s --check-prefix=BALANCED
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=1 factor=2},sam-lower' | filecheck %s --check-prefix=SUM
+// RUN: headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=2 balance=nonzeros},sam-lower' -t fusion-table | filecheck %s --check-prefix=TABLE
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=1},sam-lower' | filecheck %s --check-prefix=ONE
 // RUN: not headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=0}' 2>&1 | filecheck %s --check-prefix=FACTOR
 // RUN: not headrace-opt %s -p 'sam-fuse{regions=all},sam-parallelize{axis=0 factor=2 region=4}' 2>&1 | filecheck %s --check-prefix=REGION
@@ -38,6 +39,9 @@
 // SUM-NEXT: sam.union
 // SUM-NEXT: sam.alu {{.*}} op add
 // SUM-NOT: sam.gather
+
+// A column for each use of a tensor in each lane.
+// TABLE: i0    | scan > lane      | scan > lane      | repeat
 
 // ONE-NOT: sam.fork
 
