@@ -42,9 +42,7 @@ class Row:
 
     def number(self, name: str) -> float:
         """A cell that holds a number."""
-        value = self[name]
-        assert isinstance(value, int | float)
-        return value
+        return real(self[name])
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,18 @@ class Experiment:
 
 class WrongValueError(Exception):
     """A simulated value differs from the expected one, so that the cycles mean nothing."""
+
+
+def real(cell: Cell) -> float:
+    """A cell that holds a number."""
+    assert isinstance(cell, int | float)
+    return cell
+
+
+def integer(cell: Cell) -> int:
+    """A cell that holds a whole number."""
+    assert isinstance(cell, int)
+    return cell
 
 
 def ratio(ours: Cell, published: Cell) -> float | None:

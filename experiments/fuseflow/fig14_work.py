@@ -17,6 +17,7 @@ from headrace.experiments.experiment import (
     Experiment,
     Row,
     Sizes,
+    integer,
     ratio,
 )
 from headrace.experiments.fuseflow.fig12_models import example
@@ -46,9 +47,7 @@ def measure(settings: Cells) -> Cells:
     found = simulated(
         lambda: headrace.compile(module, arguments, pipeline=pipeline), arguments, expected
     )
-    moved = found["bytes"]
-    assert isinstance(moved, int)
-    return {**found, "accesses": moved // WORD_BYTES}
+    return {**found, "accesses": integer(found["bytes"]) // WORD_BYTES}
 
 
 def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:

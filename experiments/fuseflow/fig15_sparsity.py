@@ -18,7 +18,9 @@ from headrace.experiments.experiment import (
     Experiment,
     Row,
     Sizes,
+    integer,
     ratio,
+    real,
 )
 from headrace.experiments.fuseflow.networks import (
     GCN,
@@ -60,9 +62,9 @@ def cases(sizes: Sizes) -> list[Case]:
 
 
 def measure(settings: Cells) -> Cells:
-    nodes, features = int(str(settings["nodes"])), int(str(settings["features"]))
+    nodes, features = integer(settings["nodes"]), integer(settings["features"])
     draw = np.random.default_rng(0)
-    graph = adjacency(nodes, str(settings["pattern"]), float(str(settings["sparsity"])), draw)
+    graph = adjacency(nodes, str(settings["pattern"]), real(settings["sparsity"]), draw)
     operands = gcn_operands(graph, features, 16, 8, 0.5, draw)
     cuts = GCN_CUTS[SCHEDULES[str(settings["schedule"])]]
     found = simulated_notation(GCN, fused(cuts), GCN_FORMATS, operands, gcn_values(operands))

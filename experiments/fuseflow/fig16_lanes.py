@@ -17,6 +17,7 @@ from headrace.experiments.experiment import (
     Experiment,
     Row,
     Sizes,
+    integer,
     ratio,
 )
 from headrace.experiments.fuseflow.networks import Array, simulated_notation
@@ -51,7 +52,7 @@ def cases(sizes: Sizes) -> list[Case]:
 
 
 def measure(settings: Cells) -> Cells:
-    length = int(str(settings["length"]))
+    length = integer(settings["length"])
     draw = np.random.default_rng(0)
     operands = {
         "Q": draw.standard_normal((1, HEADS, length, WIDTH)),

@@ -16,6 +16,7 @@ from headrace.experiments.experiment import (
     Experiment,
     Row,
     Sizes,
+    integer,
     ratio,
 )
 from headrace.experiments.fuseflow.networks import Array, simulated_notation
@@ -38,7 +39,7 @@ def cases(sizes: Sizes) -> list[Case]:
 
 
 def measure(settings: Cells) -> Cells:
-    block, length = int(str(settings["block"])), int(str(settings["length"]))
+    block, length = integer(settings["block"]), integer(settings["length"])
     operands = attention_operands(length, block)
     tiles = f"sam-block{{axes=2,3,4,5 sizes={','.join(4 * [str(block)])}}},"
     blocked = tiles if settings["treatment"] == "blocked" else ""
