@@ -44,7 +44,7 @@ def grouped_bars(
         mark = {"color": "white", "markeredgecolor": "black", "markersize": 5, "zorder": 3}
         axes.plot(places, theirs, "D", label="published" if place == 0 else None, **mark)
     axes.axhline(1, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(groups)), [str(one) for one in groups])
+    axes.set_xticks(range(len(groups)), [str(one).replace(" ", "\n") for one in groups])
     axes.margins(y=0.15)
     plain_ticks(axes)
 
