@@ -62,6 +62,7 @@ OPERATORS: dict[str, Operator] = {
     "deal": Operator(("in", "order"), ("out*",), ("lanes",)),
     "gather": Operator(("in*", "order"), ("out",)),
     "concat": Operator(("in*",), ("out",), ("extents",)),
+    "coordinates": Operator(("val",), ("crd",), ("extent",)),
     "number": Operator(("crd",), ("ref",)),
     "select_fibers": Operator(("ref", "crd"), ("crd", "ref")),
     "select_values": Operator(("ref", "val"), ("val",)),

@@ -226,7 +226,7 @@ class _GraphBuilder:
                 parameters["segments"] = Slot(f"{self._slot(op.tensor)}.{level}.segments")
             case sam.ArrayOp():
                 parameters["values"] = Slot(f"{self._slot(op.tensor)}.values")
-            case sam.RangeOp() | sam.LocateOp():
+            case sam.RangeOp() | sam.LocateOp() | sam.CoordinatesOp():
                 parameters["extent"] = self._extent(op.extent)
             case sam.StoreOp():
                 parameters["extents"] = tuple(self._extent(value) for value in op.extents)

@@ -9,6 +9,7 @@ estimate was made before.
 """
 
 import argparse
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def compare(case: Case) -> Iterable[Comparison]:
             best = min(best, time.process_time() - start)
         yield Comparison(
             case.name,
-            schedule.partition("regions=")[2].partition("}")[0],
+            re.sub(r"sam-fuse{regions=(\w+)}", r"\1", schedule.removesuffix(",sam-lower")),
             (result.cycles, result.flops, result.bytes),
             (estimate.cycles, estimate.flops, estimate.bytes),
             1e6 * best,
@@ -87,7 +88,7 @@ def main() -> None:
     ]
     columns = (
         "case",
-        "regions",
+        "schedule",
         "cycles",
         "estimate",
         "cycles %",

@@ -16,6 +16,12 @@ from headrace.models.graphs import random_graph
 
 REGIONS = ("none", "layer", "all")
 
+LANES = (
+    "sam-fuse{regions=layer},sam-parallelize{region=0 axis=0 factor=4},sam-lower",
+    "sam-fuse{regions=layer},sam-parallelize{region=0 axis=0 factor=4 balance=nonzeros},sam-lower",
+)
+DROPPED = ("sam-drop-zeros{stored=true},sam-fuse{regions=layer},sam-lower",)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -56,6 +62,9 @@ def small_cases() -> Iterator[Case]:
         small = partial(autoencoder.sparse_autoencoder, 100, 16, 8, density)
         yield Case(f"SAE 8 x 100 x 16, density {density}", small)
     yield Case("decoder, BigBird", partial(transformer.decoder, 32, 8, 2))
+    graph = random_graph(120, 300, 16, skew=0.8)
+    skewed = partial(gcn.on_graph, graph.adjacency, graph.features, 4, hidden=8)
+    yield Case("GCN, 120 skewed, schedules", skewed, (*LANES, *DROPPED))
 
 
 def large_cases() -> Iterator[Case]:
@@ -73,9 +82,7 @@ def large_cases() -> Iterator[Case]:
     yield Case("decoder, BigBird, 64", partial(transformer.decoder, 64, 16, 2, None, 1, 8))
     folder = os.environ.get("HEADRACE_REFERENCE_DATA")
     if folder and (Path(folder) / "graphs" / "cora.npz").exists():
-        yield Case(
-            "GCN, Cora", partial(_cora, Path(folder) / "graphs" / "cora.npz"), Case.schedules[:2]
-        )
+        yield Case("GCN, Cora", partial(_cora, Path(folder) / "graphs" / "cora.npz"))
 
 
 def _cora(path: Path) -> Example:

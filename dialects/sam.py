@@ -64,6 +64,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.sam_access import (
     ArrayOp,
+    CoordinatesOp,
     ExtentOp,
     LocateOp,
     NumberOp,
@@ -149,6 +150,7 @@ __all__ = [
     "ConcatOp",
     "CoordinateDropOp",
     "CoordinateHoldOp",
+    "CoordinatesOp",
     "DealOp",
     "Empty",
     "EmptyAttr",
@@ -371,6 +373,7 @@ SAM = Dialect(
         RepeatSignalOp,
         RepeatOp,
         ArrayOp,
+        CoordinatesOp,
         NumberOp,
         SelectFibersOp,
         SelectValuesOp,

@@ -320,6 +320,45 @@ class NumberOp(StreamOperation):
 
 
 @irdl_op_definition
+class CoordinatesOp(StreamOperation):
+    """
+    Values as coordinates of a level with `extent` coordinates: what a gather locates by.
+
+    They need not increase, so only `sam.locate` can read them. A value that is no integer from 0
+    to `extent - 1` is an error at run time; an absent one counts as 0.
+
+    `%crd = sam.coordinates %val, %n : !sam.stream<val, i64, [i]>, index`
+    """
+
+    name = "sam.coordinates"
+
+    val = operand_def(StreamType)
+    extent = operand_def(IndexType)
+    crd = result_def(StreamType)
+
+    def __init__(self, val: SSAValue, extent: SSAValue):
+        super().__init__(val, extent)
+
+    @classmethod
+    def infer(cls, types: Types, properties: Properties) -> Types:
+        expect_index(cls.name, types[1:])
+        val = expect_stream(cls.name, types[0], "val", Kind.VAL)
+        expect_depth(cls.name, val, "values")
+        if isinstance(val.element_type, TensorType):
+            raise VerifyException(f"'{cls.name}' reads numbers, but 'val' has tiles")
+        return (val.of(Kind.CRD),)
+
+    def verify_(self) -> None:
+        super().verify_()
+        for use in self.crd.uses:
+            if not isinstance(use.operation, LocateOp):
+                raise VerifyException(
+                    f"'{self.name}' makes coordinates in any order, which '{use.operation.name}' "
+                    "cannot read; use them in 'sam.locate'"
+                )
+
+
+@irdl_op_definition
 class SelectFibersOp(StreamOperation):
     """
     For each reference r the r-th fiber of a coordinate stream, read in order.

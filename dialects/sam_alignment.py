@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import VerifyException
 from headrace.dialects.sam_absence import expect_no_absent, is_full, may_be_absent
 from headrace.dialects.sam_access import (
     ArrayOp,
+    CoordinatesOp,
     LocateOp,
     NumberOp,
     RangeOp,
@@ -93,7 +94,7 @@ class Alignment:
             self.spaces[result] = space
         if isinstance(op, JoinOperation):
             self.number_outputs(op)
-        if not isinstance(op, RepeatOp | CoordinateHoldOp):
+        if not isinstance(op, RepeatOp | CoordinateHoldOp | CoordinatesOp):
             self.number_coordinates(op)
 
     def number(self, op: Operation, result: int) -> int:
@@ -138,7 +139,7 @@ class Alignment:
             case RepeatOp():
                 self.expect(op, spaces[1][:-1], spaces[0])
                 return spaces[1:]
-            case RepeatSignalOp() | ArrayOp() | NumberOp() | BalanceOp():
+            case RepeatSignalOp() | ArrayOp() | NumberOp() | BalanceOp() | CoordinatesOp():
                 return spaces
             case SelectFibersOp():
                 space = (*spaces[0], self.own(op))

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
     AnyTensorType,
     ArrayAttr,
     DictionaryAttr,
+    IndexType,
     IntegerAttr,
     ModuleOp,
     StringAttr,
@@ -414,6 +415,19 @@ class EntryBuilder:
         return self.generic(
             [labelled], out, shape, view.element, lambda s, x: x[0], reduction=reduction
         )
+
+    def gather(self, view: View, dimension: int, index: View) -> View:
+        """The elements of `view` whose coordinate of `dimension` is in the vector `index`."""
+        source = self.materialize(view)
+        shape = (*view.shape[:dimension], index.shape[0], *view.shape[dimension + 1 :])
+
+        def body(scalars: Scalars, values: Sequence[SSAValue]) -> SSAValue:
+            found = scalars.cast(values[0], IndexType())
+            places = [found if d == dimension else scalars.loop(d) for d in range(view.rank)]
+            return scalars.element(source, places)
+
+        loops = range(view.rank)
+        return self.generic([(index, (dimension,))], loops, shape, view.element, body)
 
     def materialize(self, view: View) -> SSAValue:
         """A tensor that has exactly the shape of `view`; a copy unless it is whole."""

@@ -67,7 +67,7 @@ def _regroup(
     emit: EntryBuilder, value: SSAValue, source: Sequence[Extent], target: Sequence[Extent]
 ) -> SSAValue:
     groups = _groups(source, target)
-    middle = [_product([source[d] for d in dimensions]) for dimensions, _ in groups]
+    middle = [element_count([source[d] for d in dimensions]) for dimensions, _ in groups]
     if len(source) != len(groups):
         value = _collapse(emit, value, middle, [dimensions for dimensions, _ in groups])
         emit.view(value, middle)
@@ -129,7 +129,8 @@ def _size(shape: Sequence[Extent], dimensions: Sequence[int]) -> tuple[int, int]
     return len(names), number
 
 
-def _product(extents: Sequence[Extent]) -> Extent:
+def element_count(extents: Sequence[Extent]) -> Extent:
+    """The number of elements of a tensor with these sizes."""
     number, names = _factors(extents, range(len(extents)))
     return number if not names else "*".join([*([str(number)] if number != 1 else []), *names])
 

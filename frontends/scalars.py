@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias, cast
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, tensor
 from xdsl.dialects import math as math_dialect
 from xdsl.dialects.builtin import (
     AnyFloat,
+    AnyTensorType,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -21,6 +22,7 @@ from xdsl.dialects.builtin import (
     i1,
     i64,
 )
+from xdsl.dialects.linalg.ops import IndexOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from headrace.storage.errors import InputError
@@ -128,6 +130,15 @@ class Scalars:
             return x
         return self.compare("ne", x, self.constant(0, x.type))
 
+    def loop(self, number: int) -> SSAValue:
+        """The coordinate along a loop of the operation."""
+        return self._insert(IndexOp(number))
+
+    def element(self, source: SSAValue, places: Sequence[SSAValue]) -> SSAValue:
+        """The element of a tensor at coordinates."""
+        type = cast(AnyTensorType, source.type).element_type
+        return self._insert(tensor.ExtractOp(source, places, type))
+
     def cast(self, x: SSAValue, type: Attribute) -> SSAValue:
         """The value of `x` in another type; floats go to integers by truncation."""
         source = x.type
@@ -135,6 +146,8 @@ class Scalars:
             return x
         if type == i1:
             return self.nonzero(x)
+        if isinstance(type, IndexType):
+            return self._insert(arith.IndexCastOp(self.cast(x, i64), type))
         if isinstance(source, IndexType):
             if type == i64:
                 return self._insert(arith.IndexCastOp(x, type))

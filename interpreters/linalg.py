@@ -220,9 +220,20 @@ def _evaluate_body(
         match op:
             case IndexOp():
                 known[op.result] = grid[op.dim.value.data]
+            case tensor.ExtractOp():
+                known[op.result] = _extract(operands[0], operands[1:])
             case _:
                 known[op.results[0]] = evaluate(op, operands)
     return known[wanted]
+
+
+def _extract(source: Array, indices: Sequence[Array]) -> Array:
+    """The elements of `source` at arrays of indices."""
+    for size, index in zip(source.shape, indices, strict=True):
+        wrong = index[(index < 0) | (index >= size)]
+        if wrong.size:
+            raise InputError(f"index {wrong.flat[0]} lies outside of a dimension of size {size}")
+    return source[tuple(indices)]
 
 
 def _reduction(body: Block) -> tuple[np.ufunc, SSAValue] | None:

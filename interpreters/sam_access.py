@@ -139,6 +139,23 @@ class AccessFunctions(InterpreterFunctions):
         count = iter(range(len(args[0])))
         return write_streams(op, at(crds, depth_of(op.crd.type), lambda crd: next(count)))
 
+    @impl(sam.CoordinatesOp)
+    def coordinates(
+        self, interpreter: Interpreter, op: sam.CoordinatesOp, args: PythonValues
+    ) -> PythonValues:
+        values, extent = read_streams(op, args)
+
+        def coordinate(value: Any) -> int:
+            number = 0.0 if value is ABSENT else float(value)
+            if not (0 <= number < extent and number == int(number)):
+                raise InterpretationError(
+                    f"'{op.name}': index {number:g} is no integer from 0 to {extent - 1}"
+                )
+            return int(number)
+
+        result = at(values, depth_of(op.val.type), coordinate)
+        return write_streams(op, result, increasing=False)
+
     @impl(sam.SelectFibersOp)
     def select_fibers(
         self, interpreter: Interpreter, op: sam.SelectFibersOp, args: PythonValues

@@ -603,6 +603,13 @@ def concat(random: Random) -> Trial:
     )
 
 
+def indices(random: Random) -> Trial:
+    depth, size = around(random) + 1, 5
+    rows = grow(random, depth, lambda: random.choice([0.0, 1.0, 4.0, None]))
+    found = at_depth(rows, depth, lambda index: 0 if index is None else int(index))
+    return Trial((encode(rows, depth),), (encode(found, depth),), node("coordinates", extent=size))
+
+
 def number(random: Random) -> Trial:
     depth = around(random) + 1
     rows = grow(random, depth, lambda: random.randrange(9))
@@ -691,6 +698,7 @@ RULES: list[Rule] = [
     balance,
     gather_after_deal,
     concat,
+    indices,
     number,
     select_fibers,
     select_values,

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xdsl.dialects import tensor
+from xdsl.dialects.builtin import i32, i64
 
 from headrace.frontends.aten.elementwise import cast_to_result
 from headrace.frontends.aten.registry import Call, Result, dimension, lowers
 from headrace.frontends.builder import Extent, View
-from headrace.frontends.reshape import as_tensor, reshape
+from headrace.frontends.reshape import as_tensor, element_count, reshape
 from headrace.storage.errors import InputError
 
 
@@ -76,6 +77,36 @@ def squeeze(c: Call, x: View, dims: Sequence[int] | int | None = None) -> View:
         if x.shape[d] == 1:
             x = x.drop(d)
     return x
+
+
+@lowers("aten.embedding.default")
+def embedding(c: Call, weight: View, indices: View, *_: object) -> View:
+    """The further operands say how gradients are made."""
+    return gathered(c, weight, 0, indices)
+
+
+@lowers("aten.index_select.default")
+def index_select(c: Call, x: View, dim: int, index: View) -> View:
+    return gathered(c, x, dimension(dim, x.rank), index)
+
+
+@lowers("aten.index.Tensor")
+def index(c: Call, x: View, indices: Sequence[View | None]) -> View:
+    given = [(d, place) for d, place in enumerate(indices) if place is not None]
+    if len(given) != 1 or given[0][1].element not in (i32, i64):
+        raise InputError(
+            "indexing by more than one tensor, or by a mask, is not supported; index one "
+            "dimension by integers, or multiply by the mask"
+        )
+    return gathered(c, x, *given[0])
+
+
+def gathered(c: Call, x: View, d: int, index: View) -> View:
+    """`x` with the elements of `index`, of any rank, as coordinates in place of dimension `d`."""
+    count = element_count(index.shape)
+    vector = c.emit.view(as_tensor(c.emit, reshape(c.emit, index, (count,))), (count,))
+    rows = c.emit.gather(x, d, vector)
+    return reshape(c.emit, rows, c.shape)
 
 
 @lowers("aten.select.int")

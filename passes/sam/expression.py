@@ -20,12 +20,25 @@ Axis = int
 """An index variable of the region; printed `i0`, `i1`, .. in the order of first use."""
 
 
+@dataclass(frozen=True)
+class Gather:
+    """The coordinates of `dimension` are the values of `index`, a vector along the same axis."""
+
+    dimension: int
+    index: "Expression"
+
+
 @dataclass(frozen=True, eq=False)
 class Input:
     """Operand number `operand` of the region, dimension `d` indexed by `axes[d]`."""
 
     operand: int
     axes: tuple[Axis, ...]
+    gather: Gather | None = None
+
+    def gathers(self, axis: Axis) -> bool:
+        """Whether the coordinates along `axis` are values."""
+        return self.gather is not None and self.axes[self.gather.dimension] == axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +102,8 @@ class Expressions:
     def __init__(self) -> None:
         self._interned: dict[tuple[object, ...], Expression] = {}
 
-    def input(self, operand: int, axes: Sequence[Axis]) -> Expression:
-        return self._intern(Input(operand, tuple(axes)), operand, tuple(axes))
+    def input(self, operand: int, axes: Sequence[Axis], gather: Gather | None = None) -> Expression:
+        return self._intern(Input(operand, tuple(axes), gather), operand, tuple(axes), gather)
 
     def map(
         self, op: str, operands: Sequence[Expression], scalar: float | None = None
@@ -152,7 +165,10 @@ def _renamed(
     match expression:
         case Input():
             axes = [new if axis == old else axis for axis in expression.axes]
-            return expressions.input(expression.operand, axes)
+            gather = expression.gather
+            if gather is not None:
+                gather = Gather(gather.dimension, below(gather.index))
+            return expressions.input(expression.operand, axes, gather)
         case Map():
             operands = [below(operand) for operand in expression.operands]
             return expressions.map(expression.op, operands, expression.scalar)
@@ -170,7 +186,7 @@ def _renamed(
 def operands_of(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Input():
-            return ()
+            return () if expression.gather is None else (expression.gather.index,)
         case Map():
             return expression.operands
         case Reduce() | Full() | Compress():

@@ -211,7 +211,8 @@ class _Filler:
             return everywhere
         match expression:
             case Input():
-                if self.is_dense(expression.operand, expression.axes.index(axis)):
+                dimension = expression.axes.index(axis)
+                if expression.gathers(axis) or self.is_dense(expression.operand, dimension):
                     return everywhere
                 return presence.atom(expression)
             case Full():

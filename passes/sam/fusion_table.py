@@ -23,7 +23,9 @@ Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorType
+from xdsl.ir import BlockArgument, SSAValue
+from xdsl.utils.hints import isa
 
 from headrace.dialects import sam
 from headrace.passes.sam import presence
@@ -34,6 +36,7 @@ from headrace.passes.sam.expression import (
     Expression,
     Expressions,
     Full,
+    Gather,
     Input,
     Map,
     Reduce,
@@ -54,6 +57,12 @@ class Source:
     tensor: SSAValue
     levels: tuple[Level, ...]
     axes: tuple[Axis, ...]
+
+    def extent(self, dimension: int) -> Extent:
+        assert isinstance(self.tensor, BlockArgument)
+        assert isa(self.tensor.type, AnyTensorType)
+        size = self.tensor.type.get_shape()[dimension]
+        return Extent(None if size == DYNAMIC_INDEX else size, self.tensor.index, dimension)
 
 
 @dataclass(eq=False)
@@ -268,6 +277,8 @@ class FusionTable:
                 if axis not in expression.axes:
                     return EVERYWHERE
                 source = self.sources[expression]
+                if expression.gather is not None and expression.gathers(axis):
+                    return self.present(expression.gather.index, axis, nest, row)
                 if source.levels[source.axes.index(axis)] is Level.DENSE:
                     row.dense.append((expression, nest))
                     if not self.is_reference:
@@ -440,6 +451,8 @@ class FusionTable:
         """The positions of `use` after the row of `axis`; stack: scope up to `axis`."""
         source = self.sources[use]
         level = source.axes.index(axis)
+        if use.gather is not None and use.gathers(axis):
+            return self._gathered(use.gather, use, nest, axis)
         iteration = self.iteration(nest, axis)
         scanned = self.scan(use, nest, axis).coordinates
         if scanned in iteration.carried:
@@ -447,6 +460,15 @@ class FusionTable:
         parent = None if level == 0 else self.scan_parent(use, nest, axis)
         extent = self.emit.extent(self.extents[axis])
         return self.emit.value(sam.LocateOp, iteration.coordinates, extent, parent)
+
+    def _gathered(self, gather: Gather, use: Input, nest: Nest, axis: Axis) -> SSAValue:
+        """The positions that the values of an index name."""
+        source = self.sources[use]
+        extent = self.emit.extent(source.extent(gather.dimension))
+        index = self.aligned_value(gather.index, nest, nest.scope.index(axis) + 1)
+        parent = None if source.axes[0] == axis else self.scan_parent(use, nest, axis)
+        coordinates = self.emit.value(sam.CoordinatesOp, index, extent)
+        return self.emit.value(sam.LocateOp, coordinates, extent, parent)
 
     def may_be_absent(self, use: Input, nest: Nest, axis: Axis) -> bool:
         """Whether the reference that opens the level of `axis` may be the absent token."""

@@ -134,8 +134,7 @@ class _Expansion:
                     self.reduce(builder, op, lambda one, other: _sum(builder, one, other))
                 else:
                     self.gather(builder, op)
-            case sam.AccumulateOp(val=val) if not self.is_outside(op):
-                assert isinstance(val.type, sam.StreamType)
+            case sam.AccumulateOp() if not self.has_axis(op.crds[0]):
                 raise self.refused(
                     f"it comes out of the accumulator over {_innermost(op.crds[0])}, where equal "
                     f"coordinates of different lanes would have to meet; choose that axis or one "
@@ -155,10 +154,6 @@ class _Expansion:
                     self.replaced.append(op)
                 else:
                     self.gather(builder, op)
-
-    def is_outside(self, op: sam.AccumulateOp) -> bool:
-        """Whether the axis lies outside the one that an accumulator reduces."""
-        return self.has_axis(op.crds[0])
 
     def copies(self, builder: Builder, op: Operation) -> tuple[list[Operation], SSAValue]:
         """`op` in each lane, and the order in which its axis was dealt."""

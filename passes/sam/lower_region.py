@@ -116,7 +116,11 @@ class RegionLowering:
             order = stored.order
             if use in self.permuted and not self.is_own_copy(use):
                 order = tuple(sorted(range(len(use.axes)), key=lambda d: position[use.axes[d]]))
-            format = Format(stored.levels, order, self.block(use.axes))
+            levels = tuple(
+                Level.DENSE if use.gathers(use.axes[dimension]) else level
+                for level, dimension in zip(stored.levels, order, strict=True)
+            )
+            format = Format(levels, order, self.block(use.axes))
             slots[use] = use.operand
             if format != stored:
                 key = (use.operand, format)
@@ -131,8 +135,10 @@ class RegionLowering:
         Whether an operand, a matrix that equals its transpose, serves as its own permuted copy.
 
         Not in blocks: a tile that is found at the transposed place is not transposed itself.
+        Nor where a gather reads it, which needs one certain level to be dense.
         """
-        return not self.blocks and is_symmetric(self.region.inputs[use.operand])
+        is_read_as_stored = not self.blocks and use.gather is None
+        return is_read_as_stored and is_symmetric(self.region.inputs[use.operand])
 
     def convert(self, value: SSAValue, format: Format) -> SSAValue:
         copy = sparse_tensor.ConvertOp(value, sparse_tensor.with_format(value.type, format))

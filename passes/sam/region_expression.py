@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.attrs import IteratorType, IteratorTypeAttr
-from xdsl.dialects.linalg.ops import BroadcastOp, ReduceOp
+from xdsl.dialects.linalg.ops import BroadcastOp, IndexOp, ReduceOp
 from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
 
@@ -34,6 +34,7 @@ from headrace.passes.sam.expression import (
     Constant,
     Expression,
     Expressions,
+    Gather,
     Input,
     Reduce,
     Scalar,
@@ -323,7 +324,13 @@ class _Reader:
             if isinstance(value.type, TensorType) and not _is_reduction(value):
                 operand(k)
         block = op.body.block
-        body = _Body(op, self.expressions, block.args, operand)
+        body = _Body(
+            op,
+            self.expressions,
+            block.args,
+            operand,
+            lambda extract, read: self._gather(op, extract, loops, read),
+        )
         last = block.last_op
         assert last is not None
         yielded = last.operands[index]
@@ -336,6 +343,51 @@ class _Reader:
         if not _is_identity(kind, initial, op.outputs[index].type):
             reduced = apply(self.expressions, kind, (reduced, initial))
         return self._reduced("add", units, reduced)
+
+    def _gather(
+        self,
+        op: Operation,
+        extract: tensor.ExtractOp,
+        loops: dict[int, Axis],
+        read: Callable[[SSAValue], Scalar],
+    ) -> Expression:
+        """
+        An operand of the region read at loops of `op` and, in one dimension, at the values of a
+        vector. These are visited in full: an index that is not stored is 0, and names an element.
+        """
+        source = extract.tensor
+        if not isinstance(source, BlockArgument):
+            raise fail(op, "it gathers from what its own region computes; cut the region before it")
+        axes: list[Axis | None] = []
+        gather: Gather | None = None
+        for dimension, value in enumerate(extract.indices):
+            if isinstance(value, OpResult) and isinstance(value.op, IndexOp):
+                axes.append(loops[value.op.dim.value.data])
+                continue
+            index = read(value)
+            if gather is not None or not self._is_stored_vector(index):
+                raise fail(
+                    op,
+                    "it gathers by something else than one vector that is stored; compute and "
+                    "flatten its index outside",
+                )
+            assert not isinstance(index, Constant)
+            gather = Gather(dimension, self.expressions.full(index))
+            axes.append(None)
+        self._learn_extents(source, tuple(axes))
+        if gather is not None:
+            axes[gather.dimension] = gather.index.axes[0]
+        named = [axis for axis in axes if axis is not None]
+        if len(set(named)) != len(named):
+            raise fail(op, "it indexes two dimensions by one loop; take the diagonal first")
+        return self.expressions.input(source.index, named, gather)
+
+    def _is_stored_vector(self, index: Scalar) -> bool:
+        """Whether an index is a vector, perhaps with further dimensions of size 1."""
+        if isinstance(index, Reduce) and all(self.extents[a].size == 1 for a in index.over):
+            index = index.operand
+            return isinstance(index, Input) and len(index.axes) >= 1
+        return isinstance(index, Input) and len(index.axes) == 1
 
     def _reduced(self, kind: str, over: Sequence[Axis], value: Scalar) -> Scalar:
         if not over:
@@ -398,6 +450,10 @@ class _Reader:
         raise fail(op, "a scalar operand must be an arith.constant")
 
 
+Gathering = Callable[[tensor.ExtractOp, Callable[[SSAValue], Scalar]], Scalar]
+"""Reads an element of a tensor, given what reads the values that index it."""
+
+
 class _Body:
     """Reads the scalar values of one body; `operand(k)` is the value of argument k."""
 
@@ -407,11 +463,13 @@ class _Body:
         expressions: Expressions,
         arguments: Sequence[BlockArgument],
         operand: Callable[[int], Scalar],
+        gather: Gathering | None = None,
     ) -> None:
         self.op = op
         self.expressions = expressions
         self.arguments = arguments
         self.operand = operand
+        self.gather = gather
         self.memo: dict[SSAValue, Scalar] = {}
 
     def read(self, value: SSAValue) -> Scalar:
@@ -423,9 +481,12 @@ class _Body:
             else:
                 assert isinstance(value, OpResult)
                 op = value.op
-                self.memo[value] = read_scalar_op(
-                    self.expressions, op, lambda k: self.read(op.operands[k])
-                )
+                if isinstance(op, tensor.ExtractOp) and self.gather is not None:
+                    self.memo[value] = self.gather(op, self.read)
+                else:
+                    self.memo[value] = read_scalar_op(
+                        self.expressions, op, lambda k: self.read(op.operands[k])
+                    )
         return self.memo[value]
 
     def reduction(

@@ -68,10 +68,16 @@ class Group:
         return any(owner in members for owner in producers(op))
 
     def accepts(self, op: Operation) -> bool:
-        """Whether `op` can join: it needs nothing that has to run between it and the group."""
-        return not any(
-            owner in self.dependent and not is_initialiser(owner) for owner in producers(op)
-        )
+        """
+        Whether `op` can join: it needs nothing that has to run between it and the group.
+
+        A gather reads at any place what the group makes in a certain order, and reads indices for
+        places that it does not visit: it needs both stored.
+        """
+        needed = producers(op)
+        if captured(op) and any(owner in self.ops for owner in needed):
+            return False
+        return not any(owner in self.dependent and not is_initialiser(owner) for owner in needed)
 
 
 @dataclass(frozen=True)
@@ -184,6 +190,16 @@ def producers(op: Operation) -> list[Operation]:
     ]
 
 
+def captured(op: Operation) -> list[SSAValue]:
+    """The tensors from outside that operations inside `op` read: what it gathers from."""
+    blocks = [block for region in op.regions for block in region.blocks]
+    inside = [inner for block in blocks for inner in block.walk()]
+    made: set[SSAValue] = {argument for block in blocks for argument in block.args}
+    made |= {result for inner in inside for result in inner.results}
+    read = (value for inner in inside for value in inner.operands if value not in made)
+    return [value for value in read if isinstance(value.type, TensorType)]
+
+
 def make_region(group: Group) -> sam.RegionOp:
     """
     Move the operations of `group` into a new region that stands in place of the last of them.
@@ -223,7 +239,7 @@ def region_of(ops: Sequence[Operation]) -> sam.RegionOp:
         dict.fromkeys(
             operand
             for op in (*initialisers, *ops)
-            for operand in op.operands
+            for operand in (*op.operands, *captured(op))
             if not (isinstance(operand, OpResult) and operand.op in inside)
         )
     )

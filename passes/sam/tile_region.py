@@ -60,6 +60,8 @@ def read_tiles(read: RegionExpression, formats: Sequence[Format]) -> Tiles:
             raise NotTiledError("an operand of which only the size is read")
     if not sizes:
         return Tiles(read.results, sizes)
+    if any(isinstance(use, Input) and use.gather is not None for use in walk(read.results)):
+        raise NotTiledError("a gather")
     tiling = _Tiling(read, sizes)
     results = tuple(tiling.visit(result) for result in read.results)
     if read.result_axes != tuple(result.axes for result in results):

@@ -62,6 +62,7 @@ CATALOGUE: dict[str, Primitive] = {
         scan.scan_bitvector,
         scan.scan_compressed,
         scan.scan_dense,
+        select.coordinates,
         select.number,
         select.select_fibers,
         select.select_values,

@@ -123,9 +123,7 @@ class Node:
         raise Finished
 
     def fail(self, message: str, port: object = None, token: int = 0) -> NoReturn:
-        raise SimulationError(
-            f"node '{self.name}': {message.replace('{token}', tokens.text(token))}"
-        )
+        raise SimulationError(f"node '{self.name}': {tokens.filled_in(message, token)}")
 
 
 def _ieee(function: Callable[..., float]) -> Callable[..., float]:

@@ -162,7 +162,8 @@ def fail(message: str, port: In | None = None, token: int = 0) -> NoReturn:
     """
     Stop the simulation with an error.
 
-    `{token}` in the message is replaced; node, port and position are added in front.
+    `{token}` in the message is replaced, `{value}` where it is a number of a value stream; node,
+    port and position are added in front.
     """
     ...
 

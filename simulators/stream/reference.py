@@ -73,6 +73,7 @@ CATALOGUE: dict[str, Operator] = {
         extensions.fork,
         extensions.gather,
         extensions.concat,
+        extensions.coordinates,
         extensions.number,
         extensions.select_fibers,
         extensions.select_values,

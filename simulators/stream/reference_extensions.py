@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from headrace.simulators.stream.errors import SimulationError
 from headrace.simulators.stream.reference_arithmetic import flattened
 from headrace.simulators.stream.reference_primitives import (
     Ins,
@@ -402,6 +403,21 @@ def concat(p: Process, ins: Ins, outs: Outs, extents: Sequence[int] = ()) -> Ste
 
 
 # Streams that come out of an accumulator, read like memory
+
+
+def coordinates(p: Process, ins: Ins, outs: Outs, extent: int) -> Steps[None]:
+    while True:
+        x = yield from p.take(ins[0])
+        if isinstance(x, Stop) or x is DONE:
+            yield from p.send(outs[0], x)
+        else:
+            index = 0 if x is ABSENT else x
+            if index not in range(extent):
+                raise SimulationError(f"{p.name}: index {index} lies outside 0..{extent - 1}")
+            yield from p.send(outs[0], int(index))
+        if x is DONE:
+            return
+        p.time += 1
 
 
 def number(p: Process, ins: Ins, outs: Outs) -> Steps[None]:

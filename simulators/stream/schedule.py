@@ -408,8 +408,9 @@ class Run:
             where = f"node '{self.label(node)}' ({self.program.kinds[node]})"
             if port is not None:
                 where += f", port {port}, token {self.taken(self.port_channel(node, port))}"
-            offender = tokens.text(int(record[layout.OFFENDER]))
-            raise SimulationError(f"{where}: {message.replace('{token}', offender)}")
+            raise SimulationError(
+                f"{where}: {tokens.filled_in(message, int(record[layout.OFFENDER]))}"
+            )
 
     def taken(self, channel: int) -> int:
         """The number of tokens that the reader of a channel has taken."""

@@ -25,7 +25,7 @@ from headrace.simulators.stream.statistics import (
 
 Array = npt.NDArray[Any]
 
-VALUES_STEER = {"value_drop"}
+VALUES_STEER = {"coordinates", "value_drop"}
 """Primitives whose output tokens depend on values."""
 
 COMPUTES = {"accumulate", "accumulate_points", "alu", "reduce"}

@@ -82,6 +82,11 @@ def text(word: int, values: bool = False) -> str:
     return f"{number(word):g}" if values else str(word)
 
 
+def filled_in(message: str, word: int) -> str:
+    """A message with the token in place of `{token}`, or of `{value}` on a stream of values."""
+    return message.replace("{token}", text(word)).replace("{value}", text(word, values=True))
+
+
 def parse(tokens: str, values: bool = False) -> list[int]:
     """
     The words of a stream written as text, such as `0 2 S0 S1~1 N D`.

@@ -439,6 +439,19 @@ def deal(draw: Draw) -> Case:
     return Case(sam.DealOp, (refs, order), "deal", {"lanes": lanes})
 
 
+def indices(draw: Draw) -> Case:
+    depth = around(draw) + 1
+    indices = draw(nested(st.sampled_from([0.0, 1.0, 4.0, ABSENT]), depth))
+    return Case(
+        sam.CoordinatesOp,
+        (operand("val", indices, depth), extent(5)),
+        "coordinates",
+        {},
+        {"extent": 5},
+        inputs=(0,),
+    )
+
+
 def number(draw: Draw) -> Case:
     depth = around(draw)
     return Case(sam.NumberOp, (operand("crd", draw(nested(fiber(), depth)), depth, "i"),), "number")
@@ -499,7 +512,7 @@ CASES: list[Callable[[Draw], Case]] = [
     coordinate_drop, coordinate_hold, value_drop, stop_drop, mask,
     points_to_fibers, split, flatten,
     bitvector_build, bitvector_chunk, bitvector_intersect, bitvector_drop,
-    fork, balance, deal, gather, number, select_fibers, select_values,
+    fork, balance, deal, gather, indices, number, select_fibers, select_values,
 ]  # fmt: skip
 
 

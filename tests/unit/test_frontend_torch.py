@@ -25,6 +25,8 @@ ROW = draw(4)
 BATCH = draw(2, 3, 4)
 POSITIVE = X.abs() + 0.5
 MASK = X > 0.2
+PLACES = torch.tensor([2, 0, 2, 1])
+SMALL_PLACES = PLACES.reshape(1, 4).int()
 INTEGERS = torch.arange(-6, 6).reshape(3, 4)
 
 UNARY: dict[str, tuple[Unary, torch.Tensor]] = {
@@ -209,6 +211,9 @@ WITH_CONSTANTS: dict[str, Unary] = {
     "expand": lambda x: (x[:1].expand(5, 4), x.expand(2, 3, 4) * 2, ROW.expand_as(x)),
     "squeeze": lambda x: (x[:, None].squeeze(), x[None].squeeze(0), x[None].squeeze((0, 1))),
     "unsqueeze": lambda x: (x.unsqueeze(-1), x.unsqueeze(1) + x.unsqueeze(0)),
+    "index": lambda x: (x[PLACES], x[:, PLACES[:2]], x[SMALL_PLACES]),
+    "index select": lambda x: (x.index_select(0, PLACES), x.index_select(-1, PLACES[0])),
+    "embedding": lambda x: F.embedding(PLACES.reshape(2, 2), x),
     "select": lambda x: (x[1], x[:, -1], x[2, 1]),
     "slice": lambda x: (x[1:], x[:, 1:3], x[:, ::2], x[-2:], x[1:100], x[2:1]),
     "slice of a view": lambda x: (x.T[1:3], x.expand(2, 3, 4)[1:, 2]),

@@ -26,6 +26,24 @@ PLACES = 1 << 23
 """Places among which different elements are looked for at most."""
 
 
+def unnumbered() -> None:
+    """The keys of positions that are numbers of places themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """
+    How coordinates lead to the positions of a level of a tensor.
+
+    The coordinates on `axes`, as digits of a number, name a place. Without compressed levels that
+    is the position; else `keys` has the place of each position, and increases.
+    """
+
+    axes: tuple[int, ...]
+    extents: tuple[int, ...]
+    keys: Callable[[], Integers | None] = unnumbered
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Elements:
     """
@@ -93,12 +111,18 @@ class Elements:
         """The elements at places."""
         return Elements(np.unravel_index(np.flatnonzero(there), extents), extents)
 
-    def positions(self, digits: tuple[tuple[int, int], ...]) -> npt.NDArray[np.int64]:
-        """Numbers with the coordinates of axes as digits, each with its extent."""
-        position = np.zeros(self.count, dtype=np.int64)
-        for axis, extent in digits:
-            position = position * extent + self.coordinates[axis]
-        return position
+    def positions(self, path: Path) -> npt.NDArray[np.int64] | None:
+        """The position that each element names; `None` if one names none."""
+        number = np.zeros(self.count, dtype=np.int64)
+        for axis, extent in zip(path.axes, path.extents, strict=True):
+            number = number * extent + self.coordinates[axis]
+        keys = path.keys()
+        if keys is None:
+            return number
+        found = np.searchsorted(keys, number)
+        if len(found) and (found.max() >= len(keys) or (keys[found] != number).any()):
+            return None
+        return found.astype(np.int64)
 
     def picked(self, chosen: Places) -> "Elements":
         """The elements that are chosen, in order."""

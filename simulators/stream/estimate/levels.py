@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headrace.simulators.stream.estimate.elements import Elements
+from headrace.simulators.stream.estimate.elements import Elements, Path
 from headrace.simulators.stream.estimate.spread import Spread, Vector
 
 Integers = npt.NDArray[np.int64]
@@ -43,7 +43,8 @@ class LevelStatistics:
         self.columns = columns or Spread(extent)
         self.segments = segments
         self.coordinates = coordinates
-        self._scanned: dict[object, tuple[Elements, Elements]] = {}
+        self._scanned: dict[object, tuple[Elements, Elements | None]] = {}
+        self._keys: dict[int, tuple[Integers | None, Integers]] = {}
 
     @staticmethod
     def of(
@@ -107,21 +108,35 @@ class LevelStatistics:
 
         return Spread(size, weights)
 
-    def scanned(self, outer: Elements, digits: tuple[tuple[int, int], ...]) -> Elements | None:
+    def scanned(self, outer: Elements, path: Path) -> Elements | None:
         """
-        The elements that a scan finds, if the level is there.
+        The elements that a scan finds, if the level is there and each of `outer` opens a fiber.
 
-        Each element of `outer` opens a fiber, of which the number has as digits the coordinates of
-        axes (with the extents of the digits). Equal scans are done once.
+        Equal scans are done once.
         """
         segments, stored = self.segments, self.coordinates
         if segments is None or stored is None:
             return None
-        key = (id(outer), digits)
+        key = (id(outer), path.axes, path.extents, id(path.keys()))
         if key not in self._scanned:
+            opened = outer.positions(path)
+            found = None
+            if opened is not None:
+                found = _scanned(outer, opened, segments, stored, self.extent)
             # The outer elements are kept, so that no others get their id.
-            self._scanned[key] = outer, _scanned(outer, digits, segments, stored, self.extent)
+            self._scanned[key] = outer, found
         return self._scanned[key][1]
+
+    def keys(self, above: Integers | None) -> Integers | None:
+        """The place of each position, from the places of the fibers; see `Path`."""
+        segments, stored = self.segments, self.coordinates
+        if segments is None or stored is None:
+            return None
+        if id(above) not in self._keys:
+            fibers = np.arange(self.parents) if above is None else above
+            places = np.repeat(fibers, np.diff(segments)) * self.extent + stored
+            self._keys[id(above)] = above, places
+        return self._keys[id(above)][1]
 
     def positions(self, visits: Spread) -> Spread:
         """How the visits spread over the positions of this level."""
@@ -133,13 +148,8 @@ class LevelStatistics:
 
 
 def _scanned(
-    outer: Elements,
-    digits: tuple[tuple[int, int], ...],
-    segments: Integers,
-    stored: Integers,
-    extent: int,
+    outer: Elements, opened: Integers, segments: Integers, stored: Integers, extent: int
 ) -> Elements:
-    opened = outer.positions(digits)
     starts = segments[opened]
     lengths = segments[opened + 1] - starts
     parents = np.repeat(np.arange(len(opened)), lengths)

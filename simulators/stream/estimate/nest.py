@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from headrace.simulators.stream.estimate.elements import Elements, Integers, Listing
+from headrace.simulators.stream.estimate.elements import Elements, Integers, Listing, Path
 from headrace.simulators.stream.estimate.spread import Spread, Vector, padded
 
 Atoms = frozenset[object]
@@ -123,6 +123,8 @@ class Factor:
     coordinates: npt.NDArray[np.int64] | None = None
     origin: Spread | None = None
     """How the elements spread over `axis` when the visits were counted."""
+    path: Path | None = None
+    """How coordinates lead to the position."""
 
     def spread(self, nest: Nest) -> Spread:
         """How the elements of a stream of references spread over this factor."""
@@ -202,15 +204,18 @@ class Profile:
 
     def positions(self) -> Integers | None:
         """The references one by one, if they are coordinates of listed elements."""
-        elements, digits = self.nest.elements, self.digits
-        return None if elements is None or digits is None else elements.positions(digits)
+        elements, path = self.nest.elements, self.path
+        return None if elements is None or path is None else elements.positions(path)
 
     @property
-    def digits(self) -> tuple[tuple[int, int], ...] | None:
-        """The axes whose coordinates make up every reference, with their extents; else `None`."""
-        if self.present < 1 or any(factor.visits is not None for factor in self.factors):
+    def path(self) -> Path | None:
+        """How coordinates lead to the references, if they do and every element has one."""
+        if self.present < 1:
             return None
-        return tuple((factor.axis, factor.extent) for factor in self.factors)
+        if all(factor.visits is None for factor in self.factors):
+            axes = tuple(factor.axis for factor in self.factors)
+            return Path(axes, tuple(factor.extent for factor in self.factors))
+        return self.factors[0].path if len(self.factors) == 1 else None
 
     def under(self, nest: Nest) -> "Profile":
         """The same elements in another structure, repeated or picked."""

@@ -37,6 +37,7 @@ RULES: dict[str, Rule] = {
     "concat": lanes.concat,
     "coordinate_drop": reshape.coordinate_drop,
     "coordinate_hold": reshape.coordinate_hold,
+    "coordinates": scan.coordinates,
     "deal": lanes.deal,
     "flatten": reshape.flatten,
     "fork": lanes.fork,

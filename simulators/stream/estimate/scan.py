@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from headrace.simulators.stream.estimate.elements import MOST, Elements, Listing
+from headrace.simulators.stream.estimate.elements import MOST, Elements, Listing, Path
 from headrace.simulators.stream.estimate.levels import LevelStatistics
 from headrace.simulators.stream.estimate.nest import (
     NO_AXIS,
@@ -12,6 +12,7 @@ from headrace.simulators.stream.estimate.nest import (
     Nest,
     Profile,
     below,
+    listed_below,
 )
 from headrace.simulators.stream.estimate.node import Cost, Node
 from headrace.simulators.stream.estimate.spread import Spread, Vector, product, product_weights
@@ -34,22 +35,29 @@ def scan_compressed(node: Node) -> Cost:
     key = (slot.name, refs.key)
     spread = level.found(visits)
     listing = Listing(lambda: _listed(refs, level)) if count <= MOST else None
+    atoms: Atoms = frozenset({key if refs.present == 1 else (key, nest.atoms)})
     found = below(
         nest,
         count,
         spread,
         empty=opened * level.empty(visits) + nest.count - opened,
         spreads=_weighted(refs, level, visits, listing),
-        atoms=frozenset({key}) if refs.present == 1 else frozenset({(key, nest.atoms)}),
+        atoms=atoms,
         listing=listing,
     )
+    elements = None if visits.is_even or not refs.factors[0].path else found.elements
+    if elements is not None:
+        # Which of the positions a joiner has left is better known from the elements.
+        found = listed_below(nest, elements, atoms)
+        count = found.count
     position = Factor(
         round(level.count),
         nest.depth if level.coordinates is not None else NO_AXIS,
         key,
         level.positions(visits),
         level.coordinates,
-        spread,
+        found.spreads[-1],
+        _path(refs, level),
     )
     outputs = (Profile(found), Profile(found, factors=(position,)))
     return Cost(outputs, found.tokens, words=2 * opened + count)
@@ -57,8 +65,17 @@ def scan_compressed(node: Node) -> Cost:
 
 def _listed(refs: Profile, level: LevelStatistics) -> Elements | None:
     """The elements that a scan finds, if it is known which fibers it opens."""
-    outer, digits = refs.nest.elements, refs.digits
-    return None if outer is None or digits is None else level.scanned(outer, digits)
+    outer, path = refs.nest.elements, refs.path
+    return None if outer is None or path is None else level.scanned(outer, path)
+
+
+def _path(refs: Profile, level: LevelStatistics) -> Path | None:
+    """How coordinates lead to the positions of a level."""
+    above = refs.path
+    if above is None or level.segments is None:
+        return None
+    axes = (*above.axes, refs.nest.depth)
+    return Path(axes, (*above.extents, level.extent), lambda: level.keys(above.keys()))
 
 
 def _weighted(
@@ -134,6 +151,12 @@ def repeat_signal(node: Node) -> Cost:
 def repeat(node: Node) -> Cost:
     stream, signal = node.inputs
     return Cost((stream.under(signal.nest),), signal.nest.tokens)
+
+
+def coordinates(node: Node) -> Cost:
+    """Indices as coordinates, in any order: which they are is not looked at."""
+    (values,) = node.inputs
+    return Cost((Profile(values.nest),), values.nest.tokens)
 
 
 def number(node: Node) -> Cost:

@@ -9,6 +9,7 @@ from headrace.simulators.stream.language import (
     DONE,
     EMPTY,
     In,
+    Int,
     Out,
     fail,
     finish,
@@ -18,6 +19,7 @@ from headrace.simulators.stream.language import (
     send,
     take,
     tick,
+    value_of,
 )
 from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.primitives.closing import closing_stop
@@ -36,6 +38,26 @@ def number(x: In, ref: Out) -> None:
             send(ref, token)
             if token == DONE:
                 finish()
+        tick(1)
+
+
+@primitive
+def coordinates(val: In, crd: Out, extent: Int) -> None:
+    """val -> crd: integers from 0 to extent - 1 as coordinates, in any order; N counts as 0."""
+    while True:
+        token = take(val)
+        if token == DONE:
+            send(crd, DONE)
+            finish()
+        if is_stop(token):
+            send(crd, token)
+        else:
+            index = 0.0 if token == EMPTY else value_of(token)
+            if not (index >= 0.0 and index < float(extent)):
+                fail("index {value} lies outside of the tensor that it reads", val, token)
+            if float(int(index)) != index:
+                fail("index {value} is no integer", val, token)
+            send(crd, int(index))
         tick(1)
 
 

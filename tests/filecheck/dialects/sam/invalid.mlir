@@ -120,6 +120,21 @@
 
 // -----
 
+// Indices come in any order
+%0, %1 = "test.op"() : () -> (!sam.stream<val, f64, [i]>, index)
+%a = sam.coordinates %0, %1 : !sam.stream<val, f64, [i]>, index
+%b = sam.number %a : !sam.stream<crd, index, [i]>
+// CHECK: 'sam.coordinates' makes coordinates in any order, which 'sam.number' cannot read; use them in 'sam.locate'
+
+// -----
+
+// Tiles are no indices
+%0, %1 = "test.op"() : () -> (!sam.stream<val, tensor<2x2xf64>, [i]>, index)
+%a = sam.coordinates %0, %1 : !sam.stream<val, tensor<2x2xf64>, [i]>, index
+// CHECK: 'sam.coordinates' reads numbers, but 'val' has tiles
+
+// -----
+
 // Coordinates are numbered, not values
 %0 = "test.op"() : () -> (!sam.stream<val, f64, [i]>)
 %a = sam.number %0 : !sam.stream<val, f64, [i]>

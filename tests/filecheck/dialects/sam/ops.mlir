@@ -44,6 +44,10 @@
 // CHECK-NEXT: %x = sam.array %rj, %A : !sam.stream<ref, index, [i, j]>, tensor<4x5xf64
 // GENERIC: "sam.array"(%rj, %A) : {{.*}} -> !sam.stream<val, f64, [i, j]>
 
+%place = sam.coordinates %x, %m : !sam.stream<val, f64, [i, j]>, index
+// CHECK-NEXT: %place = sam.coordinates %x, %m : !sam.stream<val, f64, [i, j]>, index
+// GENERIC: "sam.coordinates"(%x, %m) : (!sam.stream<val, f64, [i, j]>, index) -> !sam.stream<crd, index, [i, j]>
+
 %number = sam.number %j : !sam.stream<crd, index, [i, j]>
 // CHECK-NEXT: %number = sam.number %j : !sam.stream<crd, index, [i, j]>
 // GENERIC: "sam.number"(%j) : (!sam.stream<crd, index, [i, j]>) -> !sam.stream<ref, index, [i, j]>
