@@ -1,4 +1,4 @@
-"""`headrace`: compile and simulate programs, replay recorded graphs, show the demonstration."""
+"""`headrace`: compile and simulate programs, replay recorded graphs, repeat experiments."""
 
 import argparse
 import sys
@@ -18,6 +18,11 @@ SOURCE is file.mlir (a func over tensors), module:factory or file.py:factory (a 
 returns a model and its arguments), or a saved program (.npz). Files of --inputs are .npz (dense
 arrays A; CSR matrices A_indptr, A_indices, A_data), .npy, Matrix Market or SciPy npz; they are
 matched by name, and what is left by order; NAME=FILE gives a name."""
+
+EXPERIMENTS = """\
+Without more: what there is, and which results exist. `run NAME` (or `run all`) measures what has
+no row yet, writes NAME.csv, NAME.png and NAME.svg, and compares with the published values. Rows
+are kept as soon as they are there: a run that is stopped goes on where it was."""
 
 EXPLAIN = """\
 The estimate of each region, what it is bound by, and the alternatives that were rejected. SOURCE
@@ -107,7 +112,31 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--graph", metavar="G.npz", help="graph and features; or a matrix")
     demo.add_argument("--out", default="out", metavar="DIR", help="folder for the drawings")
     demo.add_argument("--json", action="store_true", help="print one JSON object")
+
+    experiments = commands.add_parser(
+        "experiments",
+        help="repeat figures and tables of the literature",
+        description=EXPERIMENTS,
+    )
+    experiments.set_defaults(command=_experiments)
+    experiments.add_argument("action", nargs="?", choices=("list", "run"), default="list")
+    experiments.add_argument("names", nargs="*", metavar="NAME", help="which to run, or all")
+    experiments.add_argument(
+        "--sizes", choices=("reduced", "published"), default="reduced", help="of the operands"
+    )
+    experiments.add_argument("--jobs", type=_count, default=2, metavar="N", help="processes (2)")
+    experiments.add_argument("--again", action="store_true", help="forget finished rows first")
+    experiments.add_argument(
+        "--out", default="out/experiments", metavar="DIR", help="folder of rows, tables and plots"
+    )
+    experiments.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 1 or more")
+    return int(text)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +195,12 @@ def _demo(options: argparse.Namespace) -> int:
     from headrace.cli.demo import demo
 
     return demo(options)
+
+
+def _experiments(options: argparse.Namespace) -> int:
+    from headrace.cli.experiments import experiments
+
+    return experiments(options)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     table = Table(title=title, title_justify="left")
     listed = [list(row) for row in rows]
     for number, column in enumerate(columns):
-        numeric = all(isinstance(row[number], int | float) for row in listed)
+        present = [row[number] for row in listed if row[number] is not None]
+        numeric = bool(present) and all(isinstance(value, int | float) for value in present)
         table.add_column(column, justify="right" if numeric else "left")
     for row in listed:
         table.add_row(*(_cell(value) for value in row))

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "simulators": {"llvmlite", "numpy", "numba", "storage"},
     "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
     "models": {"networkx", "numpy", "scipy", "storage", "torch"},
+    "experiments": {"headrace", "matplotlib", "models", "numpy", "scipy", "storage", "torch"},
     "pipelines": {"xdsl", "storage"},
     "scheduling": {"xdsl", "backends", "dialects", "passes", "storage"},
 }
@@ -33,7 +34,11 @@ HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "
 
 
 def imports(file: Path) -> Iterator[str]:
-    """What a module imports: a room of headrace by its name, else the top-level package."""
+    """
+    What a module imports: a room of headrace by its name, else the top-level package.
+
+    The public API is the package `headrace` itself.
+    """
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -47,7 +52,7 @@ def imports(file: Path) -> Iterator[str]:
             if rest[:2] == ["passes", "canonicalization"]:
                 yield "passes.canonicalization"
             else:
-                yield rest[0] if top == "headrace" else top
+                yield rest[0] if top == "headrace" and rest else top
 
 
 def modules(room: str) -> list[Path]:

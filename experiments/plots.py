@@ -1,0 +1,67 @@
+"""The kinds of plots that the figures share; published values are hollow or crossed marks."""
+
+from collections.abc import Mapping, Sequence
+
+from headrace.experiments.experiment import Cell, Drawing
+
+COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3")
+
+
+def lines_of(
+    axes: Drawing, lines: Sequence[Mapping[str, Cell]], series: str, x: str, y: str
+) -> None:
+    """A curve for each value of column `series`; crosses where a line has a published value."""
+    for colour, name in zip(COLOURS, dict.fromkeys(line[series] for line in lines), strict=False):
+        chosen = [line for line in lines if line[series] == name]
+        axes.plot(*_points(chosen, x, y), marker="o", markersize=4, color=colour, label=str(name))
+        axes.plot(*_points(chosen, x, "published"), "x", markersize=9, color=colour)
+
+
+def grouped_bars(
+    axes: Drawing, lines: Sequence[Mapping[str, Cell]], group: str, series: str, value: str
+) -> None:
+    """
+    Bars side by side for each value of column `group`, on a logarithmic scale around 1.
+
+    Hatched bars are estimated, diamonds published.
+    """
+    groups = list(dict.fromkeys(line[group] for line in lines))
+    names = list(dict.fromkeys(line[series] for line in lines))
+    width = 0.8 / max(1, len(names))
+    axes.set_yscale("log")
+    for place, name in enumerate(names):
+        chosen = [line for line in lines if line[series] == name]
+        offset = (place - (len(names) - 1) / 2) * width
+        places = [groups.index(line[group]) + offset for line in chosen]
+        heights = [number(line[value]) for line in chosen]
+        hatches = ["//" if line["how"] == "estimated" else "" for line in chosen]
+        above = [height - 1 for height in heights]
+        bars = axes.bar(
+            places, above, width, 1, color=COLOURS[place], label=str(name), hatch=hatches
+        )
+        axes.bar_label(bars, [f"{height:.2g}" for height in heights], fontsize=8, padding=2)
+        theirs = [number(line["published"]) for line in chosen]
+        mark = {"color": "white", "markeredgecolor": "black", "markersize": 5, "zorder": 3}
+        axes.plot(places, theirs, "D", label="published" if place == 0 else None, **mark)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(groups)), [str(one).replace(" ", "\n") for one in groups])
+    axes.margins(y=0.15)
+    plain_ticks(axes)
+
+
+def plain_ticks(axes: Drawing) -> None:
+    """Numbers at 1, 2, 5, 10, .. of a logarithmic axis."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _points(lines: Sequence[Mapping[str, Cell]], x: str, y: str) -> tuple[list[float], list[float]]:
+    return [number(line[x]) for line in lines], [number(line[y]) for line in lines]
+
+
+def number(cell: Cell) -> float:
+    """A number, or one that matplotlib leaves out."""
+    return float(cell) if isinstance(cell, int | float) else float("nan")

@@ -1,0 +1,30 @@
+"""The experiments by name, loaded only when they are asked for."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+
+import headrace
+from headrace.experiments.experiment import Experiment
+
+MODULES: Mapping[str, str] = {
+    "fig12": "headrace.experiments.fuseflow.fig12_fusion",
+    "fig14": "headrace.experiments.fuseflow.fig14_work",
+    "fig15": "headrace.experiments.fuseflow.fig15_sparsity",
+    "fig16": "headrace.experiments.fuseflow.fig16_lanes",
+    "fig17": "headrace.experiments.fuseflow.fig17_blocks",
+    "fig18": "headrace.experiments.fuseflow.fig18_order",
+    "compile": "headrace.experiments.fuseflow.compile_time",
+    "table3": "headrace.experiments.fuseflow.table3_estimate",
+}
+"""The module of each experiment, which has it as `EXPERIMENT`."""
+
+
+def load(name: str) -> Experiment:
+    """Return an experiment; raises `InputError` if there is none of that name."""
+    if name not in MODULES:
+        near = get_close_matches(name, MODULES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(MODULES)}"
+        raise headrace.InputError(f"there is no experiment '{name}'; {hint}")
+    experiment: Experiment = import_module(MODULES[name]).EXPERIMENT
+    return experiment
