@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ class GraphRun:
     def bytes(self) -> int:
         """Bytes read and written."""
         return sum(traffic.read + traffic.written for traffic in self.result.memory.values())
+
+    @cached_property
+    def flops(self) -> int:
+        """Arithmetic operations; the graph is simulated once more to count them."""
+        counted = self.again(timing_only=True, operations=True).flops
+        assert counted is not None
+        return counted
 
     @staticmethod
     def of(name: str, simulate: Simulate, timing_only: bool) -> "GraphRun":
@@ -74,8 +82,12 @@ class Result:
 
     @property
     def flops(self) -> int:
-        """Arithmetic operations, those of tiles counted one by one."""
-        return sum(graph.result.flops for graph in self.graphs)
+        """
+        Arithmetic operations, those of tiles counted one by one.
+
+        The program is simulated once more, without values, when they are first asked for.
+        """
+        return sum(graph.flops for graph in self.graphs)
 
     @property
     def nodes(self) -> tuple[NodeStatistics, ...]:
@@ -148,7 +160,6 @@ class Result:
         return {
             "cycles": self.cycles,
             "tokens": self.tokens,
-            "flops": self.flops,
             "outputs": [list(shape) for shape in self.shapes],
             "has_values": self.has_values,
             "bytes": self.bytes,

@@ -45,7 +45,10 @@ def measure(settings: Cells) -> Cells:
     with torch.no_grad():
         expected: Any = module(*arguments)
     found = simulated(
-        lambda: headrace.compile(module, arguments, pipeline=pipeline), arguments, expected
+        lambda: headrace.compile(module, arguments, pipeline=pipeline),
+        arguments,
+        expected,
+        operations=True,
     )
     return {**found, "accesses": integer(found["bytes"]) // WORD_BYTES}
 

@@ -55,7 +55,7 @@ def measure(settings: Cells) -> Cells:
     make = two_steps if model == "two steps" else neural_network
     program, arguments, expected = make(model, data, FIXED[schedule])
     cost = program.estimate(*arguments)
-    found = simulated(lambda: program, arguments, expected)
+    found = simulated(lambda: program, arguments, expected, operations=True)
     return {
         **{name: found[name] for name in (*QUANTITIES, "error", "simulate_seconds")},
         "estimated flops": cost.flops,

@@ -320,8 +320,11 @@ class _StepFunction(ExpressionFunction):
                 self.set(f"{array}.cursor", self.let(f"add i64 %{array}.base, {size}"))
             case "reserve":
                 self.ensure(self.array(args[0]), args[1], line)
-            case "transfer" | "idle":
+            case "transfer":
                 self.count_traffic(self.value(args[0]).text)
+            case "idle":
+                if self.variant.operations:
+                    self.count_traffic(self.value(args[0]).text)
             case "request":
                 words = self.value(args[0]).text
                 self.count_traffic(words)

@@ -31,6 +31,8 @@ class Variant:
     """Record when each token is sent and taken."""
     trace: bool = False
     """Record when the node is busy."""
+    operations: bool = False
+    """Count arithmetic operations."""
 
     @functools.cached_property
     def inputs(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class Observe:
 
     moves: bool = False
     trace: bool = False
+    operations: bool = False
     timing_only: bool = False
     unbounded: bool = False
 
@@ -59,5 +60,6 @@ def kernel_of(
             unbounded=observe.unbounded,
             moves=observe.moves,
             trace=observe.trace,
+            operations=observe.operations,
         )
     )

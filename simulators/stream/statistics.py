@@ -21,8 +21,11 @@ class NodeStatistics:
     stalled_on_output: int
     tokens: int
     """Tokens sent."""
-    operations: int = 0
-    """Arithmetic operations: one for each value computed, and for each value added to another."""
+    operations: int | None = None
+    """
+    Arithmetic operations, if they were asked for: one for each value computed, and for each value
+    added to another.
+    """
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,10 @@ class SimulationResult:
         return sum(channel.tokens for channel in self.channels)
 
     @property
-    def flops(self) -> int:
-        """Arithmetic operations of all nodes: a product that is added to a sum counts two."""
-        return sum(node.operations for node in self.nodes)
+    def flops(self) -> int | None:
+        """
+        Arithmetic operations of all nodes, if they were asked for: a product that is added to a
+        sum counts two.
+        """
+        counts = [node.operations for node in self.nodes if node.operations is not None]
+        return sum(counts) if len(counts) == len(self.nodes) else None

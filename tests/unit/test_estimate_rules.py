@@ -48,7 +48,9 @@ def second_neighbours(b: ProgramBuilder) -> tuple[Stream, Stream]:
 
 def both(b: ProgramBuilder, arrays: dict[str, Any] = STAR) -> tuple[GraphEstimate, Any]:
     program = b.build()
-    return estimate(program, statistics_of_arrays(arrays)), simulate(program, arrays)
+    return estimate(program, statistics_of_arrays(arrays)), simulate(
+        program, arrays, operations=True
+    )
 
 
 def node(found: GraphEstimate, name: str) -> NodeEstimate:
