@@ -37,33 +37,40 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _print(report: dict[str, Any]) -> None:
-    whole = [("chosen", report["cycles"], "")]
+    whole = [("chosen", report["cycles"])]
+    whole += [(GRANULARITIES[name], cycles) for name, cycles in report["baselines"].items()]
     whole += [
-        (GRANULARITIES[name], cycles, f"{cycles / report['cycles']:.2f}x")
-        for name, cycles in report["baselines"].items()
-    ]
-    whole += [
-        ("products " + ", ".join(one["products"]), one["cycles"], _times(one, report))
+        ("products " + ", ".join(one["products"]), one["cycles"])
         for one in report["rejected_products"]
     ]
-    print_table("Schedules", ("schedule", "estimated cycles", "of chosen"), whole)
+    rows = [(name, cycles, _times(cycles, report["cycles"])) for name, cycles in whole]
+    print_table("Schedules", ("schedule", "estimated cycles", "of chosen"), rows)
     if report["products"]:
         print("products: " + ", ".join(report["products"]))
     for number, region in enumerate(report["regions"]):
         print(f"\nregion {number}: {'; '.join(region['operations'])}")
-        print("  axes: " + ", ".join(f"{name} {what}" for name, what in region["axes"].items()))
-        copied = f", {region['copied']:,} entries copied" if region["copied"] else ""
-        print(
-            f"  {region['schedule']}: {region['cycles']:,} cycles{copied}, bound by "
-            f"{region['bound_by']}; {region['flops']:,} FLOPs, {region['bytes']:,} bytes"
-        )
-        for one in region["rejected"]:
-            bound = f", bound by {one['bound_by']}" if one["bound_by"] else ""
-            print(f"  rejected: {one['what']}: {one['cycles']:,} cycles{bound}")
-        for one in region["refused"]:
-            print(f"  refused: {one['what']}: {one['reason']}")
+        _print_region(region)
     print(f"\npipeline: {report['pipeline']}")
 
 
-def _times(one: dict[str, Any], report: dict[str, Any]) -> str:
-    return f"{one['cycles'] / report['cycles']:.2f}x"
+def _print_region(region: dict[str, Any]) -> None:
+    print("  axes: " + ", ".join(f"{name} {what}" for name, what in region["axes"].items()))
+    copied = f", {region['copied']:,} entries copied" if region["copied"] else ""
+    print(
+        f"  {region['schedule']}: {region['cycles']:,} cycles{copied}, bound by "
+        f"{region['bound_by']}; {region['flops']:,} FLOPs, {region['bytes']:,} bytes"
+    )
+    for one in region["computed_more_than_once"]:
+        print(f"  computed {one['times']} times, with different axes: {one['what']}")
+    if region["flops"] > 1.01 * region["flops_alone"]:
+        times = _times(region["flops"], region["flops_alone"])
+        print(f"  {times} the FLOPs of the same operations alone, in exchange for storing less")
+    for one in region["rejected"]:
+        bound = f", bound by {one['bound_by']}" if one["bound_by"] else ""
+        print(f"  rejected: {one['what']}: {one['cycles']:,} cycles{bound}")
+    for one in region["refused"]:
+        print(f"  refused: {one['what']}: {one['reason']}")
+
+
+def _times(one: float, other: float) -> str:
+    return f"{one / other:.2f}x" if other else ""

@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 from headrace.passes.sam.expression import Input, walk
 from headrace.passes.sam.product_chains import is_contraction, name_of
 from headrace.scheduling.choose import Decision
-from headrace.scheduling.orders import axes_of
+from headrace.scheduling.orders import Axes
 from headrace.scheduling.planner import Choice, Planner, total
 from headrace.scheduling.regions import Run
 from headrace.scheduling.schedule import RegionSchedule
@@ -38,13 +38,21 @@ def summary(decision: Decision) -> dict[str, Any]:
 
 def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
     run, cost = choice.run, choice.cost
+    axes = planner.evaluator.axes(run)
+    units = (planner.runs[number, number + 1] for number in range(run.start, run.stop))
+    alone = sum(planner.tried[unit][0].cost.flops for unit in units)
     return {
-        "operations": [_described(op) for op in run.ops],
-        "axes": _axes(run),
+        "operations": list(dict.fromkeys(_described(op) for op in run.ops)),
+        "axes": _axes(run, axes),
         "schedule": _schedule(choice.schedule),
         "cycles": round(cost.cycles),
         "copied": round(cost.copied),
         "flops": round(cost.flops),
+        "flops_alone": round(alone),
+        "computed_more_than_once": [
+            {"what": _described(run.ops[place]), "times": times}
+            for place, times in (axes.repeated.items() if axes else ())
+        ],
         "bytes": round(cost.bytes),
         "bound_by": cost.bottleneck,
         "rejected": [
@@ -87,15 +95,14 @@ def _described(op: Operation) -> str:
         what = "product"
     else:
         inner = [one.name.partition(".")[2] for one in op.walk() if one is not op]
-        what = next((name for name in inner if name != "yield"), op.name)
+        what = inner[-2] if len(inner) > 1 else op.name
     places = [op.attributes.get(name) for name in ("headrace.module", "headrace.source")]
     where = ", ".join(one.data for one in places if isinstance(one, StringAttr) and one.data)
     return f"{what} ({where})" if where else what
 
 
-def _axes(run: Run) -> dict[str, str]:
+def _axes(run: Run, axes: Axes | None) -> dict[str, str]:
     """Each axis of a region by the first dimension of an operand that it indexes."""
-    axes = axes_of(run.module)
     if axes is None:
         return {}
     found: dict[str, str] = {}

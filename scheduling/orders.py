@@ -9,7 +9,7 @@ permutations is not bounded by anything useful.
 Source: "FuseFlow", ASPLOS 2026, sections 4.2 and 7.3 (dataflow order).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
@@ -20,6 +20,7 @@ from headrace.passes.sam.constant_results import hoist_constant_results
 from headrace.passes.sam.order import StoredUse, literal
 from headrace.passes.sam.region_expression import RegionExpression, read_region
 from headrace.passes.sam.region_order import order_of, stored_results, stored_uses
+from headrace.passes.sam.sam_fuse import is_fusible
 
 FEW_AXES = 5
 """An axis may move to any place among so many."""
@@ -36,6 +37,8 @@ class Axes:
     uses: tuple[StoredUse, ...]
     default: Priority
     """The order that `sam-lower` takes by itself."""
+    repeated: Mapping[int, int]
+    """The operations, by their places in the run, that are computed more than once: how often."""
 
     def copied(self, priority: Priority) -> float:
         """Entries to copy under an order that is taken literally."""
@@ -58,7 +61,9 @@ def axes_of(module: ModuleOp) -> Axes | None:
     formats = [format_of(value.type) for value in region.inputs]
     uses = (*stored_uses(region, read.results, formats), *stored_results(region, read))
     order = order_of(region, read, read.results, formats)
-    return Axes(read, uses, tuple(read.order.index(axis) for axis in order.axes))
+    fusible = [op for op in region.body.block.ops if is_fusible(op)]
+    repeated = {fusible.index(op): count for op, count in read.repeated.items()}
+    return Axes(read, uses, tuple(read.order.index(axis) for axis in order.axes), repeated)
 
 
 def descend(start: Priority, cost: Callable[[Priority], float], budget: int) -> None:

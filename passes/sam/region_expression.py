@@ -65,7 +65,8 @@ class RegionExpression:
 
     `results[k]` has dimension `d` on `result_axes[k][d]`; `order` lists the axes in the
     order of first use by an input, which numbers them for the user: `i0`, `i1`, .. `dropped` has
-    the operation that each `Compress` comes from.
+    the operation that each `Compress` comes from. `repeated` has the reductions that are computed
+    more than once, because they are used with different axes, and how often.
     """
 
     expressions: Expressions
@@ -74,6 +75,7 @@ class RegionExpression:
     extents: dict[Axis, Extent]
     order: tuple[Axis, ...]
     dropped: dict[Expression, Operation]
+    repeated: dict[Operation, int]
 
     def name(self, axis: Axis) -> str:
         return f"i{self.order.index(axis)}"
@@ -149,7 +151,16 @@ class _Reader:
             self.extents,
             tuple(dict.fromkeys(order)),
             self.dropped,
+            self.repeated(),
         )
+
+    def repeated(self) -> dict[Operation, int]:
+        """How often each reduction is computed that is computed more than once."""
+        made: dict[Operation, set[int]] = {}
+        for (value, _), expression in self.memo.items():
+            if isinstance(value, OpResult) and _is_reduction(value):
+                made.setdefault(value.op, set()).add(id(expression))
+        return {op: len(expressions) for op, expressions in made.items() if len(expressions) > 1}
 
     def results(self) -> Iterator[tuple[Scalar, tuple[Axis, ...]]]:
         """What each result is, and the axes of its dimensions."""

@@ -124,6 +124,21 @@ def test_the_explanation_names_axes_bounds_and_what_was_rejected() -> None:
     assert all(one["cycles"] > 0 for one in region["rejected"])
 
 
+def test_what_fusion_computes_again_is_reported() -> None:
+    """H is summed over by one use and added by another, so that A B is computed for each."""
+
+    class Residual(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+            h = a @ b
+            return h @ c + h
+
+    args = tuple(torch.from_numpy(sparse((6, 6), 1, seed)) for seed in range(3))
+    planner = headrace.schedule(Residual(), args).chosen.planner
+    axes = planner.evaluator.axes(planner.runs[0, len(planner.units)])
+    assert axes is not None
+    assert axes.repeated == {0: 2}
+
+
 def test_what_cannot_be_scheduled_is_refused() -> None:
     model, args = gcn.karate()
     with pytest.raises(InputError, match="lanes=0 leaves nothing"):
