@@ -3,6 +3,8 @@
 import csv
 import io
 import multiprocessing
+import os
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -99,7 +101,7 @@ def _outcomes(
     # Workers are spawned, not forked: numba and torch have threads in this process.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(cases)), context, end_with_parent) as pool:
         futures = {pool.submit(_measure, experiment.name, case.settings): case for case in cases}
         try:
             for future in as_completed(futures):
@@ -111,6 +113,18 @@ def _outcomes(
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
             raise
+
+
+def end_with_parent() -> None:
+    """A worker whose run was killed would go on for minutes, and nobody would keep its row."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measure(name: str, settings: Cells) -> Cells:
