@@ -65,11 +65,12 @@ def compile(
     args = as_arguments(args)
     if isinstance(source, ModuleOp | str | Path):
         module = source.clone() if isinstance(source, ModuleOp) else parse_module(Path(source))
-        return lower(module, resolve(pipeline, lanes, module, {}, args), parameters)
+        chosen = resolve(pipeline, lanes, module, {}, args, is_model=False)
+        return lower(module, chosen, parameters)
     from headrace.frontends.torch_export import import_model
 
     imported = import_model(source, args, formats=formats, dynamic_shapes=dynamic_shapes)
-    chosen = resolve(pipeline, lanes, imported.module, imported.constants, args)
+    chosen = resolve(pipeline, lanes, imported.module, imported.constants, args, is_model=True)
     return lower_model(imported, args, chosen, parameters)
 
 
@@ -79,10 +80,12 @@ def resolve(
     module: ModuleOp,
     constants: Mapping[str, Any],
     args: Sequence[object],
+    *,
+    is_model: bool,
 ) -> str | Path | None:
     """The pipeline, chosen by the scheduler if it is `auto`."""
     if pipeline == AUTOMATIC:
-        return decide(module, constants, args, lanes).schedule.pipeline
+        return decide(module, constants, args, lanes, is_model=is_model).schedule.pipeline
     if lanes != 1:
         raise InputError(f"lanes={lanes} are for the scheduler; give the pipeline '{AUTOMATIC}'")
     return pipeline
@@ -107,27 +110,33 @@ def schedule(
     args = as_arguments(args)
     if isinstance(source, ModuleOp | str | Path):
         module = source if isinstance(source, ModuleOp) else parse_module(Path(source))
-        return decide(module, {}, args, lanes)
+        return decide(module, {}, args, lanes, is_model=False)
     from headrace.frontends.torch_export import import_model
 
     imported = import_model(source, args, formats=formats)
-    return decide(imported.module, imported.constants, args, lanes)
+    return decide(imported.module, imported.constants, args, lanes, is_model=True)
 
 
 def decide(
-    module: ModuleOp, constants: Mapping[str, Any], args: Sequence[object], lanes: int
+    module: ModuleOp,
+    constants: Mapping[str, Any],
+    args: Sequence[object],
+    lanes: int,
+    *,
+    is_model: bool,
 ) -> "Decision":
-    """Choose a schedule for entry IR with these constants and arguments."""
+    """
+    Choose a schedule for entry IR with these constants and arguments.
+
+    Numbers among the arguments of a model are part of its program.
+    """
     from headrace.scheduling.choose import choose
 
     if lanes < 1:
         raise InputError(f"lanes={lanes} leaves nothing to compute with; give 1 or more")
     program = lower(module.clone()).bind(constants)
-    if len(args) < len(program.arguments):
-        raise InputError(
-            "the scheduler looks at the arguments: give "
-            + ", ".join(str(argument) for argument in program.arguments)
-        )
+    if is_model:
+        program = replace(program, fixed=fixed_arguments(args))
     try:
         return choose(module, program.statistics(*args), lanes)
     except DiagnosticException as error:

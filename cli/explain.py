@@ -37,14 +37,15 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _print(report: dict[str, Any]) -> None:
-    whole = [("chosen", report["cycles"])]
-    whole += [(GRANULARITIES[name], cycles) for name, cycles in report["baselines"].items()]
+    whole = [("chosen", report["cost"])]
+    whole += [(GRANULARITIES[name], cost) for name, cost in report["baselines"].items()]
     whole += [
-        ("products " + ", ".join(one["products"]), one["cycles"])
+        ("products " + ", ".join(one["products"]), one["cost"])
         for one in report["rejected_products"]
     ]
-    rows = [(name, cycles, _times(cycles, report["cycles"])) for name, cycles in whole]
-    print_table("Schedules", ("schedule", "estimated cycles", "of chosen"), rows)
+    rows = [(name, cost, _times(cost, report["cost"])) for name, cost in whole]
+    print_table("Schedules: cycles and copied entries", ("schedule", "cost", "of chosen"), rows)
+    print(f"{report['estimates']:,} estimates of regions in {report['seconds']:.3g} s")
     if report["products"]:
         print("products: " + ", ".join(report["products"]))
     for number, region in enumerate(report["regions"]):
@@ -67,7 +68,7 @@ def _print_region(region: dict[str, Any]) -> None:
         print(f"  {times} the FLOPs of the same operations alone, in exchange for storing less")
     for one in region["rejected"]:
         bound = f", bound by {one['bound_by']}" if one["bound_by"] else ""
-        print(f"  rejected: {one['what']}: {one['cycles']:,} cycles{bound}")
+        print(f"  rejected: {one['what']}: cost {one['cost']:,}{bound}")
     for one in region["refused"]:
         print(f"  refused: {one['what']}: {one['reason']}")
 

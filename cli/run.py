@@ -61,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], ModuleOp | None]:
     """The program, its arguments, and its lowered IR."""
     source: str = options.source
+    if options.lanes != 1 and options.pipeline != AUTOMATIC:
+        raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
     if source.endswith(".npz"):
         if options.dot or options.pipeline:
             option = "--dot" if options.dot else "--pipeline"
@@ -71,8 +73,6 @@ def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], Mod
     pipeline = options.pipeline
     if pipeline == AUTOMATIC:
         pipeline = loaded.decide(options.inputs, options.lanes).schedule.pipeline
-    elif options.lanes != 1:
-        raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
     program = loaded.lower(pipeline)
     return program, arguments_of(program, loaded.args, options.inputs, source), loaded.module
 

@@ -41,7 +41,8 @@ class Source:
         """The schedule for the arguments in the files `inputs`, or those that came along."""
         program = lower(self.module.clone()).bind(self.constants)
         args = arguments_of(program, self.args, inputs, self.text)
-        return decide(self.module, self.constants, args, lanes)
+        is_model = args is self.args
+        return decide(self.module, self.constants, args, lanes, is_model=is_model)
 
 
 def load_source(text: str) -> Source:

@@ -51,8 +51,6 @@ class Evaluator:
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Estimated] = {}
         self._axes: dict[str, Axes | None] = {}
-        self.count = 0
-        """Schedules that were asked for."""
 
     @property
     def estimated(self) -> int:
@@ -73,7 +71,6 @@ class Evaluator:
 
         Raises `PassFailedException` for a schedule that a pass refuses.
         """
-        self.count += 1
         key = (run.text, schedule, *map(_identity, inputs))
         if key not in self._known:
             self._known[key] = self._estimate(run, schedule, inputs)
@@ -115,7 +112,7 @@ def _program(run: Run, schedule: RegionSchedule) -> Program:
 
 
 def _identity(statistics: TensorStatistics) -> object:
-    """Equal for tensors on which equal regions cost the same."""
+    """Equal for dense tensors on which equal regions cost the same; else the tensor itself."""
     if statistics.format.is_dense:
-        return statistics.shape, statistics.format, round(statistics.nonzero, 2)
-    return id(statistics)
+        return statistics.shape, statistics.format, f"{statistics.nonzero:.2g}"
+    return statistics

@@ -20,18 +20,25 @@ SHOWN = 3
 
 
 def summary(decision: Decision) -> dict[str, Any]:
-    """The decision as JSON values; cycles, FLOPs and bytes are estimates."""
+    """
+    The decision as JSON values: estimates.
+
+    `cost` is what is compared: cycles, and one for each entry that is copied between graphs.
+    """
     chosen = decision.chosen
     return {
         "cycles": round(decision.cycles),
+        "cost": round(total(chosen.plan)),
         "pipeline": decision.schedule.pipeline,
         "lanes": decision.lanes,
         "products": list(chosen.text),
         "rejected_products": [
-            {"products": list(one.text), "cycles": round(total(one.plan))}
+            {"products": list(one.text), "cost": round(total(one.plan))}
             for one in decision.rejected
         ],
-        "baselines": {name: round(cycles) for name, cycles in decision.baselines.items()},
+        "baselines": {name: round(cost) for name, cost in decision.baselines.items()},
+        "estimates": decision.estimates,
+        "seconds": decision.seconds,
         "regions": [_region(chosen.planner, choice) for choice in chosen.plan],
     }
 
@@ -45,6 +52,7 @@ def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
         "operations": list(dict.fromkeys(_described(op) for op in run.ops)),
         "axes": _axes(run, axes),
         "schedule": _schedule(choice.schedule),
+        "cost": round(cost.total),
         "cycles": round(cost.cycles),
         "copied": round(cost.copied),
         "flops": round(cost.flops),
@@ -56,18 +64,18 @@ def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
         "bytes": round(cost.bytes),
         "bound_by": cost.bottleneck,
         "rejected": [
-            {"what": what, "cycles": round(cycles), "bound_by": bound}
-            for what, cycles, bound in _alternatives(planner, choice)
+            {"what": what, "cost": round(other), "bound_by": bound}
+            for what, other, bound in _alternatives(planner, choice)
         ],
         "refused": [
-            {"what": _schedule(RegionSchedule(None, lanes)), "reason": reason}
-            for lanes, reason in planner.refused.get(run, {}).items()
+            {"what": _schedule(schedule), "reason": reason}
+            for schedule, reason in planner.refused.get(run, {}).items()
         ],
     }
 
 
 def _alternatives(planner: Planner, choice: Choice) -> Iterator[tuple[str, float, str]]:
-    """Other schedules of a region, and other cuts around it: what, cycles, and what bounds it."""
+    """Other schedules of a region, and other cuts around it: what, its cost, and what bounds it."""
     run = choice.run
     others = [one for one in planner.tried[run] if one.schedule != choice.schedule]
     for one in sorted(others, key=lambda one: one.cost.total)[:SHOWN]:

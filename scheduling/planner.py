@@ -4,7 +4,7 @@ Cuts, orders and lanes of one function, whose products are bracketed already.
 Every run of units is a candidate region. Its cost does not depend on the other regions, because
 what lies between regions is stored, so the cheapest cuts are a shortest path over the runs. The
 orders of a run are searched where it can matter: in units, and in the runs that the best cuts
-are made of, until these no longer change.
+are made of, until these no longer change. A schedule that a pass refuses is no candidate.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,19 +12,30 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.backends.statistics import TensorStatistics
 from headrace.passes.sam.sam_fuse import SamFusePass, is_fusible, is_initialiser
 from headrace.scheduling.cost import Cost, Evaluator
-from headrace.scheduling.orders import descend
+from headrace.scheduling.orders import Priority, descend
 from headrace.scheduling.regions import Run, longer_runs, run_of, units_of
 from headrace.scheduling.schedule import Lanes, RegionSchedule
 from headrace.scheduling.tensors import Tensors
 
 ORDERS = 60
 """Orders of one region that are estimated at most."""
+
+RUNS = 400
+"""Runs that are estimated at most, but for single units and the fixed granularities."""
+
+ESTIMATES = 1500
+"""Estimates of one function after which no further orders and brackets are tried."""
+
+PROBE = 8
+"""Lanes with which axes are compared; a graph in lanes grows with their number."""
 
 CLEARLY = 0.99
 """Estimates are less exact than the differences between schedules above this ratio."""
@@ -42,8 +53,8 @@ class Choice:
     cost: Cost
 
 
-GRANULARITIES: tuple[Literal["none", "layer", "all"], ...] = ("none", "layer", "all")
-"""The fixed ways in which `sam-fuse` groups operations."""
+Granularity = Literal["none", "layer", "all"]
+"""A fixed way in which `sam-fuse` groups operations."""
 
 Plan = tuple[Choice, ...]
 """The regions of a function, in program order."""
@@ -63,7 +74,11 @@ class Planner:
         arguments: Mapping[str, TensorStatistics],
         evaluator: Evaluator,
     ) -> None:
-        """`arguments` has the statistics of the arguments of the function by name."""
+        """
+        `arguments` has the statistics of the arguments of the function by name.
+
+        Raises `PassFailedException` if an operation cannot be lowered alone.
+        """
         self.block = function.body.block
         self.evaluator = evaluator
         self.tensors = Tensors(function, arguments)
@@ -72,9 +87,9 @@ class Planner:
         self.numbers = {op: number for number, op in enumerate(fusible)}
         """The numbers by which `sam-fuse` and `sam-drop-zeros` know operations."""
         self.tried: dict[Run, list[Choice]] = {}
+        self.refused: dict[Run, dict[RegionSchedule, str]] = {}
+        """Why a region cannot be computed under a schedule."""
         self.searched: set[Run] = set()
-        self.refused: dict[Run, dict[tuple[Lanes, ...], str]] = {}
-        """Why a region cannot be dealt to lanes along these axes."""
         self.runs: dict[tuple[int, int], Run] = {}
         self._estimate_units()
         for start in range(len(self.units)):
@@ -99,16 +114,23 @@ class Planner:
     def _try_out_from(self, start: int) -> None:
         """Estimate ever longer runs, as long as there is hope that they pay."""
         alone = self.best(self.runs[start, start + 1]).cost.total
+        longest = max(RUNS // len(self.units), 2)
         for stop, ops in longer_runs(self.block, self.units, start):
-            run = run_of(start, stop, ops)
-            self.runs[start, stop] = run
+            choice = self.try_out(run_of(start, stop, ops), RegionSchedule())
+            if stop - start > longest or choice is None:
+                return
+            self.runs[start, stop] = choice.run
             alone += self.best(self.runs[stop - 1, stop]).cost.total
-            if self.try_out(run, RegionSchedule()).cost.total > HOPELESS * alone:
+            if choice.cost.total > HOPELESS * alone:
                 return
 
-    def try_out(self, run: Run, schedule: RegionSchedule) -> Choice:
-        """Estimate a run under a schedule, and remember it."""
-        found = self.evaluator.estimate(run, schedule, self.tensors.of(run.inputs))
+    def try_out(self, run: Run, schedule: RegionSchedule) -> Choice | None:
+        """Estimate a run under a schedule; None, and the reason kept, if a pass refuses it."""
+        try:
+            found = self.evaluator.estimate(run, schedule, self.tensors.of(run.inputs))
+        except PassFailedException as error:
+            self.refused.setdefault(run, {})[schedule] = str(error)
+            return None
         choice = Choice(run, schedule, found.cost)
         self.tried.setdefault(run, []).append(choice)
         return choice
@@ -141,61 +163,112 @@ class Planner:
             plans[start] = min(options, key=total)
         return plans[0]
 
-    def baselines(self) -> dict[str, float]:
-        """Cycles of the fixed granularities of `sam-fuse`, with the default orders."""
-        found: dict[str, float] = {}
-        for name in GRANULARITIES:
-            runs = [run_of(0, 0, group.ops) for group in SamFusePass(name).groups(self.block)]
-            costs = [self.try_out(run, RegionSchedule()).cost for run in runs]
-            found[name] = sum(cost.cycles for cost in costs)
+    def baselines(self) -> dict[Granularity, Plan]:
+        """The fixed granularities of `sam-fuse`, with the default orders; none that is refused."""
+        found: dict[Granularity, Plan] = {}
+        for name, fuse in self._granularities().items():
+            runs = [self._run_of_group(tuple(group.ops)) for group in fuse.groups(self.block)]
+            choices = [self.try_out(run, RegionSchedule()) for run in runs]
+            plan = tuple(choice for choice in choices if choice is not None)
+            if len(plan) == len(runs):
+                found[name] = plan
         return found
 
+    def _granularities(self) -> dict[Granularity, SamFusePass]:
+        """`layer` is the outermost module of which there are several."""
+        attributes = (op.attributes.get("headrace.module") for op in self.numbers)
+        paths = {one.data for one in attributes if isinstance(one, StringAttr) and one.data}
+        parts = [path.split(".") for path in paths]
+        common = 0
+        while parts and len({tuple(path[: common + 1]) for path in parts}) == 1:
+            if any(len(path) <= common + 1 for path in parts):
+                break
+            common += 1
+        return {
+            "none": SamFusePass("none"),
+            "layer": SamFusePass("layer", depth=common + 1),
+            "all": SamFusePass("all"),
+        }
+
+    def _run_of_group(self, ops: tuple[Operation, ...]) -> Run:
+        unit_of = {op: number for number, unit in enumerate(self.units) for op in unit}
+        start, stop = unit_of[ops[0]], unit_of[ops[-1]] + 1
+        known = self.runs.get((start, stop))
+        return known if known is not None and known.ops == ops else run_of(start, stop, ops)
+
     def search_orders(self, run: Run) -> None:
-        """Try the orders of a run around its best."""
+        """Try the orders of a run around its best, and its zeros dropped."""
         if run in self.searched:
             return
         self.searched.add(run)
         axes = self.evaluator.axes(run)
-        if axes is None:
+        if axes is None or not axes.default:
             return
-        descend(
-            axes.default,
-            lambda order: self.try_out(run, RegionSchedule(order)).cost.total,
-            ORDERS,
-        )
+
+        def cost(order: Priority) -> float:
+            choice = self.try_out(run, RegionSchedule(order))
+            return float("inf") if choice is None else choice.cost.total
+
+        if self.evaluator.estimated < ESTIMATES:
+            descend(axes.default, cost, ORDERS)
         if run.zeros:
             self.try_out(run, replace(self.best(run).schedule, drops=True))
 
     def with_lanes(self, choice: Choice, lanes: int) -> Choice:
-        """The same region dealt to at most `lanes` lanes, along the axis or two that gain most."""
+        """
+        The same region dealt to at most `lanes` lanes, along the axis or two that gain most.
+
+        Axes are compared with few lanes, and the best two ways tried with all.
+        """
         axes = self.evaluator.axes(choice.run)
         if axes is None or lanes == 1:
             return choice
         order = choice.schedule.priority or axes.default
-        single = {axis: self.dealt(choice, Lanes(axis, lanes)) for axis in order}
-        possible = [axis for axis in order if single[axis] is not None]
-        tried = [choice, *(one for one in single.values() if one is not None)]
-        for axis in possible:
-            tried.append(self.dealt(choice, Lanes(axis, lanes, "nonzeros")) or choice)
-        for outer, inner in combinations(possible, 2):
-            for factor in _powers_of_two(lanes):
-                nested = Lanes(outer, factor), Lanes(inner, lanes // factor)
-                tried.append(self.dealt(choice, *nested) or choice)
-        return min(tried, key=lambda one: one.cost.total)
+        tried = [one for way in _ways(order) if (one := self.dealt(choice, way, min(lanes, PROBE)))]
+        tried.sort(key=lambda one: one.cost.total)
+        if lanes > PROBE:
+            ways = [
+                tuple(replace(lane, factor=1) for lane in one.schedule.lanes) for one in tried[:2]
+            ]
+            tried += [one for way in ways if (one := self.dealt(choice, way, lanes))]
+        return min([choice, *tried], key=lambda one: one.cost.total)
 
-    def dealt(self, choice: Choice, *lanes: Lanes) -> Choice | None:
-        """The choice with these lanes; None, and the reason kept, if they are not possible."""
-        try:
-            return self.try_out(choice.run, replace(choice.schedule, lanes=lanes))
-        except PassFailedException as error:
-            self.refused.setdefault(choice.run, {})[lanes] = str(error)
+    def dealt(self, choice: Choice, way: tuple[Lanes, ...], lanes: int) -> Choice | None:
+        """The choice with `lanes` lanes along these axes; of two, shared as gains most."""
+        if any(self._is_refused(choice, lane) for lane in way):
             return None
+        tried = [
+            self.try_out(choice.run, replace(choice.schedule, lanes=shared))
+            for shared in _shared(way, lanes)
+        ]
+        possible = [one for one in tried if one is not None]
+        return min(possible, key=lambda one: one.cost.total, default=None)
+
+    def _is_refused(self, choice: Choice, lane: Lanes) -> bool:
+        """Whether the axis alone was refused lanes."""
+        return any(
+            one.lanes and len(one.lanes) == 1 and replace(one.lanes[0], factor=1) == lane
+            for one in self.refused.get(choice.run, {})
+        )
 
 
-def _powers_of_two(lanes: int) -> Iterator[int]:
-    """The factors of `lanes` that are powers of two, but for 1 and `lanes` itself."""
-    factor = 2
-    while factor < lanes:
-        if lanes % factor == 0:
-            yield factor
-        factor *= 2
+def _ways(order: Priority) -> Iterator[tuple[Lanes, ...]]:
+    """One axis in lanes, in turn or by nonzeros, and two nested."""
+    for axis in order:
+        yield (Lanes(axis, 1),)
+    for axis in order:
+        yield (Lanes(axis, 1, "nonzeros"),)
+    for outer, inner in combinations(order, 2):
+        yield Lanes(outer, 1), Lanes(inner, 1)
+
+
+def _shared(way: tuple[Lanes, ...], lanes: int) -> Iterator[tuple[Lanes, ...]]:
+    """The lanes for one axis; of two, splits about the middle in powers of two."""
+    if len(way) == 1:
+        yield (replace(way[0], factor=lanes),)
+        return
+    outer, inner = way
+    factors = [2**n for n in range(1, lanes.bit_length()) if lanes % 2**n == 0 and 2**n < lanes]
+    middle = len(factors) // 2
+    for factor in factors[max(middle - 1, 0) : middle + 2]:
+        yield replace(outer, factor=factor), replace(inner, factor=lanes // factor)

@@ -78,7 +78,9 @@ def _without_origin(attributes: Mapping[str, Attribute]) -> DictionaryAttr:
     return DictionaryAttr({k: v for k, v in attributes.items() if k not in _ORIGIN})
 
 
-_ORIGIN = frozenset(f"headrace.{name}" for name in ("composite", "module", "name", "source"))
+_ORIGIN = frozenset(
+    f"headrace.{name}" for name in ("composite", "module", "name", "phase", "region", "source")
+)
 """Attributes that say where something came from, and nothing about what it is."""
 
 

@@ -34,7 +34,7 @@ class RegionSchedule:
 
     def passes(self, region: int) -> Iterator[str]:
         """The passes that give region number `region` this schedule."""
-        if self.priority is not None:
+        if self.priority:
             order = ",".join(map(str, self.priority))
             yield f"sam-order{{region={region} priority={order} copies=any}}"
         for lanes in self.lanes:

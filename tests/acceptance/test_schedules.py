@@ -8,14 +8,17 @@ three: every operation alone, a region for each layer, one region.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
 import headrace
+from headrace.frontends.einsum import import_einsum
 from headrace.models import autoencoder, gcn, graphsage, transformer
 from headrace.models.datasets import dataset
 from headrace.models.example import Example
 from headrace.models.graphs import Graph, karate_club, random_graph
+from headrace.tests.random_programs import RandomPrograms
 
 F64 = torch.float64
 
@@ -96,3 +99,32 @@ def test_the_choice_is_at_least_as_good_as_every_fixed_granularity(name: str) ->
 @pytest.mark.parametrize("name", LARGE)
 def test_the_choice_on_the_statistics_of_data_sets(name: str) -> None:
     compare(LARGE[name])
+
+
+RANDOM, RANDOM_SLOW = 12, 120
+"""Random programs that are scheduled."""
+
+
+def schedule_random(seed: int) -> None:
+    """The values are right, in one lane and in several."""
+    program = RandomPrograms(seed, most=4).program()
+    module = import_einsum(program.text, program.formats)
+    names = [argument.name for argument in headrace.compile(module).arguments]
+    args = [program.inputs[name] for name in names]
+    for lanes in (1, 2 + seed % 3):
+        compiled = headrace.compile(module, args, pipeline="auto", lanes=lanes)
+        output = compiled.run(*args).outputs[0]
+        output[np.isnan(program.expected)] = np.nan
+        what = f"seed {seed}, {lanes} lanes: {program.text}"
+        np.testing.assert_allclose(output, program.expected, rtol=1e-9, atol=1e-9, err_msg=what)
+
+
+@pytest.mark.parametrize("seed", range(RANDOM))
+def test_random_programs_are_right_under_the_choice(seed: int) -> None:
+    schedule_random(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(RANDOM, RANDOM_SLOW))
+def test_many_random_programs_are_right_under_the_choice(seed: int) -> None:
+    schedule_random(seed)

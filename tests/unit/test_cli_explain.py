@@ -38,6 +38,7 @@ def test_what_explain_chooses_is_what_auto_runs(
         (["explain", "program.npz"], "is scheduled already"),
         (["explain", KARATE, "--lanes", "0"], "leaves nothing to compute with"),
         (["run", KARATE, "--lanes", "2"], "add --pipeline auto"),
+        (["run", "program.npz", "--lanes", "2"], "add --pipeline auto"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(
