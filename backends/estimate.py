@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headrace.backends.graph import GraphStep
+from headrace.backends.result import traffic_by_tensor
 from headrace.backends.statistics import (
     TensorStatistics,
     host_statistics,
@@ -57,14 +58,7 @@ class Estimate:
     @property
     def memory(self) -> dict[str, Traffic]:
         """Bytes read and written by tensor; see `Result.memory`."""
-        total: dict[str, Traffic] = {}
-        for graph in self.graphs:
-            for slot, traffic in graph.result.memory.items():
-                name = slot.replace("/", ".")
-                name = self.copies.get(name, name)
-                old = total.get(name, Traffic())
-                total[name] = Traffic(old.read + traffic.read, old.written + traffic.written)
-        return total
+        return traffic_by_tensor((graph.result.memory for graph in self.graphs), self.copies)
 
     def summary(self) -> dict[str, Any]:
         """The estimate as JSON values."""

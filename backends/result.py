@@ -1,7 +1,7 @@
 """What running a program gives: outputs, cycles, statistics, and traces."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,20 @@ from headrace.storage.errors import InputError
 from headrace.storage.levels import Storage
 
 Simulate = Callable[..., SimulationResult]
+
+
+def traffic_by_tensor(
+    memories: Iterable[Mapping[str, Traffic]], copies: Mapping[str, str]
+) -> dict[str, Traffic]:
+    """The traffic of all graphs by tensor; that of the copies of an operand counts for it."""
+    total: dict[str, Traffic] = {}
+    for memory in memories:
+        for slot, traffic in memory.items():
+            name = slot.replace("/", ".")
+            name = copies.get(name, name)
+            old = total.get(name, Traffic())
+            total[name] = Traffic(old.read + traffic.read, old.written + traffic.written)
+    return total
 
 
 @dataclass(frozen=True)
@@ -101,14 +115,7 @@ class Result:
 
         What is read of the copy of an operand (see `Program.notes`) counts for the operand.
         """
-        total: dict[str, Traffic] = {}
-        for graph in self.graphs:
-            for slot, traffic in graph.result.memory.items():
-                name = slot.replace("/", ".")
-                name = self.copies.get(name, name)
-                old = total.get(name, Traffic())
-                total[name] = Traffic(old.read + traffic.read, old.written + traffic.written)
-        return total
+        return traffic_by_tensor((graph.result.memory for graph in self.graphs), self.copies)
 
     @property
     def bytes(self) -> int:
