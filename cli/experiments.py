@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from headrace.cli.report import print_json, print_table
 from headrace.experiments.experiment import Cell
+from headrace.experiments.lock import alone
 from headrace.experiments.registry import MODULES, load
 from headrace.experiments.runner import Study
 from headrace.storage.errors import InputError
@@ -31,10 +32,9 @@ def experiments(options: argparse.Namespace) -> int:
     failures = 0
     reports: list[dict[str, Any]] = []
     for study in [_study(name, options) for name in chosen]:
-        if options.again:
-            study.journal.clear()
-        failures += _run(study, options)
-        study.write()
+        with alone(study.folder):
+            failures += _run(study, options)
+            study.write()
         reports.append(_report(study))
         if not options.json:
             _print(study)
@@ -52,22 +52,39 @@ def _study(name: str, options: argparse.Namespace) -> Study:
 
 def _run(study: Study, options: argparse.Namespace) -> int:
     """Measure what is missing; returns how many cases failed."""
+    if options.again:
+        study.journal.clear()
+    try:
+        return _measure(study, options)
+    except KeyboardInterrupt:
+        left, done = study.cases()
+        kept = f"{len(done)} of {len(done) + len(left)} rows of {study.experiment.name} kept"
+        print(f"stopped; {kept}, run again to go on", file=sys.stderr)
+        raise
+
+
+def _measure(study: Study, options: argparse.Namespace) -> int:
+    """Measure with a bar for a person, or a line for each row in a file."""
     failed = 0
     left, done = study.cases()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = options.json or not console.is_terminal
+    in_lines = not options.json and not console.is_terminal
+    quiet = options.json or in_lines
     with Progress(
         *columns, TimeElapsedColumn(), console=console, transient=True, disable=quiet
     ) as bar:
         total = len(left) + len(done)
         task = bar.add_task(study.experiment.name, total=total, completed=len(done))
-        for case, outcome in study.measure(options.jobs):
+        for measured, (case, outcome) in enumerate(study.measure(options.jobs), len(done) + 1):
             bar.update(task, advance=1, description=f"{study.experiment.name}: {case}")
             if isinstance(outcome, Exception):
                 failed += 1
                 text = " ".join(str(outcome).split())
                 print(f"error: {study.experiment.name}: {case}: {text}", file=sys.stderr)
+            elif in_lines:
+                place = f"{measured} of {total}"
+                print(f"{study.experiment.name}: {place}: {case}", file=sys.stderr, flush=True)
     return failed
 
 

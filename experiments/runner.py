@@ -4,6 +4,7 @@ import csv
 import io
 import multiprocessing
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -117,6 +118,8 @@ def _outcomes(
 
 def end_with_parent() -> None:
     """A worker whose run was killed would go on for minutes, and nobody would keep its row."""
+    # An interrupt from the keyboard goes to the workers too; the run ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -32,6 +32,7 @@ from headrace.experiments.fuseflow.fig15_sparsity import adjacency
 from headrace.experiments.fuseflow.measure import TOLERANCE, difference
 from headrace.experiments.fuseflow.published import caution, published
 from headrace.experiments.journal import Journal, code_version
+from headrace.experiments.lock import alone
 from headrace.experiments.runner import Study
 
 
@@ -265,6 +266,44 @@ def test_the_command_fails_if_a_value_is_wrong(
     status, _, errors = run(capsys, "run", "squares", "--out", str(tmp_path), "--jobs", "1")
     assert status == 1
     assert errors.count("a value is wrong by 1") == 3
+
+
+def test_a_second_run_in_a_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_experiments(monkeypatch, SQUARES)
+    command = ("run", "squares", "--again", "--out", str(tmp_path), "--jobs", "1")
+    run(capsys, *command)
+    with alone(tmp_path / "squares"):
+        status, _, errors = run(capsys, *command)
+        assert "3 of 3" in run(capsys, "list", "--out", str(tmp_path))[1]
+    assert (status, errors.count("\n")) == (2, 1)
+    assert f"another run is measuring in folder '{tmp_path}/squares'; wait for it" in errors
+    assert run(capsys, *command)[0] == 0
+
+
+def test_a_run_that_is_interrupted_says_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(settings: Cells) -> Cells:
+        if settings["n"] == 2:
+            raise KeyboardInterrupt
+        return square(settings)
+
+    replace_experiments(monkeypatch, replace(SQUARES, measure=interrupted))
+    status, _, errors = run(capsys, "run", "squares", "--out", str(tmp_path), "--jobs", "1")
+    assert status == 130
+    assert errors.endswith("stopped; 2 of 3 rows of squares kept, run again to go on\n")
+
+
+def test_a_run_in_a_file_has_a_line_for_each_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_experiments(monkeypatch, SQUARES)
+    command = ("run", "squares", "--out", str(tmp_path), "--jobs", "1")
+    lines = run(capsys, *command)[2].splitlines()
+    assert lines == ["squares: 1 of 3: 0", "squares: 2 of 3: 1", "squares: 3 of 3: 2"]
+    assert run(capsys, *command, "--again", "--json")[2] == ""
 
 
 @pytest.mark.parametrize(
