@@ -115,10 +115,16 @@ def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:
                 "ratio": ratio(speedup, theirs),
                 "error": row["error"],
                 "how": row["how"],
-                "note": BEST if row["schedule"] == "auto" else caution(**settings),
+                "note": note_on(**settings),
             }
         )
     return [*lines, *means(lines)]
+
+
+def note_on(**settings: Cell) -> str:
+    """What is to be known about the published value of a line."""
+    notes = (BEST if settings["schedule"] == "auto" else "", caution(**settings))
+    return "; ".join(note for note in notes if note)
 
 
 def published_speedup(row: Row) -> float | None:
@@ -143,11 +149,14 @@ def means(lines: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:
             chosen = [
                 line for line in lines if (line["model"], line["schedule"]) == (model, schedule)
             ]
-            speedups = [one for line in chosen if isinstance(one := line["speed-up"], float)]
-            if not speedups:
+            mean = _mean(chosen)
+            if mean is None:
                 continue
-            kinds = {line["how"] for line in chosen}
-            mean = float(np.exp(np.mean(np.log(speedups))))
+            notes = [note_on(model=model, schedule=schedule)]
+            alone = _mean([line for line in chosen if line["how"] == "simulated"])
+            left_out = [str(line["data"]) for line in chosen if line["how"] == "estimated"]
+            if alone and left_out:
+                notes.append(f"{alone:.3g} without what is estimated ({', '.join(left_out)})")
             known = published("geomean", model=model)
             of_schedules = [known[name] for name in FIXED if name in known]
             theirs = max(of_schedules) if schedule == "auto" else known.get(schedule)
@@ -161,29 +170,38 @@ def means(lines: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:
                     "speed-up": mean,
                     "published": theirs,
                     "ratio": ratio(mean, theirs),
-                    "how": "estimated" if "estimated" in kinds else "simulated",
-                    "note": BEST if schedule == "auto" else "",
+                    "how": "estimated" if left_out else "simulated",
+                    "note": "; ".join(note for note in notes if note),
                 }
             )
     return found
 
 
+def _mean(lines: Sequence[Mapping[str, Cell]]) -> float | None:
+    """The geometric mean of the speed-ups that there are."""
+    speedups = [one for line in lines if isinstance(one := line["speed-up"], float)]
+    return float(np.exp(np.mean(np.log(speedups)))) if speedups else None
+
+
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     """A picture for each model; hatched bars are estimated, diamonds published."""
     models = list(dict.fromkeys(line["model"] for line in lines))
+    theirs = "published; of auto: the best of the published schedules"
+    legend: dict[str, Drawing] = {}
     figure.set_size_inches(11, 7)
     for place, model in enumerate(models, 1):
         axes = figure.add_subplot(2, 2, place)
         chosen = [
             line for line in lines if line["model"] == model and line["schedule"] != "unfused"
         ]
-        grouped_bars(axes, chosen, "data", "schedule", "speed-up")
+        grouped_bars(axes, chosen, "data", "schedule", "speed-up", theirs)
         axes.set_ylabel("speed-up over unfused")
         axes.set_title(str(model))
         axes.tick_params(axis="x", labelsize=9)
-        if place == len(models):
-            handles = axes.get_legend_handles_labels()
-            figure.legend(*handles, loc="outside lower center", ncols=len(handles[0]))
+        handles, labels = axes.get_legend_handles_labels()
+        legend.update(zip(labels, handles, strict=True))
+    if legend:
+        figure.legend(legend.values(), legend, loc="outside lower center", ncols=len(legend))
 
 
 EXPERIMENT = Experiment(

@@ -10,6 +10,7 @@ from headrace.experiments.fuseflow import (
     fig15_sparsity,
     fig16_lanes,
     fig17_blocks,
+    fig18_order,
     table3_estimate,
 )
 from headrace.experiments.fuseflow.fig12_models import example
@@ -38,6 +39,8 @@ def test_speedups_are_over_the_unfused_schedule_of_the_same_data() -> None:
     assert lines[1]["ratio"] == pytest.approx(2 / 1.633, rel=1e-3)
     assert lines[-1]["published"] == 1.907
     assert [line["how"] for line in lines[3:]] == ["estimated", "estimated"]
+    assert lines[-1]["note"] == "2 without what is estimated (OGB-MAG)"
+    assert "how many classes were used is not known" in str(lines[3]["note"])
 
 
 def test_the_full_fusion_of_the_autoencoder_is_compared_with_the_text() -> None:
@@ -50,6 +53,21 @@ def test_the_full_fusion_of_the_autoencoder_is_compared_with_the_text() -> None:
 def test_the_scheduler_is_compared_with_the_best_published_schedule() -> None:
     rows = [fusion("GCN", "Cora", name, 100) for name in ("unfused", "auto")]
     assert fig12_fusion.tabulate(rows)[1]["published"] == pytest.approx(1.633, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "said"),
+    [
+        ("GraphSAGE", "Cora", "the cause is not known"),
+        ("GraphSAGE", "Cora_ML", "the cause is not known"),
+        ("GPT-3", "BigBird 16", "three regions for queries"),
+    ],
+)
+def test_a_partial_fusion_far_from_the_published_one_has_a_note(
+    model: str, data: str, said: str
+) -> None:
+    (line, *_) = fig12_fusion.tabulate([fusion(model, data, "partial", 100)])
+    assert said in str(line["note"])
 
 
 def test_what_is_too_large_is_estimated_of_a_share() -> None:
@@ -91,6 +109,14 @@ def test_lanes_divide_the_cycles_of_attention() -> None:
     )
     assert [line["lanes"] for line in lines] == [1, 4]
     assert lines[1]["speed-up"] == pytest.approx(4, rel=0.1)
+
+
+def test_the_published_spread_is_that_of_the_orders_that_ran() -> None:
+    orders = {"ikjl": 100, "iklj": 1560, "kjli": 2200}
+    lines = fig18_order.tabulate([row({"cycles": n}, order=name) for name, n in orders.items()])
+    assert [line["published"] for line in lines] == [None, None, None, 29, None]
+    assert [line["times the fastest"] for line in lines[3:]] == [15.6, 22]
+    assert lines[3]["ratio"] == pytest.approx(15.6 / 29)
 
 
 def test_the_speedup_of_blocks_is_compared_with_their_size() -> None:
