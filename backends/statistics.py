@@ -112,10 +112,13 @@ def expected_statistics(
     format: Format,
     density: float,
     spreads: tuple[Spread, ...] | None = None,
+    nonzero: float = 1,
 ) -> TensorStatistics:
     """
-    The statistics of a tensor of which a share `density` of the elements is not 0, as if each
-    were so independently, but for how they spread over each dimension.
+    The statistics of a tensor that stores a share `density` of its elements, as if each were
+    stored independently, but for how they spread over each dimension.
+
+    Of these `nonzero` are not 0; levels and tiles that store more store zeros besides.
     """
     levels: list[LevelStatistics | None] = []
     parents: float = 1
@@ -135,7 +138,7 @@ def expected_statistics(
         levels.append(LevelStatistics(round(parents), count, size, lengths, columns))
         parents = count
     places = parents * prod(format.block)
-    share = min(density * prod(shape) / places, 1) if places else 1
+    share = nonzero * min(density * prod(shape) / places, 1) if places else 1
     return TensorStatistics(shape, format, tuple(levels), lambda: share, spreads)
 
 
@@ -203,7 +206,12 @@ def host_statistics(
     match step:
         case ConvertStep():
             (source,) = sources
-            return expected_statistics(shape, step.format, source.density, source.spreads)
+            if Level.DENSE in source.format.levels[-1:] or source.format.block:
+                return expected_statistics(shape, step.format, source.density, source.spreads)
+            # A compressed level keeps the zeros that it stores.
+            size = prod(shape)
+            stored = min(source.stored / size, 1) if size else 0
+            return expected_statistics(shape, step.format, stored, source.spreads, source.nonzero)
         case FillStep():
             return expected_statistics(shape, step.format, 0 if step.value == 0 else 1)
         case ConcatenateStep() | InsertStep():

@@ -24,14 +24,19 @@ def experiments(options: argparse.Namespace) -> int:
     if options.action == "list":
         if names:
             raise InputError(f"'experiments list' takes no names; run {' '.join(names)} instead")
+        if options.again:
+            raise InputError("'experiments list' forgets no rows; --again goes with 'run NAME'")
         _list(options)
         return 0
     if not names:
         raise InputError(f"name what to run: all, or some of {', '.join(MODULES)}")
-    chosen = list(MODULES) if names == ["all"] else list(dict.fromkeys(names))
+    listed = [one for name in names for one in (MODULES if name == "all" else [name])]
+    studies = [_study(name, options) for name in dict.fromkeys(listed)]
+    for study in studies:
+        study.journal.prepare()
     failures = 0
     reports: list[dict[str, Any]] = []
-    for study in [_study(name, options) for name in chosen]:
+    for study in studies:
         with alone(study.folder):
             failures += _run(study, options)
             study.write()

@@ -44,7 +44,9 @@ def _print(report: dict[str, Any]) -> None:
         for one in report["rejected_products"]
     ]
     rows = [(name, cost, _times(cost, report["cost"])) for name, cost in whole]
-    print_table("Schedules: cycles and copied entries", ("schedule", "cost", "of chosen"), rows)
+    lanes = "" if report["lanes"] == 1 else f"; chosen with {report['lanes']} lanes, others with 1"
+    title = f"Schedules: cycles and copied entries{lanes}"
+    print_table(title, ("schedule", "cost", "of chosen"), rows)
     print(f"{report['estimates']:,} estimates of regions in {report['seconds']:.3g} s")
     if report["products"]:
         print("products: " + ", ".join(report["products"]))
@@ -67,8 +69,8 @@ def _print_region(region: dict[str, Any]) -> None:
         times = _times(region["flops"], region["flops_alone"])
         print(f"  {times} the FLOPs of the same operations alone, in exchange for storing less")
     for one in region["rejected"]:
-        bound = f", bound by {one['bound_by']}" if one["bound_by"] else ""
-        print(f"  rejected: {one['what']}: cost {one['cost']:,}{bound}")
+        apart = "" if one["in_place_of"] is None else f" in place of {one['in_place_of']:,}"
+        print(f"  rejected: {one['what']}: cost {one['cost']:,}{apart}, bound by {one['bound_by']}")
     for one in region["refused"]:
         print(f"  refused: {one['what']}: {one['reason']}")
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import headrace
 from headrace.experiments.experiment import Case, Row
+from headrace.storage.errors import InputError
 
 _UNRELATED = {"agent", "benchmarks", "cli", "docs", "tests", "typings"}
 """Folders of the package on which no measured value depends."""
@@ -39,11 +41,17 @@ class Journal:
         """The rows of this version by the keys of their cases; the last row of a case counts."""
         return {Case(row.settings).key: row for row in self._read()}
 
+    def prepare(self) -> None:
+        """Make the file, so that one that cannot be written is known before a row is measured."""
+        with self._access("written"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.open("ab").close()
+
     def append(self, row: Row) -> None:
         """Write a row so that it survives a crash of the machine."""
         line = {"version": self.version, "settings": row.settings, "measured": row.measured}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        self.prepare()
+        with self._access("written"), self.path.open("ab") as file:
             # What a killed run left of its last line must not swallow this one.
             broken = file.tell() > 0 and self.path.read_bytes()[-1:] != b"\n"
             file.write(b"\n" * broken + json.dumps(line).encode() + b"\n")
@@ -55,16 +63,25 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _read(self) -> list[Row]:
-        try:
-            lines = self.path.read_text().splitlines()
-        except FileNotFoundError:
-            return []
+        with self._access("read"):
+            try:
+                lines = self.path.read_text().splitlines()
+            except FileNotFoundError:
+                return []
         parsed = (_parse(line) for line in lines)
         return [
             Row(line["settings"], line["measured"])
             for line in parsed
             if line is not None and line["version"] == self.version
         ]
+
+    @contextmanager
+    def _access(self, done: str) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = f"rows '{self.path}' cannot be {done}: {error.strerror}"
+            raise InputError(f"{reason}; give another folder with --out") from None
 
 
 def _parse(line: str) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from xdsl.dialects.builtin import (
     AnyTensorType,
     IntegerAttr,
@@ -31,7 +32,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
@@ -143,6 +144,7 @@ class _Importer:
         self.values: dict[Node, Result | torch.Tensor | Extent | float | None] = {}
         self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
+        self.bound: dict[SSAValue, Storage] = {}
 
     def run(self) -> ImportedModel:
         self.check_nothing_changes()
@@ -236,9 +238,18 @@ class _Importer:
         storage = storage_of(tensor, self.format(unique, tensor), unique)
         self.constants[unique] = storage
         element = element_type(tensor.dtype, unique)
-        return self.emit.argument(
+        view = self.emit.argument(
             unique, tuple(tensor.shape), element, storage.format, constant=UnitAttr()
         )
+        self.bound[view.base] = storage
+        return view
+
+    def known(self, view: View) -> npt.NDArray[Any] | None:
+        """The elements, in any order, of a view of a constant."""
+        number, storage = self.emit.uniform(view), self.bound.get(view.base)
+        if number is not None:
+            return np.array(number)
+        return None if storage is None else np.asarray(storage.to_dense())
 
     # --- nodes ---------------------------------------------------------------------------
 
@@ -263,6 +274,7 @@ class _Importer:
         call = Call(
             self.emit,
             lambda name, array: self.constant(name, to_torch(array)),
+            self.known,
             self.sizes.shape(first.shape),
             element_type(first.dtype, node.name),
             tracing.result_format(first),

@@ -38,7 +38,7 @@ def resolve_pipeline(pipeline: str | Path, parameters: Mapping[str, object] | No
         return read_pipeline(pipeline, parameters)
     if pipeline in (built_in := built_in_pipelines()):
         return read_pipeline(built_in[pipeline], parameters)
-    if near := get_close_matches(pipeline, built_in, n=1, cutoff=0.8):
+    if near := get_close_matches(pipeline, [*built_in, "auto"], n=1, cutoff=0.8):
         raise InputError(f"there is no pipeline '{pipeline}'; did you mean {near[0]}?")
     if parameters:
         raise InputError(

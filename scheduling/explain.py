@@ -44,7 +44,7 @@ def summary(decision: Decision) -> dict[str, Any]:
 
 
 def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
-    run, cost = choice.run, choice.cost
+    run, chosen = choice.run, choice.cost
     axes = planner.evaluator.axes(run)
     units = (planner.runs[number, number + 1] for number in range(run.start, run.stop))
     alone = sum(planner.tried[unit][0].cost.flops for unit in units)
@@ -52,20 +52,25 @@ def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
         "operations": list(dict.fromkeys(_described(op) for op in run.ops)),
         "axes": _axes(run, axes),
         "schedule": _schedule(choice.schedule),
-        "cost": round(cost.total),
-        "cycles": round(cost.cycles),
-        "copied": round(cost.copied),
-        "flops": round(cost.flops),
+        "cost": round(chosen.total),
+        "cycles": round(chosen.cycles),
+        "copied": round(chosen.copied),
+        "flops": round(chosen.flops),
         "flops_alone": round(alone),
         "computed_more_than_once": [
             {"what": _described(run.ops[place]), "times": times}
             for place, times in (axes.repeated.items() if axes else ())
         ],
-        "bytes": round(cost.bytes),
-        "bound_by": cost.bottleneck,
+        "bytes": round(chosen.bytes),
+        "bound_by": chosen.bottleneck,
         "rejected": [
-            {"what": what, "cost": round(other), "bound_by": bound}
-            for what, other, bound in _alternatives(planner, choice)
+            {
+                "what": what,
+                "cost": round(cost),
+                "in_place_of": None if replaced is None else round(replaced),
+                "bound_by": bound,
+            }
+            for what, cost, replaced, bound in _alternatives(planner, choice)
         ],
         "refused": [
             {"what": _schedule(schedule), "reason": reason}
@@ -74,24 +79,44 @@ def _region(planner: Planner, choice: Choice) -> dict[str, Any]:
     }
 
 
-def _alternatives(planner: Planner, choice: Choice) -> Iterator[tuple[str, float, str]]:
-    """Other schedules of a region, and other cuts around it: what, its cost, and what bounds it."""
+def _alternatives(
+    planner: Planner, choice: Choice
+) -> Iterator[tuple[str, float, float | None, str]]:
+    """
+    Other schedules of a region, and other cuts around it.
+
+    What, its cost, the cost of what it would replace (none for the region itself), and what bounds
+    it. Cuts are compared in one lane.
+    """
     run = choice.run
-    others = [one for one in planner.tried[run] if one.schedule != choice.schedule]
+    single = planner.best(run)
+    if choice.schedule.lanes:
+        yield "one lane", single.cost.total, None, single.cost.bottleneck
+    others = [
+        one
+        for one in planner.tried[run]
+        if one.schedule != choice.schedule
+        and bool(one.schedule.lanes) == bool(choice.schedule.lanes)
+    ]
     for one in sorted(others, key=lambda one: one.cost.total)[:SHOWN]:
-        yield _schedule(one.schedule), one.cost.total, one.cost.bottleneck
+        yield _schedule(one.schedule), one.cost.total, None, one.cost.bottleneck
     for split in range(run.start + 1, run.stop):
         parts = (planner.runs.get((run.start, split)), planner.runs.get((split, run.stop)))
         best = tuple(planner.best(part) for part in parts if part is not None)
         if len(best) == 2:
             slower = max(best, key=lambda one: one.cost.total)
             where = _described(planner.units[split][0])
-            yield f"cut before {where}", total(best), slower.cost.bottleneck
+            yield f"cut before {where}", total(best), single.cost.total, slower.cost.bottleneck
     longer = planner.runs.get((run.start, run.stop + 1))
     if longer is not None:
-        best_longer = planner.best(longer)
+        best_longer, added = (
+            planner.best(longer),
+            planner.best(planner.runs[run.stop, run.stop + 1]),
+        )
+        apart = single.cost.total + added.cost.total
         where = _described(planner.units[run.stop][0])
-        yield f"together with {where}", best_longer.cost.total, best_longer.cost.bottleneck
+        bound = best_longer.cost.bottleneck
+        yield f"together with {where}", best_longer.cost.total, apart, bound
 
 
 def _described(op: Operation) -> str:

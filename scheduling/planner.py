@@ -136,9 +136,13 @@ class Planner:
         return choice
 
     def best(self, run: Run) -> Choice:
-        """The cheapest schedule of a run so far; the default unless another is clearly cheaper."""
-        default = self.tried[run][0]
-        best = min(self.tried[run], key=lambda choice: choice.cost.total)
+        """
+        The cheapest schedule of a run in one lane so far; the default unless another is clearly
+        cheaper.
+        """
+        single = [choice for choice in self.tried[run] if not choice.schedule.lanes]
+        default = single[0]
+        best = min(single, key=lambda choice: choice.cost.total)
         return best if best.cost.total < CLEARLY * default.cost.total else default
 
     def plan(self) -> Plan:
@@ -206,6 +210,8 @@ class Planner:
             return
 
         def cost(order: Priority) -> float:
+            if order == axes.default:
+                return self.tried[run][0].cost.total
             choice = self.try_out(run, RegionSchedule(order))
             return float("inf") if choice is None else choice.cost.total
 

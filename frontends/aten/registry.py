@@ -30,6 +30,8 @@ class Call:
     emit: EntryBuilder
     constant: Callable[[str, npt.NDArray[Any]], View]
     """Adds a constant tensor to the arguments of `@main`."""
+    known: Callable[[View], npt.NDArray[Any] | None]
+    """The elements, in any order, of a view of a constant."""
     shape: tuple[Extent, ...]
     """Shape of the (first) result."""
     element: Attribute

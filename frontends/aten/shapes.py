@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from xdsl.dialects import tensor
 from xdsl.dialects.builtin import i32, i64
+from xdsl.ir import SSAValue
 
 from headrace.frontends.aten.elementwise import cast_to_result
 from headrace.frontends.aten.registry import Call, Result, dimension, lowers
 from headrace.frontends.builder import Extent, View
 from headrace.frontends.reshape import as_tensor, element_count, reshape
+from headrace.frontends.scalars import Scalars
 from headrace.storage.errors import InputError
 
 
@@ -98,7 +100,30 @@ def index(c: Call, x: View, indices: Sequence[View | None]) -> View:
             "indexing by more than one tensor, or by a mask, is not supported; index one "
             "dimension by integers, or multiply by the mask"
         )
-    return gathered(c, x, *given[0])
+    ((d, place),) = given
+    known = c.known(place)
+    if known is None or (known < 0).any():
+        place = from_the_end(c, place, x.shape[d])
+    return gathered(c, x, d, place)
+
+
+def from_the_end(c: Call, index: View, extent: Extent) -> View:
+    """
+    `index` with -1 as the last element of a dimension, -2 as the one before, ..
+
+    What lies outside of the dimension stays as it is, so that the error names it.
+    """
+    type = index.element
+
+    def body(s: Scalars, values: Sequence[SSAValue]) -> SSAValue:
+        place, size = values if isinstance(extent, str) else (*values, s.constant(extent, type))
+        zero = s.constant(0, type)
+        wrapped = s.binary("add", place, size)
+        inside = s.select(s.compare("ge", wrapped, zero), wrapped, place)
+        return s.select(s.compare("lt", place, zero), inside, place)
+
+    sizes = [c.emit.number(extent, type)] if isinstance(extent, str) else []
+    return c.emit.elementwise([index, *sizes], body)
 
 
 def gathered(c: Call, x: View, d: int, index: View) -> View:

@@ -21,11 +21,9 @@ Source: "FuseFlow", ASPLOS 2026, sections 4 and 5.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorType
-from xdsl.ir import BlockArgument, SSAValue
-from xdsl.utils.hints import isa
+from xdsl.ir import SSAValue
 
 from headrace.dialects import sam
 from headrace.passes.sam import presence
@@ -43,95 +41,11 @@ from headrace.passes.sam.expression import (
     renamed,
 )
 from headrace.passes.sam.fill_values import Support
+from headrace.passes.sam.nest import Iteration, Nest, Opened, Presence, Row, Source
 from headrace.passes.sam.region_expression import Extent
 from headrace.storage.levels import Level
 
-Presence = presence.Presence[SSAValue]
 EVERYWHERE: Presence = presence.Presence(frozenset({frozenset[SSAValue]()}))
-
-
-@dataclass(frozen=True)
-class Source:
-    """
-    The stored tensor behind an input: one level kind and one axis per level.
-
-    `tile` is the shape in which its blocks are read, if that is not their own.
-    """
-
-    tensor: SSAValue
-    levels: tuple[Level, ...]
-    axes: tuple[Axis, ...]
-    tile: tuple[int, int] | None = None
-
-    def extent(self, dimension: int) -> Extent:
-        assert isinstance(self.tensor, BlockArgument)
-        assert isa(self.tensor.type, AnyTensorType)
-        size = self.tensor.type.get_shape()[dimension]
-        return Extent(None if size == DYNAMIC_INDEX else size, self.tensor.index, dimension)
-
-
-@dataclass(eq=False)
-class Nest:
-    """
-    The loops of one reduction, or of a result (`axis` None).
-
-    `scope` lists the axes outermost first. `owners[a]` is the nest that iterates axis `a`
-    where this is not the nest itself. `pool` is a consumer with the same loops up to `axis`, of
-    which the reference compiler makes one loop.
-    """
-
-    body: Expression
-    axis: Axis | None
-    scope: tuple[Axis, ...]
-    owners: Mapping[Axis, "Nest"]
-    pool: "Nest | None" = None
-
-    def owner(self, axis: Axis) -> "Nest":
-        return self.owners.get(axis, self)
-
-    @property
-    def inner(self) -> tuple[Axis, ...]:
-        """The axes inside the reduction axis: those of its accumulator."""
-        if self.axis is None:
-            return ()
-        return self.scope[self.scope.index(self.axis) + 1 :]
-
-
-@dataclass(eq=False)
-class Opened:
-    """
-    One column in one row: its coordinates, and what a joiner carries beside them.
-
-    `untouched` says that the fibers of an accumulator come out as they went in.
-    """
-
-    coordinates: SSAValue
-    carried: Callable[[], SSAValue]
-    untouched: bool = True
-
-
-@dataclass(eq=False)
-class Iteration:
-    """
-    The joined coordinates of one row.
-
-    `carried` has what the joiner carries for each scanned column by its coordinate stream;
-    `optional` names the columns that may be absent at a coordinate.
-    """
-
-    coordinates: SSAValue
-    carried: dict[SSAValue, Callable[[], SSAValue]] = field(default_factory=dict)
-    optional: frozenset[SSAValue] = frozenset()
-    is_full: bool = False
-
-
-@dataclass(eq=False)
-class _Row:
-    """The columns that own one axis, while its formula is read off the expression."""
-
-    sparse: dict[SSAValue, Opened] = field(default_factory=dict)
-    dense: list[tuple[Input, Nest]] = field(default_factory=list)
-    read: dict[tuple[Expression, Nest], Presence] = field(default_factory=dict)
 
 
 class FusionTable:
@@ -242,15 +156,15 @@ class FusionTable:
                 self._iterations[key] = self.join(owner, axis, *self._row(owner, axis))
         return self._iterations[key]
 
-    def _row(self, nest: Nest, axis: Axis) -> tuple[Presence, _Row]:
+    def _row(self, nest: Nest, axis: Axis) -> tuple[Presence, Row]:
         """Where `nest` is present on `axis`, and the columns; dense ones are never read beside."""
-        row = _Row()
+        row = Row()
         where = self.present(nest.body, axis, nest, row)
         if self.is_reference:
             where = _with(where, where.beside & self._full_scans(axis, row))
         return where, row
 
-    def _full_scans(self, axis: Axis, row: _Row) -> frozenset[SSAValue]:
+    def _full_scans(self, axis: Axis, row: Row) -> frozenset[SSAValue]:
         """The scanned dense columns that have every coordinate."""
         return frozenset(
             self.scan(use, nest, axis).coordinates
@@ -269,14 +183,14 @@ class FusionTable:
             and own.beside <= other.beside
         )
 
-    def present(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Presence:
+    def present(self, expression: Expression, axis: Axis, nest: Nest, row: Row) -> Presence:
         """Where `expression` is present on `axis`; its columns are added to `row`."""
         key = (expression, nest)
         if key not in row.read:
             row.read[key] = self._present(expression, axis, nest, row)
         return row.read[key]
 
-    def _present(self, expression: Expression, axis: Axis, nest: Nest, row: _Row) -> Presence:
+    def _present(self, expression: Expression, axis: Axis, nest: Nest, row: Row) -> Presence:
         match expression:
             case Input():
                 if axis not in expression.axes:
@@ -325,7 +239,7 @@ class FusionTable:
                 row.sparse[opened.coordinates] = opened
                 return presence.Presence(presence.atom(opened.coordinates))
 
-    def _reduced_present(self, reduce: Reduce, axis: Axis, nest: Nest, row: _Row) -> Presence:
+    def _reduced_present(self, reduce: Reduce, axis: Axis, nest: Nest, row: Row) -> Presence:
         inner = self.nest(reduce, nest)
         if axis in inner.inner:
             opened = self.open_accumulated(reduce, nest, axis)
@@ -335,7 +249,7 @@ class FusionTable:
             return self.present(inner.body, axis, inner, row)
         return EVERYWHERE
 
-    def join(self, nest: Nest, axis: Axis, where: Presence, row: _Row) -> Iteration:
+    def join(self, nest: Nest, axis: Axis, where: Presence, row: Row) -> Iteration:
         if self.is_reference:
             self._locate_single_dense(axis, where.formula, row)
         if frozenset() in where.formula or not row.sparse:
@@ -346,9 +260,7 @@ class FusionTable:
         beside = [name for name in row.sparse if name in where.beside]
         return self._read_beside(iteration, beside, row) if beside else iteration
 
-    def _read_beside(
-        self, iteration: Iteration, beside: Sequence[SSAValue], row: _Row
-    ) -> Iteration:
+    def _read_beside(self, iteration: Iteration, beside: Sequence[SSAValue], row: Row) -> Iteration:
         """
         The same coordinates, with the columns `beside` where they are present.
 
@@ -370,7 +282,7 @@ class FusionTable:
         )
 
     def _locate_single_dense(
-        self, axis: Axis, formula: presence.Formula[SSAValue], row: _Row
+        self, axis: Axis, formula: presence.Formula[SSAValue], row: Row
     ) -> None:
         """A product of one compressed and one dense level addresses the dense one."""
         dense = {self.scan(use, nest, axis).coordinates for use, nest in row.dense}
@@ -378,7 +290,7 @@ class FusionTable:
             for name in dense:
                 del row.sparse[name]
 
-    def _join_everywhere(self, nest: Nest, axis: Axis, row: _Row) -> Iteration:
+    def _join_everywhere(self, nest: Nest, axis: Axis, row: Row) -> Iteration:
         """Every coordinate of the axis, led by a dense column that is never absent."""
         leader = next(
             (
@@ -403,7 +315,7 @@ class FusionTable:
         coordinates, reference = self.emit.pair(sam.RangeOp, parent, extent, self._names[axis])
         return Opened(coordinates, lambda: reference)
 
-    def _join_tree(self, tree: presence.Join[SSAValue] | SSAValue, row: _Row) -> Iteration:
+    def _join_tree(self, tree: presence.Join[SSAValue] | SSAValue, row: Row) -> Iteration:
         if isinstance(tree, SSAValue):
             return Iteration(tree, {tree: row.sparse[tree].carried})
         coordinates: list[SSAValue] = []

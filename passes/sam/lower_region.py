@@ -17,8 +17,9 @@ from headrace.dialects import sam, sparse_tensor
 from headrace.passes.sam.emitter import Emitter
 from headrace.passes.sam.expression import Axis, Compress, Expression, Input, walk
 from headrace.passes.sam.fill_values import Filled, InfiniteFillError, fill_in
-from headrace.passes.sam.fusion_table import FusionTable, Iteration, Nest, Source
+from headrace.passes.sam.fusion_table import FusionTable
 from headrace.passes.sam.lanes import expand, parallel_axes
+from headrace.passes.sam.nest import Iteration, Nest, Source
 from headrace.passes.sam.order import Order
 from headrace.passes.sam.refusal import fail
 from headrace.passes.sam.region_expression import Extent, RegionExpression

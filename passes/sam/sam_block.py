@@ -11,8 +11,8 @@ from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, i64
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from headrace.dialects import sam
 from headrace.passes.sam.region_expression import read_region
+from headrace.passes.sam.region_number import numbered_region
 
 LEAST, MOST = 2, 64
 """The elements of a block along one axis."""
@@ -36,13 +36,7 @@ class SamBlockPass(ModulePass):
     region: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
-        if not 0 <= self.region < len(regions):
-            raise PassFailedException(
-                f"sam-block: region={self.region} does not exist; the module has "
-                f"{len(regions)}, made by sam-fuse and numbered from 0"
-            )
-        region = regions[self.region]
+        region = numbered_region(op, self.region, self.name)
         count = len(read_region(region).order)
         self._expect_sizes(count)
         blocks = [1] * count if region.blocks is None else list(region.blocks.get_values())

@@ -87,20 +87,26 @@ class SamFusePass(ModulePass):
 
     `regions` is `none` (each operation alone; the parts of one softmax, layer norm, .. stay
     together), `layer` (one region for each layer of the model, as named by the first `depth` names
-    of `headrace.module`, and one for its gradients), `marked` (consecutive operations with one
-    `headrace.region`, as the user marked them, and each other operation alone) or `all`. Where an
-    operation that is not fused stands between, the region is split there. `cuts` are the numbers of
-    further fusible operations, counted from 0 in program order, that start a new region.
+    of `headrace.module`, 1 unless given, and one for its gradients), `marked` (consecutive
+    operations with one `headrace.region`, as the user marked them, and each other operation alone)
+    or `all`. Where an operation that is not fused stands between, the region is split there. `cuts`
+    are the numbers of further fusible operations, counted from 0 in program order, that start a new
+    region.
     """
 
     name = "sam-fuse"
 
     regions: Literal["none", "layer", "marked", "all"] = "none"
     cuts: tuple[int, ...] = ()
-    depth: int = 1
+    depth: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.depth < 1:
+        if self.depth is not None and self.regions != "layer":
+            raise PassFailedException(
+                f"sam-fuse: depth={self.depth} says what a layer is, but regions={self.regions} "
+                "asks for none; leave it out, or give regions=layer"
+            )
+        if self.depth is not None and self.depth < 1:
             raise PassFailedException(
                 f"sam-fuse: depth={self.depth} names no module; 1 is the outermost"
             )
@@ -141,7 +147,7 @@ class SamFusePass(ModulePass):
             case "all":
                 return dict.fromkeys(fusible, "all")
             case "layer":
-                return _layer_keys(fusible, self.depth)
+                return _layer_keys(fusible, self.depth or 1)
             case "marked":
                 marks = {op: _text(op, "headrace.region") for op in fusible}
                 marked = {op: f"region {mark}" for op, mark in marks.items() if mark}
@@ -162,16 +168,17 @@ def _layer_keys(fusible: Sequence[Operation], depth: int) -> dict[Operation, str
     """
     The first `depth` names of each operation's module path, and whether it computes gradients.
 
-    What a module above the layers computes itself (an activation between two of them) goes with
-    the layer before it.
+    What a module above the current layer computes itself (an activation between two layers) goes
+    with that layer. A path of fewer names that is not above it is a layer of its own.
     """
     keys: dict[Operation, str] = {}
-    layer = ""
+    layer: list[str] = []
     for op in fusible:
-        path = _text(op, "headrace.module").split(".")
-        if len(path) >= depth and path[0]:
-            layer = ".".join(path[:depth])
-        keys[op] = f"{layer} {_text(op, 'headrace.phase')}"
+        module = _text(op, "headrace.module")
+        path = module.split(".")[:depth] if module else []
+        if len(path) >= len(layer) or layer[: len(path)] != path:
+            layer = path
+        keys[op] = f"{'.'.join(layer)} {_text(op, 'headrace.phase')}"
     return keys
 
 

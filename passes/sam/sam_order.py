@@ -10,9 +10,8 @@ from typing import Literal
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, StringAttr, i64
 from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import PassFailedException
 
-from headrace.dialects import sam
+from headrace.passes.sam.region_number import numbered_region
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,6 @@ class SamOrderPass(ModulePass):
     copies: Literal["none", "any"] = "none"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
-        if not 0 <= self.region < len(regions):
-            raise PassFailedException(
-                f"sam-order: region={self.region} does not exist; the module has "
-                f"{len(regions)}, made by sam-fuse and numbered from 0"
-            )
-        region = regions[self.region]
+        region = numbered_region(op, self.region, self.name)
         region.priority = DenseArrayBase.from_list(i64, self.priority)
         region.copies = StringAttr(self.copies)

@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import sam
+from headrace.passes.sam.region_number import numbered_region
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,12 @@ class SamParallelizePass(ModulePass):
     balance: Literal["turns", "nonzeros"] = "turns"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        regions = [region for region in op.walk() if isinstance(region, sam.RegionOp)]
-        if not 0 <= self.region < len(regions):
-            raise PassFailedException(
-                f"sam-parallelize: region={self.region} does not exist; the module has "
-                f"{len(regions)}, made by sam-fuse and numbered from 0"
-            )
+        region = numbered_region(op, self.region, self.name)
         if self.axis < 0 or self.factor < 1:
             raise PassFailedException(
                 f"sam-parallelize: axis={self.axis} factor={self.factor} is not possible; axes are "
                 "numbered from 0, and a factor is 1 or more"
             )
-        region = regions[self.region]
         lanes = tuple(region.lanes or ())
         if any(known.axis.data == self.axis for known in lanes):
             raise PassFailedException(

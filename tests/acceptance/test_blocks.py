@@ -15,7 +15,9 @@ from headrace.backends.compiled import Program
 from headrace.backends.result import Result
 from headrace.cli.driver import lower
 from headrace.frontends.einsum import FormatSpec, import_einsum
+from headrace.models.transformer import bigbird_mask
 from headrace.storage.levels import Format, Level
+from headrace.tests.oracles import attention
 
 Array = npt.NDArray[np.float64]
 
@@ -28,18 +30,10 @@ def attention_in_blocks(block: int) -> str:
     return f"sam-fuse{{regions=all}},sam-block{{axes=2,3,4,5 sizes={','.join(4 * [str(block)])}}}"
 
 
-def bigbird(length: int, block: int, seed: int = 0) -> Array:
-    """
-    The mask of BigBird: blocks on the diagonal and beside it, two rows and two columns of blocks
-    that are full, and two random blocks in each row.
-    """
-    rng = np.random.default_rng(seed)
-    count = -(-length // block)
-    kept = np.abs(np.subtract.outer(np.arange(count), np.arange(count))) <= 1
-    kept[:2] = kept[:, :2] = True
-    for row in kept:
-        row[rng.integers(0, count, 2)] = True
-    return np.kron(kept, np.ones((block, block)))[:length, :length].astype(np.float64)
+def bigbird(length: int, block: int) -> Array:
+    """The mask of BigBird, cut off where blocks do not divide it."""
+    whole = -(-length // block) * block
+    return np.asarray(bigbird_mask(whole, block), dtype=np.float64)[:length, :length]
 
 
 @dataclass(frozen=True)
@@ -59,10 +53,7 @@ class Attention:
 
     def expected(self) -> Array:
         """Minus infinity where the mask is zero; a row that is masked as a whole is zero."""
-        scores = np.where(self.mask != 0, self.q @ self.k.swapaxes(2, 3) / 8, -np.inf)
-        largest = np.maximum(scores.max(-1, keepdims=True), -1e300)
-        weights = np.exp(scores - largest)
-        return weights / np.maximum(weights.sum(-1, keepdims=True), 1e-300) @ self.v
+        return attention(self.q, self.k, self.v, 8, self.mask)
 
     def compiled(self, schedule: str, mask: str = "ss") -> Program:
         stored: dict[str, FormatSpec] = {"M": (mask, self.mask.shape)}

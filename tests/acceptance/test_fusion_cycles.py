@@ -21,6 +21,7 @@ from xdsl.context import Context
 from headrace.passes.sam.sam_drop_zeros import SamDropZerosPass
 from headrace.tests.fusion import Array, lowered, recorded_inputs, run, translated
 from headrace.tests.fusion_programs import PROGRAMS
+from headrace.tests.oracles import softmax
 from headrace.tests.reference import reference_path
 
 
@@ -57,11 +58,6 @@ def stored_rows(text: str, inputs: Mapping[str, Array]) -> npt.NDArray[np.int64]
         if name in inputs and axis in axes.split(",")
     ]
     return np.unique(np.concatenate(stored))
-
-
-def softmax(x: Array) -> Array:
-    weights = np.exp(x - x.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def relu(x: Array) -> Array:

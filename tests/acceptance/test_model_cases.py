@@ -22,6 +22,7 @@ import headrace
 from headrace.frontends.einsum import import_einsum
 from headrace.tests.fusion import Array, all_orders, lowered, recorded_inputs, run, translated
 from headrace.tests.fusion_programs import PROGRAMS
+from headrace.tests.oracles import softmax
 from headrace.tests.reference import reference_path
 
 Kernels = Iterator[tuple[str, tuple[str, dict[str, Array], Array]]]
@@ -36,11 +37,6 @@ def recipes() -> ModuleType:
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
     return json.loads(reference_path("fusion/measured_cycles.json").read_text())
-
-
-def softmax(x: Array) -> Array:
-    weights = np.exp(x - x.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def kernels(data: Mapping[str, Array]) -> Kernels:

@@ -18,6 +18,8 @@ import pytest
 from headrace.backends.compiled import Program
 from headrace.cli.driver import lower
 from headrace.models.graphs import as_matrix, random_graph
+from headrace.models.transformer import bigbird_mask
+from headrace.tests import oracles
 from headrace.tests.fusion import Array, translated
 
 ATTENTION = "Y(b,h,i,e) = softmax(Q(b,h,i,d) * K(b,h,j,d) / 4, j) * V(b,h,j,e)"
@@ -45,10 +47,7 @@ def heads(positions: int) -> tuple[Mapping[str, Array], Array]:
     """Q, K and V of one sequence, and what attention makes of them."""
     draw = np.random.default_rng(0)
     inputs = {name: draw.standard_normal((1, 4, positions, 16)) for name in "QKV"}
-    scores = np.einsum("bhid,bhjd->bhij", inputs["Q"], inputs["K"]) / 4
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    return inputs, np.einsum("bhij,bhje->bhie", weights, inputs["V"])
+    return inputs, oracles.attention(inputs["Q"], inputs["K"], inputs["V"], 4)
 
 
 @cache
@@ -64,26 +63,12 @@ def attention(positions: int, *passes: str, depth: int | None = None) -> int | N
     return result.cycles
 
 
-def bigbird(positions: int, block: int) -> Array:
-    """Neighbouring blocks, two global rows and columns of blocks, and two random blocks a row."""
-    count = positions // block
-    draw, places = np.random.default_rng(0), np.arange(count)
-    blocks = np.abs(np.subtract.outer(places, places)) <= 1
-    blocks[:2] = blocks[:, :2] = True
-    for row in range(count):
-        blocks[row, draw.choice(count, 2, replace=False)] = True
-    return np.kron(blocks, np.ones((block, block)))
-
-
 @cache
 def masked_attention(*passes: str) -> int:
     """Cycles of attention under a BigBird mask of 16 x 16 blocks. The values are checked."""
     inputs, _ = heads(256)
-    mask = bigbird(256, 16)
-    scores = np.einsum("bhid,bhjd->bhij", inputs["Q"], inputs["K"]) / 4
-    weights = np.exp(np.where(mask != 0, scores, -np.inf))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    expected = np.einsum("bhij,bhje->bhie", weights, inputs["V"])
+    mask = np.asarray(bigbird_mask(256, 16), dtype=np.float64)
+    expected = oracles.attention(inputs["Q"], inputs["K"], inputs["V"], 4, mask)
     formats = {**dict.fromkeys((*inputs, "Y"), "dddd"), "M": "ds"}
     program = compiled(MASKED, {**inputs, "M": mask}, formats, expected, *passes)
     result = program.run(*arguments(program, {**inputs, "M": mask}))

@@ -16,7 +16,7 @@ import headrace
 from headrace.frontends.einsum import import_einsum
 from headrace.models import autoencoder, gcn, graphsage, transformer
 from headrace.models.datasets import dataset
-from headrace.models.example import Example
+from headrace.models.example import Example, seeded
 from headrace.models.graphs import Graph, karate_club, random_graph
 from headrace.tests.random_programs import RandomPrograms
 
@@ -49,12 +49,30 @@ class Case:
     """Whether the choice must be better than all three, not only as good as the best."""
 
 
+class SparseChain(torch.nn.Module):
+    """`relu(A B) X` of sparse A and B, whose product is stored compressed between regions."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(a @ b) @ x
+
+
+def sparse_chain(density: float) -> Example:
+    with seeded(0):
+        a, b = (
+            torch.randn(100, 100, dtype=F64) * (torch.rand(100, 100) < density) for _ in range(2)
+        )
+        x = torch.rand(100, 16, dtype=F64)
+    return SparseChain(), (a.to_sparse_csr(), b.to_sparse_csr(), x)
+
+
 CASES = {
     "gcn-karate": Case(lambda: graph_network(karate_club())),
     "gcn-skewed": Case(lambda: graph_network(random_graph(300, 1500, 64))),
     "gcn-5-layers": Case(lambda: graph_network(random_graph(60, 150, 32), layers=5)),
     "sage-karate": Case(lambda: sage(karate_club())),
     "sage-skewed": Case(lambda: sage(random_graph(300, 1500, 64))),
+    "sparse-chain-0.03": Case(lambda: sparse_chain(0.03)),
+    "sparse-chain-0.1": Case(lambda: sparse_chain(0.1)),
     "sae-0.5": Case(lambda: autoencoder.sparse_autoencoder(300, 32, 16, 0.5, dtype=F64)),
     "sae-compressed": Case(
         lambda: autoencoder.sparse_autoencoder(300, 32, 16, 0.5, compressed=True, dtype=F64),

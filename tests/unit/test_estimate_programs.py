@@ -120,3 +120,13 @@ def test_the_command_refuses_what_only_a_simulation_has(
 ) -> None:
     assert main(["run", "headrace.models.gcn:karate", "--estimate", "--depth", "4"]) == 2
     assert "leave --depth out" in capsys.readouterr().err
+
+
+def test_a_compressed_copy_keeps_the_zeros_that_were_stored() -> None:
+    """Half of what relu stores is zero, and still there when the matrix is stored transposed."""
+    rows = Format.parse("ds", 2)
+    stored = expected_statistics((60, 60), rows, 0.2, nonzero=0.5)
+    copy = ConvertStep("a", "b", Format(rows.levels, (1, 0)))
+    found = host_statistics(copy, {"a": stored}, (60, 60))
+    assert found.stored == pytest.approx(0.2 * 60 * 60)
+    assert found.nonzero == 0.5

@@ -107,9 +107,20 @@ def test_rows_of_other_code_and_other_settings_are_not_used(study: Study) -> Non
     assert measured(study) == [0, 1, 2]
 
 
-def test_the_version_is_that_of_the_code() -> None:
-    assert code_version() == code_version()
-    assert len(code_version()) == 16
+def test_the_version_is_that_of_the_code_on_which_values_depend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("passes/__init__.py", "passes/lower.py", "tests/__init__.py", "out/lower.py"):
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x = 1\n")
+    monkeypatch.setattr("headrace.__file__", str(tmp_path / "__init__.py"))
+    before = code_version()
+    for file in ("tests/__init__.py", "out/lower.py", "passes/notes.md"):
+        (tmp_path / file).write_text("x = 2\n")
+        assert code_version() == before, file
+    (tmp_path / "passes/lower.py").write_text("x = 2\n")
+    assert code_version() != before
 
 
 def test_a_case_that_fails_is_no_row_and_the_others_go_on(study: Study) -> None:
@@ -250,7 +261,9 @@ def test_the_command_lists_runs_and_resumes(
     assert "largest error of a value: 0" in text
     assert "3 of 3" in run(capsys, "list", *out)[1]
     assert "0 of 5" in run(capsys, "--sizes", "published", *out)[1]
-    report: dict[str, Any] = json.loads(run(capsys, "run", "all", "--again", "--json", *out)[1])
+    report: dict[str, Any] = json.loads(
+        run(capsys, "run", "all", "squares", "--again", "--json", *out)[1]
+    )
     (one,) = report["experiments"]
     assert (one["cases"], one["measured"], report["failures"]) == (3, 3, 0)
     assert len(one["files"]) == 3
@@ -311,13 +324,22 @@ def test_a_run_in_a_file_has_a_line_for_each_row(
     [
         (["run"], "name what to run"),
         (["run", "fig81"], "did you mean fig18?"),
+        (["run", "all", "fig81"], "did you mean fig18?"),
         (["list", "fig18"], "takes no names"),
+        (["list", "--again"], "--again goes with"),
+        (["--out", "/etc/passwd"], "cannot be read: Not a directory"),
+        (["run", "fig18", "--out", "/etc/passwd"], "cannot be written: Not a directory"),
+        (["run", "fig18", "--out", "/proc/x"], "cannot be written: No such file or directory"),
         (["run", "fig18", "--jobs", "0"], "is not a number of 1 or more"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(Study, "measure", None)
     status, _, errors = run(capsys, *arguments)
     assert status == 2
     assert said in errors

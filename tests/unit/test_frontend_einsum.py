@@ -14,6 +14,7 @@ from headrace.frontends.einsum import import_einsum
 from headrace.frontends.einsum_syntax import Parser, accesses
 from headrace.interpreters.linalg import interpret
 from headrace.storage.errors import InputError
+from headrace.tests.oracles import attention, softmax
 
 Dense = Any
 
@@ -45,15 +46,6 @@ def evaluate(text: str, formats: Mapping[str, Any] | None = None) -> Dense:
     names = dict.fromkeys(access.name for access in accesses(right))
     (result,) = interpret(module, [TENSORS[name] for name in names])
     return result
-
-
-def softmax(scores: Dense) -> Dense:
-    power = np.exp(scores - scores.max(1, keepdims=True))
-    return power / power.sum(1, keepdims=True)
-
-
-def masked(scores: Dense) -> Dense:
-    return softmax(np.where(M, scores, -np.inf))
 
 
 MEANING: dict[str, Dense] = {
@@ -98,7 +90,7 @@ MEANING: dict[str, Dense] = {
     "Y(i,j) = layernorm(Q(i,j), j)": (
         (Q - Q.mean(1, keepdims=True)) / np.sqrt(Q.var(1, keepdims=True) + 1e-5)
     ),
-    "Y(i,d) = masked_softmax(Q(i,k) * K(j,k) / 8, M(i,j), j) * V(j,d)": masked(Q @ K.T / 8) @ V,
+    "Y(i,d) = masked_softmax(Q(i,k) * K(j,k) / 8, M(i,j), j) * V(j,d)": attention(Q, K, V, 8, M),
 }
 
 
@@ -119,12 +111,14 @@ ATTENTION = "Y(i,d) = softmax(Q(i,k) * K(j,k) * M(i,j), j) * V(j,d)"
 
 
 def test_softmax_of_a_product_with_a_sparse_factor_is_structural() -> None:
-    np.testing.assert_allclose(evaluate(ATTENTION, {"M": "csr"}), masked(Q @ K.T) @ V, atol=1e-12)
+    np.testing.assert_allclose(
+        evaluate(ATTENTION, {"M": "csr"}), attention(Q, K, V, 1, M), atol=1e-12
+    )
 
 
 def test_a_scaled_product_is_a_product() -> None:
     found = evaluate("Y(i,j) = softmax(-Q(i,k) * K(j,k) * M(i,j) / 8, j)", {"M": "csr"})
-    np.testing.assert_allclose(found, masked(-Q @ K.T / 8), atol=1e-12)
+    np.testing.assert_allclose(found, softmax(-Q @ K.T / 8, mask=M), atol=1e-12)
     scaled = evaluate("Y(i,j) = softmax(2 * A(i,j) / 8, j)", {"A": "csr"})
     np.testing.assert_allclose(scaled, softmax(A / 4), atol=1e-12)
 
@@ -134,7 +128,7 @@ def test_a_row_without_any_position_is_zero() -> None:
     mask[2] = False
     (found,) = interpret(import_einsum(ATTENTION, {"M": "csr"}), [Q, K, mask, V])
     assert (found[2] == 0).all()
-    np.testing.assert_allclose(np.delete(found, 2, 0), np.delete(masked(Q @ K.T) @ V, 2, 0))
+    np.testing.assert_allclose(np.delete(found, 2, 0), np.delete(attention(Q, K, V, 1, M), 2, 0))
 
 
 def test_softmax_of_a_product_of_dense_tensors_is_dense() -> None:

@@ -33,18 +33,21 @@ def rows(x: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
 
 
 MODELS: dict[str, Model] = {
-    "rows": rows,
+    "rows": lambda x, i: x.index_select(0, i),
+    "indexed": rows,
     "columns": lambda x, i: x.index_select(1, i.clamp(max=4)),
     "embedding": lambda x, i: torch.nn.functional.embedding(i, x) * 2,
-    "a product of rows": lambda x, i: x[i] @ WEIGHT,
+    "a product of rows": lambda x, i: x.index_select(0, i) @ WEIGHT,
     "messages": lambda x, i: SPARSE @ torch.relu(x[i]),
-    "a sum": lambda x, i: x[i].sum(0),
-    "twice": lambda x, i: x[i] * x[FIXED] + x[i],
+    "a sum": lambda x, i: x.index_select(0, i).sum(0),
+    "twice": lambda x, i: x.index_select(0, i) * x[FIXED] + x.index_select(0, i),
     "two tables": lambda x, i: (x[i] @ x[FIXED].T) * (SPARSE.T @ SPARSE),
-    "softmax": lambda x, i: torch.softmax(x[i] - 1, 1),
+    "softmax": lambda x, i: torch.softmax(x.index_select(0, i) - 1, 1),
     "of what was computed": lambda x, i: torch.relu(x)[i] + 1,
     "by what was computed": lambda x, i: x[i.clamp(max=3) + 1] + 1,
     "of what was gathered": lambda x, i: x[i][i[:2]],
+    "from the end": lambda x, i: x[i - 6] * x[torch.tensor([0, -1, -6, 5, -2, 3, -3])],
+    "the last": lambda x, i: x[torch.tensor([-1])] + x[:, torch.tensor([[-2, 0]])].sum(),
     "by a table": lambda x, i: torch.nn.functional.embedding(i[:6].reshape(2, 3), x) + 1,
 }
 
@@ -101,18 +104,22 @@ class Sized(torch.nn.Module):
         return x[i] @ WEIGHT
 
 
-def test_sizes_are_known_when_the_program_runs() -> None:
+@pytest.mark.parametrize("regions", ["none", "all"])
+def test_sizes_are_known_when_the_program_runs(regions: str) -> None:
     sizes = {"x": {0: "n"}, "i": {0: "m"}}
-    program = headrace.compile(Sized(), (TABLE, PLACES), dynamic_shapes=sizes)
-    for n, places in ((6, [5, 5]), (9, [8, 0, 3, 3])):
+    pipeline = f"sam-fuse{{regions={regions}}},sam-lower"
+    program = headrace.compile(Sized(), (TABLE, PLACES), dynamic_shapes=sizes, pipeline=pipeline)
+    for n, places in ((6, [5, -5]), (9, [8, 0, -9, 3])):
         table, index = draw(n, 5), torch.tensor(places)
         found = program.run(table, index).outputs[0]
         torch.testing.assert_close(found, table[index] @ WEIGHT, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("wrong", [6, -1])
-def test_an_index_outside_of_the_tensor_is_an_error(wrong: int) -> None:
-    model = Lambda(rows)
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("indexed", 6), ("indexed", -7), ("embedding", 6), ("embedding", -1)]
+)
+def test_an_index_outside_of_the_tensor_is_an_error(name: str, wrong: int) -> None:
+    model = Lambda(MODELS[name])
     program = headrace.compile(model, (TABLE, PLACES))
     with pytest.raises(SimulationError, match=f"index {wrong} lies outside of the tensor"):
         program.run(TABLE, torch.tensor([0, 1, 2, 3, 4, 5, wrong]))

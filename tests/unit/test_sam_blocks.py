@@ -20,6 +20,7 @@ from headrace.dialects import sam
 from headrace.frontends.einsum import FormatSpec, import_einsum
 from headrace.storage.levels import Format, Level
 from headrace.tests.fusion import lowered
+from headrace.tests.oracles import softmax
 
 Array = npt.NDArray[np.float64]
 
@@ -167,19 +168,8 @@ def fused(text: str, formats: Mapping[str, FormatSpec]) -> Program:
     return lower(import_einsum(text, named), "sam-fuse{regions=all},sam-lower")
 
 
-def softmax(x: Array, axis: int) -> Array:
-    weights = np.exp(x - x.max(axis, keepdims=True))
-    return weights / weights.sum(axis, keepdims=True)
-
-
 def layer_norm(x: Array) -> Array:
     return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
-
-
-def masked_softmax(x: Array, mask: Array) -> Array:
-    """Of each row, over the elements where the mask is not zero; 0 where there is none."""
-    weights = np.exp(x) * (mask != 0)
-    return weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
 
 
 A, B, S, T, X, G = (
@@ -213,8 +203,8 @@ PROGRAMS: dict[str, Array] = {
     "Y(i,j) = softmax(A(i,j), i)": softmax(A, 0),
     "Y(i,j) = log_softmax(A(i,j), j)": np.log(softmax(A, 1)),
     "Y(i,j) = layernorm(A(i,j), j)": layer_norm(A),
-    "Y(i,j) = masked_softmax(B(i,j), A(i,j), j)": masked_softmax(B, A),
-    "Y(i,k) = masked_softmax(A(i,j) * X(j,k), G(i,k), k)": masked_softmax(A @ X, G),
+    "Y(i,j) = masked_softmax(B(i,j), A(i,j), j)": softmax(B, mask=A),
+    "Y(i,k) = masked_softmax(A(i,j) * X(j,k), G(i,k), k)": softmax(A @ X, mask=G),
 }
 """Programs by their text, with the dense result."""
 

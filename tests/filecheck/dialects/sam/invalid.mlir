@@ -1,4 +1,6 @@
-// RUN: headrace-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+// RUN: headrace-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | grep -v '^// CHECK' | filecheck %s
+
+// A parse error shows the lines around it: a check must not match itself.
 
 // A stack names an axis once
 "test.op"() : () -> !sam.stream<crd, index, [i, i]>

@@ -4,6 +4,10 @@
 // RUN: headrace-opt %s -p 'sam-fuse{regions=marked}' | filecheck %s --check-prefix=MARKED
 // RUN: headrace-opt %s -p 'sam-fuse{regions=all cuts=1}' | filecheck %s --check-prefix=CUT
 // RUN: headrace-opt %s -p 'sam-fuse{regions=layer depth=2}' | filecheck %s --check-prefix=DEEP
+// RUN: headrace-opt %s -p 'sam-fuse{regions=layer depth=3}' | filecheck %s --check-prefix=DEEPER
+// RUN: not headrace-opt %s -p 'sam-fuse{regions=all depth=2}' 2>&1 | filecheck %s --check-prefix=DEPTH
+
+// DEPTH: error: sam-fuse: depth=2 says what a layer is, but regions=all asks for none; leave it out, or give regions=layer
 
 // Each operation alone; the parts of one softmax stay together.
 // NONE-LABEL: @layers
@@ -218,4 +222,61 @@ func.func @gradients(%x: tensor<8xf64>) -> tensor<8xf64> {
     linalg.yield %r : f64
   } -> tensor<8xf64>
   func.return %d : tensor<8xf64>
+}
+
+// A path of fewer names is a layer too, unless it is above the layer before.
+// LAYER-LABEL: @fewer_names
+// LAYER: sam.region(%x)
+// LAYER: math.exp
+// LAYER-NOT: sam.region
+// LAYER: math.absf
+// LAYER: sam.region
+// LAYER: math.cos
+// LAYER: sam.region
+// LAYER: math.sqrt
+// DEEPER-LABEL: @fewer_names
+// DEEPER: sam.region(%x)
+// DEEPER: math.exp
+// DEEPER: sam.region
+// DEEPER: math.sin
+// DEEPER-NOT: sam.region
+// DEEPER: math.absf
+// DEEPER: sam.region
+// DEEPER: math.cos
+// DEEPER: sam.region
+// DEEPER: math.sqrt
+
+func.func @fewer_names(%x: tensor<8xf64>) -> tensor<8xf64> {
+  %e = tensor.empty() : tensor<8xf64>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "encoder.0"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.exp %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %b = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%a : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "encoder.1"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sin %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %c = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%b : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "encoder"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = arith.negf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %d = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%c : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = ""} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.absf %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %f = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%d : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "head"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.cos %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  %g = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%f : tensor<8xf64>) outs(%e : tensor<8xf64>) attrs = {headrace.module = "tail"} {
+  ^bb0(%in: f64, %out: f64):
+    %r = math.sqrt %in : f64
+    linalg.yield %r : f64
+  } -> tensor<8xf64>
+  func.return %g : tensor<8xf64>
 }
