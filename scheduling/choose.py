@@ -108,10 +108,10 @@ def choose(module: ModuleOp, tensors: Mapping[str, TensorStatistics], lanes: int
                 best, other = other, best
             rejected.append(other)
     baselines = written.planner.baselines()
-    for plan in baselines.values():
-        if total(best.plan) > CLEARLY * total(plan) and total(plan) <= total(written.plan):
-            rejected.append(best)
-            best = replace(written, plan=plan)
+    fixed = min(baselines.values(), key=lambda plan: (total(plan), len(plan)))
+    if total(best.plan) > CLEARLY * total(fixed):
+        rejected.append(best)
+        best = replace(written, plan=fixed)
     if lanes > 1:
         dealt = tuple(best.planner.with_lanes(choice, lanes) for choice in best.plan)
         best = replace(best, plan=dealt)

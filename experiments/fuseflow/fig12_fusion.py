@@ -22,7 +22,7 @@ from headrace.experiments.experiment import (
     ratio,
 )
 from headrace.experiments.fuseflow.fig12_models import example
-from headrace.experiments.fuseflow.measure import simulated
+from headrace.experiments.fuseflow.measure import simulated, unfused_cycles
 from headrace.experiments.fuseflow.published import caution, published
 from headrace.experiments.plots import grouped_bars
 
@@ -95,11 +95,7 @@ def measure(settings: Cells) -> Cells:
 def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:
     """A line for each case, and for each model and schedule the mean over the data sets."""
     place = ("model", "data", "size")
-    unfused = {
-        tuple(row[name] for name in place): row.number("cycles")
-        for row in rows
-        if row["schedule"] == "unfused"
-    }
+    unfused = unfused_cycles(rows, place)
     lines: list[dict[str, Cell]] = []
     for row in rows:
         base = unfused.get(tuple(row[name] for name in place))

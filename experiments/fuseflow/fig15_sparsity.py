@@ -22,6 +22,7 @@ from headrace.experiments.experiment import (
     ratio,
     real,
 )
+from headrace.experiments.fuseflow.measure import unfused_cycles
 from headrace.experiments.fuseflow.networks import (
     GCN,
     GCN_CUTS,
@@ -99,11 +100,7 @@ def adjacency(nodes: int, pattern: str, sparsity: float, draw: np.random.Generat
 def tabulate(rows: Sequence[Row]) -> list[dict[str, Cell]]:
     """A line for each case; speed-ups are over the unfused schedule of the same graph."""
     place = ("pattern", "sparsity", "nodes", "features")
-    unfused = {
-        tuple(row[name] for name in place): row.number("cycles")
-        for row in rows
-        if row["schedule"] == "unfused"
-    }
+    unfused = unfused_cycles(rows, place)
     lines: list[dict[str, Cell]] = []
     for row in rows:
         base = unfused.get(tuple(row[name] for name in place))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import headrace
-from headrace.experiments.experiment import Cell, WrongValueError
+from headrace.experiments.experiment import Cell, Row, WrongValueError
 
 TOLERANCE = 1e-9
 """How far a value may be from dense float64 arithmetic, where values are of the order of 1."""
@@ -61,3 +61,12 @@ def difference(found: Any, expected: Any) -> float:
     if not error <= TOLERANCE:
         raise WrongValueError(f"a value is wrong by {error:.3g}, of which {TOLERANCE:g} is allowed")
     return error
+
+
+def unfused_cycles(rows: Sequence[Row], place: Sequence[str]) -> dict[tuple[Cell, ...], float]:
+    """Cycles of the unfused schedule, by the settings `place` that say what is computed."""
+    return {
+        tuple(row[name] for name in place): row.number("cycles")
+        for row in rows
+        if row["schedule"] == "unfused"
+    }
