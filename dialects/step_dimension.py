@@ -12,10 +12,9 @@ over:
 | `Positive` | `positive(e0)` | 1 if the operand is more than 0, else 0 |
 | `Total` | `total(~r0)` | the sum of a ragged size over all siblings: one value |
 
-Equal text means equal size; two sizes of different text may still be equal for every value of
-their symbols, as the identities of rounding are endless. Those that programs need hold: a rounding
-up gives away its exact part and nests, `positive` is absorbed by what it guards, sums come out of
-totals.
+Equal text means equal size; different text may still mean sizes that are always equal, as the
+identities of rounding are endless. Those that programs need hold: a rounding up gives away its
+exact part and nests, `positive` is absorbed by what it guards, sums come out of totals.
 
 Source: "Streaming Tensor Programs", arXiv 2511.07776, sections 3 and 4; the kinds of dimensions are
 the paper's, the algebra is ours.
@@ -175,11 +174,10 @@ class Dimension:
 
     def positive(self) -> Dimension:
         """1 if this is more than 0, else 0."""
-        product = Dimension.of(1)
-        for guard in _guards(self):
-            factor = guard if guard.is_static else Dimension({(Positive(guard),): 1})
-            product = product * factor
-        return product
+        return product(
+            guard if guard.is_static else Dimension({(Positive(guard),): 1})
+            for guard in _guards(self)
+        )
 
     def total(self) -> Dimension:
         """
@@ -212,10 +210,7 @@ class Dimension:
         """
         result = Dimension.of(0)
         for monomial, coefficient in self.terms:
-            product = Dimension.of(coefficient)
-            for atom in monomial:
-                product = product * _substituted(atom, mapping)
-            result += product
+            result += coefficient * product(_substituted(atom, mapping) for atom in monomial)
         return result
 
     def __str__(self) -> str:
@@ -313,7 +308,7 @@ def _guards(size: Dimension) -> frozenset[Dimension]:
         return frozenset(guard for atom in size.terms[0][0] for guard in _guards_of_atom(atom))
     inner = Dimension.of(0)
     for monomial, _ in size.terms:
-        inner += product(_same_sign(atom) for atom in set(monomial))
+        inner += product(_guard_of_term(atom) for atom in set(monomial))
     ones = Dimension({_reduced(tuple(set(monomial))): 1 for monomial, _ in inner.terms})
     return frozenset((ones,)) if ones == size else _guards(ones)
 
@@ -324,12 +319,14 @@ def _guards_of_atom(atom: Atom) -> frozenset[Dimension]:
     return frozenset((Dimension({(atom,): 1}),))
 
 
-def _same_sign(atom: Atom) -> Dimension:
-    """Something simpler that is more than 0 exactly where the atom is, and never less than 0."""
+def _guard_of_term(atom: Atom) -> Dimension:
+    """What is more than 0 exactly where the atom is, and never less than 0: terms may be added."""
     operand = _operand(atom)
-    if operand is None or isinstance(atom, Total) or not _never_negative(operand):
+    if operand is None or isinstance(atom, Total):
         return Dimension({(atom,): 1})
-    return operand
+    if _never_negative(operand):
+        return operand
+    return product(Dimension({(Positive(guard),): 1}) for guard in _guards(operand))
 
 
 def _reduced(monomial: Monomial) -> Monomial:
@@ -338,13 +335,11 @@ def _reduced(monomial: Monomial) -> Monomial:
     if not guards:
         return tuple(sorted(monomial, key=lambda atom: atom.text))
     factors = [atom for atom in monomial if not isinstance(atom, Positive)]
-    known = {Dimension({(atom,): 1}) for atom in factors}
-    known.update(guard for atom in factors for guard in _guards_of_atom(atom))
+    known = {guard for atom in factors for guard in _guards_of_atom(atom)}
     kept = list(guards)
     for guard in sorted(guards, key=lambda atom: atom.text):
-        others = [atom for atom in kept if atom != guard]
-        sizes = {size for atom in others for size in (atom.operand, Dimension({(atom,): 1}))}
-        if _follows(guard.operand, known | sizes):
+        others = {atom.operand for atom in kept if atom != guard}
+        if _follows(guard.operand, known | others):
             kept.remove(guard)
     return tuple(sorted([*factors, *kept], key=lambda atom: atom.text))
 
@@ -356,9 +351,7 @@ def _follows(size: Dimension, known: set[Dimension]) -> bool:
     if not _never_negative(size):
         return False
     terms = {monomial for monomial, _ in size.terms}
-    return any(
-        all(Dimension({(atom,): 1}) in known for atom in monomial) for monomial in terms
-    ) or any(
+    return any(known.issuperset(_guards(Dimension({term: 1}))) for term in terms) or any(
         _never_negative(one) and terms.issuperset(monomial for monomial, _ in one.terms)
         for one in known
     )
