@@ -1,0 +1,124 @@
+"""How operators of `step` read and write tensors and buffers."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headrace.interpreters import step_memory as memory
+from headrace.interpreters.step_compute import nest
+from headrace.interpreters.step_memory import TiledTensor
+from headrace.interpreters.step_network import Channel, Process, run, stream
+from headrace.interpreters.step_values import Buffer
+from headrace.storage.errors import InputError
+from headrace.tests.step_streams import apply
+
+
+def one(operator: Any, *streams: tuple[str, int]) -> str:
+    return apply(operator, *streams)[0]
+
+
+def of_one(process: Any, **options: Any) -> Any:
+    """A process of one source and one result from one of several sources."""
+
+    def build(source: Channel, result: Channel) -> Process:
+        return process("op", [source], result, **options)
+
+    return build
+
+
+def tiles(columns: int, count: int) -> TiledTensor:
+    """`count` tiles [1, 1] of the numbers from 0, so many in a row."""
+    return TiledTensor("op", np.arange(count).reshape(-1, columns), (1, 1))
+
+
+def read(columns: int, count: int, dims: list[int], strides: list[int]) -> Any:
+    tensor = tiles(columns, count)
+
+    def function(_: int) -> Any:
+        return memory.read_affine(tensor, dims, strides)
+
+    return of_one(nest, rank=len(dims), function=function)
+
+
+def test_a_load_reads_the_tensor_once_for_each_value_of_the_reference() -> None:
+    def t(*addresses: int) -> str:
+        return " ".join(f"[[{address}]]" for address in addresses)
+
+    assert one(read(4, 4, [1, 4], [4, 1]), ("7 7 D", 0)) == f"{t(0, 1, 2, 3)} S2 " * 2 + "D"
+    transposed = f"{t(0, 3)} S1 {t(1, 4)} S1 {t(2, 5)} S2 D"
+    assert one(read(3, 6, [3, 2], [1, 3]), ("7 D", 0)) == transposed
+    assert one(read(3, 3, [2, 3], [0, 1]), ("7 D", 0)) == f"{t(0, 1, 2)} S1 {t(0, 1, 2)} S2 D"
+    assert one(read(3, 3, [1], [1]), ("S1 7 S1 D", 1)) == f"S2 {t(0)} S2 D"
+    with pytest.raises(InputError, match="op: address 3 lies outside"):
+        apply(read(3, 3, [4], [1]), ("7 D", 0))
+
+
+def test_tiles_at_the_edge_of_a_tensor_are_padded() -> None:
+    array = np.arange(1, 31).reshape(2, 3, 5)
+    tensor = TiledTensor("op", array, (2, 4))
+    assert tensor.tiles == 8
+    tile = tensor.read(7)
+    assert (tile.valid_rows, tile.valid_columns) == (1, 1)
+    assert tile.array.tolist() == [[30, 0, 0, 0], [0, 0, 0, 0]]
+    copy = TiledTensor("op", np.zeros_like(array), (2, 4))
+    for address in range(8):
+        copy.write(address, tensor.read(address))
+    assert (copy.array == array).all()
+
+
+def test_a_store_wants_every_tile_of_its_tensor() -> None:
+    source = stream([tiles(4, 4).read(n) for n in range(3)], 0)
+    with pytest.raises(InputError, match="op: 3 tiles are stored in a tensor of 4"):
+        run({"op": memory.store("op", source, tiles(4, 4))})
+
+
+def test_random_stores_write_in_order_and_acknowledge() -> None:
+    tensor = tiles(4, 4)
+    data = stream([[tiles(4, 4).read(n)] for n in (3, 0, 1)], 1)
+    acknowledged = Channel()
+    store = memory.random_store("op", tensor, stream([[0], [2], [0]], 1), data, acknowledged)
+    run({"op": store})
+    assert tensor.array.tolist() == [[1, 1, 0, 3]]
+    assert acknowledged.nested(1) == [[1], [1], [1]]
+
+
+@pytest.mark.parametrize(
+    ("rank", "text", "of_rank", "result"),
+    [
+        (1, "1 2 S1 3 S1 D", 1, "B[1,2] B[3] D"),
+        (2, "1 2 S1 3 S2 4 S2 D", 2, "B[[1,2],[3]] B[[4]] D"),
+        (1, "1 S2 S1 S1 S2 D", 2, "B[1] S1 B[] B[] S1 D"),
+        (2, "S2 S1 S2 D", 2, "B[] B[[]] D"),
+    ],
+)
+def test_bufferize_collects_units(rank: int, text: str, of_rank: int, result: str) -> None:
+    assert one(partial(memory.bufferize, rank=rank), (text, of_rank)) == result
+
+
+@pytest.mark.parametrize(
+    ("rank", "buffers", "of_rank", "reference", "result"),
+    [
+        (1, "B[5,6] B[7] D", 0, "0 S1 0 0 S1 D", "5 6 S2 7 S1 7 S2 D"),
+        (0, "B[5,6] B[7] D", 0, "0 0 D", "5 6 S1 7 S1 D"),
+        (1, "B[5,6] B[7] S1 D", 1, "S1 0 S2 D", "S2 7 S3 D"),
+        (1, "S1 B[7] S1 D", 1, "S2 0 S2 D", "S3 7 S3 D"),
+    ],
+)
+def test_streamify_replays_a_buffer_for_a_unit_of_the_reference(
+    rank: int, buffers: str, of_rank: int, reference: str, result: str
+) -> None:
+    def values(buffer: Buffer) -> Any:
+        return buffer.nested
+
+    operator = partial(memory.streamify, "op", rank=rank, depth=1, read=values)
+    assert one(operator, (buffers, of_rank), (reference, of_rank + rank)) == result
+
+
+def test_a_buffer_is_read_with_strides() -> None:
+    def transposed(buffer: Buffer) -> Any:
+        return memory.affine_buffer(buffer, (2, 2), (1, 2))
+
+    operator = partial(memory.streamify, "op", rank=0, depth=2, read=transposed)
+    assert one(operator, ("B[[1,2],[3,4]] D", 0), ("0 D", 0)) == "1 3 S1 2 4 S2 D"
