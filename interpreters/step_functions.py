@@ -1,18 +1,19 @@
 """
-What the functions of `step` compute, on tiles.
+What the functions of `step` compute, on tiles and integers.
 
-Values beyond the valid rows and columns of a tile are padding. A function of the elements has the
-valid rows and columns of its first operand, or of the one that is not repeated; a product of
-matrices the valid rows of the first and the valid columns of the second; a sum over tiles all that
-is valid in one of them. Arithmetic is that of the arrays' type; division by zero and the like give
-inf and NaN.
+Rows of a tile beyond the valid ones are padding, and zero. A function of the elements has the
+valid rows of its first operand, or of the one that is not repeated; a product of matrices those of
+the first; a fold of tiles the most of any. Arithmetic is that of the arrays' type; division by
+zero and the like give inf and NaN.
 
-Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.2, for the functions. That columns can
-be padding is ours: the score of a key that does not exist must not enter a sum.
+The names are those of `dialects/step_functions.py`, which says what the functions are for.
+
+Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.2.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,143 +31,243 @@ def _gelu(x: Array) -> Array:
     return x * 0.5 * (1 + FUNCTIONS["erf"](x / math.sqrt(2)).astype(x.dtype))
 
 
-UNARY: Mapping[str, Callable[[Any], Any]] = {
+def _gelu_tanh(x: Array) -> Array:
+    return x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def _row_sum(x: Array) -> Array:
+    return x.sum(axis=1, keepdims=True)
+
+
+def _row_max(x: Array) -> Array:
+    return x.max(axis=1, keepdims=True)
+
+
+def _rotate_half(x: Array) -> Array:
+    first, second = np.hsplit(x, 2)
+    return np.concatenate([-second, first], axis=1)
+
+
+def _top_columns(x: Array, count: float) -> Array:
+    largest = np.argsort(-x, axis=1, kind="stable")[:, : int(count)]
+    result = np.zeros_like(x)
+    np.put_along_axis(result, largest, 1, axis=1)
+    return result
+
+
+def _greater(x: Array, y: Array) -> Array:
+    return (x > y).astype(x.dtype)
+
+
+def _greater_equal(x: Array, y: Array) -> Array:
+    return (x >= y).astype(x.dtype)
+
+
+Numbers = Callable[..., Any]
+
+UNARY: Mapping[str, Numbers] = {
     "silu": _silu,
     "gelu": _gelu,
-    "relu": lambda x: np.maximum(x, 0),
+    "gelu_tanh": _gelu_tanh,
+    "relu": _relu,
     "reciprocal": np.reciprocal,
     "square": np.square,
     "negate": np.negative,
-    **{name: FUNCTIONS[name] for name in ("sigmoid", "tanh", "exp", "log", "sqrt")},
+    "row_sum": _row_sum,
+    "row_max": _row_max,
+    "rotate_half": _rotate_half,
+    **{name: FUNCTIONS[name] for name in ("sigmoid", "tanh", "exp", "log", "sqrt", "sin", "cos")},
 }
-"""Functions of each element."""
+"""Functions of the rows of one matrix."""
 
-BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+SCALAR: Mapping[str, Numbers] = {
+    "scale": np.multiply,
+    "shift": np.add,
+    "top_columns": _top_columns,
+}
+"""Functions of the rows of one matrix, and of a number of the program."""
+
+BINARY: Mapping[str, Numbers] = {
     "maximum": np.maximum,
+    "minimum": np.minimum,
+    "greater": _greater,
+    "greater_equal": _greater_equal,
     **{name: FUNCTIONS[name] for name in ("add", "sub", "mul", "div")},
 }
-"""Functions of two elements; a tile of one row or column is repeated."""
+"""Functions of the elements of two matrices; one row or column is repeated."""
 
-SCALAR: Mapping[str, Callable[[Any, float], Any]] = {
-    "scale": lambda x, scalar: x * scalar,
-    "shift": lambda x, scalar: x + scalar,
+IDENTITY: Mapping[str, float] = {
+    "add": 0.0,
+    "mul": 1.0,
+    "maximum": -math.inf,
+    "minimum": math.inf,
 }
-"""Functions of each element and of one number of the program."""
-
-IDENTITY: Mapping[str, float] = {"add": 0.0, "mul": 1.0, "maximum": -math.inf}
 """Folds of elements, and what they give for nothing."""
 
 
-def unary(function: Callable[[Any], Any], x: Any) -> Any:
-    """The function of each element of a tile, or of a number."""
+def unary(function: Numbers, scalar: tuple[float | None, ...], x: Any) -> Any:
+    """The function of the rows of a tile (and of a scalar), or of an integer."""
     with np.errstate(all="ignore"):
         if not isinstance(x, Tile):
-            return np.asarray(function(np.asarray(x))).item()
-        return Tile.masked(function(x.array), x.valid_rows, x.valid_columns)
+            return int(function(np.asarray(x), *scalar))
+        return Tile.masked(function(x.array, *scalar), x.valid_rows)
 
 
-def binary(function: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
-    """The function of the elements at the same place of two tiles, or of two numbers."""
+def binary(function: Numbers, x: Any, y: Any) -> Any:
+    """The function of the elements at the same place of two tiles, or of two integers."""
     with np.errstate(all="ignore"):
         if not isinstance(x, Tile) or not isinstance(y, Tile):
-            return np.asarray(function(np.asarray(x), np.asarray(y))).item()
+            return int(function(np.asarray(x), np.asarray(y)))
         array = function(x.array, y.array)
-    rows = x.valid_rows if x.shape[0] == array.shape[0] else y.valid_rows
-    columns = x.valid_columns if x.shape[1] == array.shape[1] else y.valid_columns
-    return Tile.masked(array, rows, columns)
+    return Tile.masked(array, (x if len(x.array) == len(array) else y).valid_rows)
+
+
+def matmul(x: Tile, y: Tile) -> Tile:
+    """The product of two matrices."""
+    return Tile(x.array @ y.array, x.valid_rows)
+
+
+def matmul_transposed(x: Tile, y: Tile) -> Tile:
+    """The product of a matrix with the transpose of another."""
+    return Tile(x.array @ y.array.T, x.valid_rows)
+
+
+def transpose(x: Tile) -> Tile:
+    """Rows as columns; all of them are valid."""
+    return Tile.of(x.array.T)
+
+
+def to_selector(where: str, hot: float | None, x: Tile) -> frozenset[int]:
+    """The columns of one row that are not 0; `InputError` unless they are `hot` (if given)."""
+    chosen = frozenset(int(index) for index in np.flatnonzero(x.array[0]))
+    if hot is not None and len(chosen) != hot:
+        raise InputError(f"{where}: a row selects {len(chosen)} columns, not {hot:g}")
+    return chosen
+
+
+def set_offset(where: str, x: Tile, rows: int) -> Tile:
+    """The tile of which only the first rows are valid."""
+    if not 0 <= rows <= len(x.array):
+        raise InputError(f"{where}: {rows} rows of a tile of shape {x.shape} cannot be valid")
+    return Tile.masked(x.array, rows)
+
+
+def row_append(where: str, x: Tile, row: Tile) -> Tile:
+    """The tile with one more valid row behind the others."""
+    if x.valid_rows == len(x.array):
+        raise InputError(f"{where}: all {x.valid_rows} rows are in use; set the offset before")
+    array = x.array.copy()
+    array[x.valid_rows] = row.array[0]
+    return Tile(array, x.valid_rows + 1)
+
+
+def mask_columns(where: str, number: float | None, x: Tile, columns: int) -> Tile:
+    """The tile with a number, -inf if there is none, in all columns but the first."""
+    if not 0 <= columns <= x.shape[1]:
+        raise InputError(f"{where}: a tile of shape {x.shape} does not have {columns} columns")
+    array = x.array.copy()
+    array[:, columns:] = -math.inf if number is None else number
+    return Tile.masked(array, x.valid_rows)
+
+
+def cache_write_address(row_tiles: float | None, request: int, tiles: int) -> int:
+    """The address of the last of the tiles of a request that has room for `row_tiles`."""
+    return request * int(row_tiles or 0) + tiles - 1
+
+
+def map_function(where: str, name: str, scalar: float | None) -> Callable[..., Any]:
+    """What `step.map` computes."""
+    functions: dict[str, Callable[..., Any]] = {
+        **{one: partial(unary, function, ()) for one, function in UNARY.items()},
+        **{one: partial(unary, function, (scalar,)) for one, function in SCALAR.items()},
+        **{one: partial(binary, function) for one, function in BINARY.items()},
+        "matmul": matmul,
+        "matmul_transposed": matmul_transposed,
+        "transpose": transpose,
+        "to_selector": partial(to_selector, where, scalar),
+        "set_offset": partial(set_offset, where),
+        "row_append": partial(row_append, where),
+        "mask_columns": partial(mask_columns, where, scalar),
+        "cache_write_address": partial(cache_write_address, scalar),
+    }
+    return functions[name]
+
+
+def fold_function(name: str) -> Callable[..., Any]:
+    """
+    What `step.accumulate` folds with: the next state of a state and values.
+
+    A state without a row or column is that of a list of tiles of unknown size.
+    """
+    folds: dict[str, Callable[..., Any]] = {
+        **{one: partial(fold, one) for one in IDENTITY},
+        "matmul": partial(_add_product, matmul),
+        "matmul_transposed": partial(_add_product, matmul_transposed),
+        "retile_rows": retile_rows,
+        "retile_columns": retile_columns,
+        "signal": _unchanged,
+    }
+    return folds[name]
+
+
+def _add_product(product: Callable[[Tile, Tile], Tile], state: Tile, x: Tile, y: Tile) -> Tile:
+    return fold("add", state, product(x, y))
+
+
+def _unchanged(state: int, x: Any) -> int:
+    return state
 
 
 def fold(name: str, state: Any, x: Any) -> Any:
-    """One more tile (or number) in a fold of elements; padding counts as nothing."""
+    """One more tile (or integer) in a fold of elements; padding counts as nothing."""
     function, identity = BINARY[name], IDENTITY[name]
     if not isinstance(x, Tile) or not isinstance(state, Tile):
         return binary(function, state, x)
     if not state.array.size:
         return x
-    rows = max(state.valid_rows, x.valid_rows)
-    columns = max(state.valid_columns, x.valid_columns)
-    return Tile.masked(function(_filled(state, identity), _filled(x, identity)), rows, columns)
+    array = function(_filled(state, identity), _filled(x, identity))
+    return Tile.masked(array, max(state.valid_rows, x.valid_rows))
 
 
 def _filled(tile: Tile, number: float) -> Array:
     """The matrix with this number as padding."""
-    if number == 0 or tile.valid.shape == tile.shape:
+    if number == 0 or tile.valid_rows == len(tile.array):
         return tile.array
-    array = np.full_like(tile.array, number)
-    array[: tile.valid_rows, : tile.valid_columns] = tile.valid
+    array = tile.array.copy()
+    array[tile.valid_rows :] = number
     return array
-
-
-def matmul(x: Tile, y: Tile) -> Tile:
-    """The product of two matrices."""
-    return Tile(x.array @ y.array, x.valid_rows, y.valid_columns)
-
-
-def matmul_transposed(x: Tile, y: Tile) -> Tile:
-    """The product of a matrix with the transpose of another."""
-    return Tile(x.array @ y.array.T, x.valid_rows, y.valid_rows)
-
-
-def row_sum(x: Tile) -> Tile:
-    """The sum of every row, one column."""
-    return Tile(x.array.sum(axis=1, keepdims=True), x.valid_rows, 1)
-
-
-def row_max(x: Tile) -> Tile:
-    """The largest valid value of every row, one column; -inf where no column is valid."""
-    columns = x.array[:, : x.valid_columns]
-    largest = columns.max(axis=1, keepdims=True, initial=-math.inf).astype(x.array.dtype)
-    return Tile.masked(largest, x.valid_rows, 1)
-
-
-def set_offset(where: str, x: Tile, rows: Any) -> Tile:
-    """The tile of which only the first rows are valid."""
-    if not 0 <= (count := number(rows)) <= x.shape[0]:
-        raise InputError(f"{where}: {count} rows of a tile of shape {x.shape} cannot be valid")
-    return Tile.masked(x.array, count, x.valid_columns)
-
-
-def row_append(where: str, x: Tile, row: Tile) -> Tile:
-    """The tile with one more valid row behind the others."""
-    if x.valid_rows == x.shape[0]:
-        raise InputError(f"{where}: all {x.valid_rows} rows are in use; set the offset before")
-    array = x.array.copy()
-    array[x.valid_rows] = row.array[0]
-    return Tile.masked(array, x.valid_rows + 1, row.valid_columns)
 
 
 def retile_rows(state: Tile, x: Tile) -> Tile:
     """The rows of both, valid ones first."""
     if not state.array.size:
         return x
-    rows = state.shape[0] + x.shape[0]
-    array = np.zeros((rows, x.shape[1]), x.array.dtype)
-    valid = np.concatenate([state.array[: state.valid_rows], x.array[: x.valid_rows]])
-    array[: len(valid)] = valid
-    return Tile(array, len(valid), x.valid_columns)
+    valid = [state.array[: state.valid_rows], x.array[: x.valid_rows]]
+    padding = [state.array[state.valid_rows :], x.array[x.valid_rows :]]
+    return Tile(np.concatenate(valid + padding), state.valid_rows + x.valid_rows)
 
 
 def retile_columns(state: Tile, x: Tile) -> Tile:
-    """The columns of both, valid ones first."""
-    return transposed(retile_rows(transposed(state), transposed(x)))
+    """The columns of both."""
+    if not state.array.size:
+        return x
+    array = np.concatenate([state.array, x.array], axis=1)
+    return Tile(array, max(state.valid_rows, x.valid_rows))
 
 
-def transposed(x: Tile) -> Tile:
-    """Rows as columns."""
-    return Tile(x.array.T, x.valid_columns, x.valid_rows)
+def split_rows(x: Tile, size: int, *, masked: bool) -> list[Tile]:
+    """Tiles of `size` rows each; of a masked split only those with a valid row."""
+    rows = x.valid_rows if masked else len(x.array)
+    return [
+        Tile(x.array[n : n + size], min(max(x.valid_rows - n, 0), size))
+        for n in range(0, rows, size)
+    ]
 
 
-def split_rows(x: Tile, *, masked: bool) -> list[Tile]:
-    """Every row as a tile; of a masked split only the valid ones."""
-    count = x.valid_rows if masked else x.shape[0]
-    return [Tile(x.array[n : n + 1], int(n < x.valid_rows), x.valid_columns) for n in range(count)]
-
-
-def split_columns(x: Tile, *, masked: bool) -> list[Tile]:
-    """Every column as a tile; of a masked split only the valid ones."""
-    return [transposed(row) for row in split_rows(transposed(x), masked=masked)]
-
-
-def number(value: Any) -> int:
-    """The integer that a stream of integers, or of tiles [1, 1], carries."""
-    return int(value.array.item()) if isinstance(value, Tile) else int(value)
+def split_columns(x: Tile, size: int) -> list[Tile]:
+    """Tiles of `size` columns each."""
+    return [Tile(x.array[:, n : n + size], x.valid_rows) for n in range(0, x.shape[1], size)]

@@ -1,9 +1,8 @@
 """
 Operators of `step` that read and write memory: tensors off the chip, and buffers on it.
 
-A tensor is seen as a row of tiles: matrices of its last two dimensions are cut into tiles,
-row after row, matrix after matrix. Tiles that reach over an edge have padding there. Addresses
-are positions in that row.
+A tensor is a matrix, all but its last dimension are rows, and is cut into tiles; the address of a
+tile is its place in the order of rows of tiles.
 
 All streams are explicit (`step_tokens`).
 
@@ -34,39 +33,30 @@ Shape = tuple[int, int]
 
 
 class TiledTensor:
-    """A tensor of any rank that is read and written by tiles; a copy of what it is made of."""
+    """
+    A tensor that is read and written by tiles; a copy of what it is made of.
+
+    The tiles divide it: the verifier of `step` saw to that.
+    """
 
     def __init__(self, where: str, tensor: Array, tile: Shape) -> None:
         self.where, self.tile, self.array = where, tile, np.array(tensor, order="C")
-        *outer, rows, columns = (1, 1, *self.array.shape)
-        self.matrices = self.array.reshape(math.prod(outer), rows, columns)
-        self.grid = (-(-rows // tile[0]), -(-columns // tile[1]))
+        *outer, columns = (1, *self.array.shape)
+        self.matrix = self.array.reshape(math.prod(outer), columns)
+        self.grid = (math.prod(outer) // tile[0], columns // tile[1])
 
     @property
     def tiles(self) -> int:
         """How many tiles there are."""
-        return len(self.matrices) * self.grid[0] * self.grid[1]
+        return self.grid[0] * self.grid[1]
 
     def read(self, address: int) -> Tile:
         """A copy of a tile; raises `InputError` where there is none."""
-        part = self._place(address)
-        array = np.zeros(self.tile, self.array.dtype)
-        array[: part.shape[0], : part.shape[1]] = part
-        return Tile(array, *part.shape)
+        return Tile.of(self._place(address).copy())
 
     def write(self, address: int, tile: Tile) -> None:
-        """
-        Replace a tile; what lies over the edge is dropped, rows of padding are not written.
-
-        Raises `InputError` where there is no such tile, and for a tile of another shape.
-        """
-        part = self._place(address)
-        if tile.array.shape != self.tile:
-            raise InputError(
-                f"{self.where}: a tile of shape {tile.shape} is stored in tiles of {self.tile}"
-            )
-        rows = min(part.shape[0], tile.valid_rows)
-        part[:rows] = tile.array[:rows, : part.shape[1]]
+        """Replace a tile, padding included; raises `InputError` where there is none."""
+        self._place(address)[:] = tile.array
 
     def _place(self, address: int) -> Array:
         if not 0 <= address < self.tiles:
@@ -74,12 +64,9 @@ class TiledTensor:
                 f"{self.where}: address {address} lies outside of the tensor, which has "
                 f"{self.tiles} tiles of {self.tile}; addresses count tiles from 0"
             )
-        matrix, inside = divmod(address, self.grid[0] * self.grid[1])
-        row, column = divmod(inside, self.grid[1])
+        row, column = divmod(address, self.grid[1])
         rows, columns = self.tile
-        return self.matrices[
-            matrix, row * rows : (row + 1) * rows, column * columns : (column + 1) * columns
-        ]
+        return self.matrix[row * rows : (row + 1) * rows, column * columns : (column + 1) * columns]
 
 
 def affine(shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Nested:

@@ -19,43 +19,34 @@ Array: TypeAlias = npt.NDArray[Any]
 @dataclass(frozen=True, eq=False)
 class Tile:
     """
-    A matrix of which the first rows and columns are valid.
+    A matrix of which the first rows are valid.
 
-    What lies beyond them is padding, and always zero, so that sums and products of matrices may
-    be taken over all of it.
+    The others are padding, and zero, so that sums may be taken over all rows.
     """
 
     array: Array
     """Shape (rows, columns)."""
     valid_rows: int
-    valid_columns: int
 
     @staticmethod
     def of(array: npt.ArrayLike) -> "Tile":
         """A tile without padding; a number is a tile [1, 1], a vector one row."""
         matrix = np.atleast_2d(np.asarray(array))
-        return Tile(matrix, *matrix.shape)
+        return Tile(matrix, len(matrix))
 
     @staticmethod
-    def masked(array: Array, valid_rows: int, valid_columns: int) -> "Tile":
+    def masked(array: Array, valid_rows: int) -> "Tile":
         """A tile with padding, where `array` may hold anything there."""
-        rows, columns = array.shape
-        if valid_rows < rows or valid_columns < columns:
+        if valid_rows < len(array):
             array = array.copy()
             array[valid_rows:] = 0
-            array[:, valid_columns:] = 0
-        return Tile(array, min(valid_rows, rows), min(valid_columns, columns))
+        return Tile(array, valid_rows)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns, padding included."""
         rows, columns = self.array.shape
         return rows, columns
-
-    @property
-    def valid(self) -> Array:
-        """The matrix without its padding."""
-        return self.array[: self.valid_rows, : self.valid_columns]
 
     def __str__(self) -> str:
         return f"tile{self.array.tolist()}"
@@ -80,7 +71,7 @@ def padding_like(value: Any) -> Any:
     """What fills a chunk behind its last value: nothing valid, of the same type."""
     match value:
         case Tile():
-            return Tile(np.zeros_like(value.array), 0, value.valid_columns)
+            return Tile(np.zeros_like(value.array), 0)
         case frozenset():
             return frozenset[int]()
         case (*parts,):

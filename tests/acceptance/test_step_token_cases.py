@@ -122,7 +122,7 @@ def operator(case: Case) -> tuple[Callable[..., Process], int]:
             options = {"step": add, "initial": int, "exclusive": exclusive}
             return of_one(scan, rank=given["b"], **options), 1
         case "FlatMap" if given["fn"] == "RetileStreamify":
-            split = partial(functions.split_rows, masked=given["drop_padding"])
+            split = partial(functions.split_rows, size=1, masked=given["drop_padding"])
             return of_one(flat_map, rank=0, function=split), 1
         case "FlatMap":
             return of_one(flat_map, rank=given["b"], function=copies), 1
@@ -202,7 +202,7 @@ def test_rows_of_padding_are_dropped() -> None:
     (case,) = (case for case in CASES if case["id"] == "retile-streamify-mask")
     process, _ = operator(case)
     words = case["inputs"]["in"]["tokens"][:-1]
-    tiles = [Tile.masked(np.ones((3, 4)), int(word.split()[-1]), 4) for word in words]
+    tiles = [Tile.masked(np.ones((3, 4)), int(word.split()[-1])) for word in words]
     source, result = Channel("", [*tiles, DONE]), Channel()
     run({"op": process(source, result)})
     rows = result.nested(0)

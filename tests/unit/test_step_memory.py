@@ -55,15 +55,14 @@ def test_a_load_reads_the_tensor_once_for_each_value_of_the_reference() -> None:
         apply(read(3, 3, [4], [1]), ("7 D", 0))
 
 
-def test_tiles_at_the_edge_of_a_tensor_are_padded() -> None:
-    array = np.arange(1, 31).reshape(2, 3, 5)
-    tensor = TiledTensor("op", array, (2, 4))
-    assert tensor.tiles == 8
-    tile = tensor.read(7)
-    assert (tile.valid_rows, tile.valid_columns) == (1, 1)
-    assert tile.array.tolist() == [[30, 0, 0, 0], [0, 0, 0, 0]]
-    copy = TiledTensor("op", np.zeros_like(array), (2, 4))
-    for address in range(8):
+def test_all_but_the_last_dimension_of_a_tensor_are_rows() -> None:
+    array = np.arange(24).reshape(2, 3, 4)
+    tensor = TiledTensor("op", array, (3, 2))
+    assert tensor.tiles == 4
+    assert tensor.read(3).array.tolist() == [[14, 15], [18, 19], [22, 23]]
+    assert TiledTensor("op", array[0, 0], (1, 2)).read(1).array.tolist() == [[2, 3]]
+    copy = TiledTensor("op", np.zeros_like(array), (3, 2))
+    for address in range(4):
         copy.write(address, tensor.read(address))
     assert (copy.array == array).all()
 
