@@ -25,18 +25,18 @@ def accumulate(
     initial: Callable[[], Any],
 ) -> Process:
     """
-    Fold every unit of `rank`: `step(state, value, ..)` is the next state.
+    Fold every unit of `rank`: `step(state, value, ..)` is the next state, `None` that of nothing.
 
-    A list without values gives the initial state.
+    A list without values gives the initial value.
     """
-    state = initial()
+    state = None
     while (tokens := (yield from aligned(where, *sources)))[0] is not DONE:
         token = tokens[0]
         if is_value(token):
             state = step(state, *tokens)
         if (level := token.level if isinstance(token, Stop) else 0) == rank:
-            result.put(state)
-            state = initial()
+            result.put(initial() if state is None else state)
+            state = None
         elif level > rank:
             result.put(Stop(level - rank))
     result.put(DONE)
@@ -55,16 +55,17 @@ def scan(
     """
     Every value becomes the state of a fold of its unit of `rank`, up to it and with it.
 
-    An exclusive scan has the state before the value.
+    An exclusive scan has the state before the value, first the initial value.
     """
-    state = initial()
+    state = None
     while (tokens := (yield from aligned(where, *sources)))[0] is not DONE:
         token = tokens[0]
         if isinstance(token, Stop):
             result.put(token)
-            state = initial() if token.level >= rank else state
+            state = None if token.level >= rank else state
         else:
-            before, state = state, step(state, *tokens)
+            before = initial() if state is None else state
+            state = step(state, *tokens)
             result.put(before if exclusive else state)
     result.put(DONE)
 

@@ -17,7 +17,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import IntegerType, f64
+from xdsl.ir import Attribute
 
+from headrace.dialects.step_types import TileType
 from headrace.interpreters.step_values import Array, Tile
 from headrace.storage.errors import InputError
 from headrace.storage.functions import FUNCTIONS
@@ -100,13 +103,15 @@ BINARY: Mapping[str, Numbers] = {
 }
 """Functions of the elements of two matrices; one row or column is repeated."""
 
-IDENTITY: Mapping[str, float] = {
-    "add": 0.0,
-    "mul": 1.0,
-    "maximum": -math.inf,
-    "minimum": math.inf,
-}
-"""Folds of elements, and what they give for nothing."""
+FOLDS = ("add", "mul", "maximum", "minimum")
+"""Functions of two elements that fold lists."""
+
+
+def identity(name: str, type: np.dtype[Any]) -> float:
+    """What a fold of nothing is, in numbers of this type."""
+    whole = np.iinfo(type) if type.kind == "i" else None
+    lowest, highest = (whole.min, whole.max) if whole else (-math.inf, math.inf)
+    return {"mul": 1, "maximum": lowest, "minimum": highest}.get(name, 0)
 
 
 def unary(function: Numbers, scalar: tuple[float | None, ...], x: Any) -> Any:
@@ -201,59 +206,75 @@ def fold_function(name: str) -> Callable[..., Any]:
     """
     What `step.accumulate` folds with: the next state of a state and values.
 
-    A state without a row or column is that of a list of tiles of unknown size.
+    The state of nothing is `None`.
     """
     folds: dict[str, Callable[..., Any]] = {
-        **{one: partial(fold, one) for one in IDENTITY},
+        **{one: partial(fold, one) for one in FOLDS},
         "matmul": partial(_add_product, matmul),
         "matmul_transposed": partial(_add_product, matmul_transposed),
         "retile_rows": retile_rows,
         "retile_columns": retile_columns,
-        "signal": _unchanged,
+        "signal": _signal,
     }
     return folds[name]
 
 
-def _add_product(product: Callable[[Tile, Tile], Tile], state: Tile, x: Tile, y: Tile) -> Tile:
+def initial_value(name: str, type: Attribute) -> Any:
+    """
+    What a fold of nothing gives, as an element of this type.
+
+    Sizes that are not known are 0. Numbers are those of the identity, in single precision unless
+    the type is double.
+    """
+    if not isinstance(type, TileType):
+        return 1 if name == "signal" else int(identity(name, np.dtype(np.int64)))
+    sizes = [size.value if size.is_static else 0 for size in (type.rows, type.columns)]
+    whole = isinstance(type.element_type, IntegerType)
+    numbers = np.int64 if whole else np.float64 if type.element_type == f64 else np.float32
+    return Tile.of(np.full(sizes, identity(name, np.dtype(numbers)), numbers))
+
+
+def _add_product(
+    product: Callable[[Tile, Tile], Tile], state: Tile | None, x: Tile, y: Tile
+) -> Tile:
     return fold("add", state, product(x, y))
 
 
-def _unchanged(state: int, x: Any) -> int:
-    return state
+def _signal(state: int | None, x: Any) -> int:
+    return 1
 
 
 def fold(name: str, state: Any, x: Any) -> Any:
     """One more tile (or integer) in a fold of elements; padding counts as nothing."""
-    function, identity = BINARY[name], IDENTITY[name]
-    if not isinstance(x, Tile) or not isinstance(state, Tile):
-        return binary(function, state, x)
-    if not state.array.size:
+    if state is None:
         return x
-    array = function(_filled(state, identity), _filled(x, identity))
+    if not isinstance(x, Tile):
+        return binary(BINARY[name], state, x)
+    array = BINARY[name](_filled(state, name), _filled(x, name))
     return Tile.masked(array, max(state.valid_rows, x.valid_rows))
 
 
-def _filled(tile: Tile, number: float) -> Array:
-    """The matrix with this number as padding."""
-    if number == 0 or tile.valid_rows == len(tile.array):
+def _filled(tile: Tile, name: str) -> Array:
+    """The matrix with the identity of a fold as padding."""
+    if tile.valid_rows == len(tile.array):
         return tile.array
     array = tile.array.copy()
-    array[tile.valid_rows :] = number
+    array[tile.valid_rows :] = identity(name, array.dtype)
     return array
 
 
-def retile_rows(state: Tile, x: Tile) -> Tile:
+def retile_rows(state: Tile | None, x: Tile) -> Tile:
     """The rows of both, valid ones first."""
-    if not state.array.size:
+    if state is None:
         return x
     valid = [state.array[: state.valid_rows], x.array[: x.valid_rows]]
     padding = [state.array[state.valid_rows :], x.array[x.valid_rows :]]
     return Tile(np.concatenate(valid + padding), state.valid_rows + x.valid_rows)
 
 
-def retile_columns(state: Tile, x: Tile) -> Tile:
+def retile_columns(state: Tile | None, x: Tile) -> Tile:
     """The columns of both."""
-    if not state.array.size:
+    if state is None:
         return x
     array = np.concatenate([state.array, x.array], axis=1)
     return Tile(array, max(state.valid_rows, x.valid_rows))

@@ -1,9 +1,6 @@
 """
 Operators of `step` that read and write memory: tensors off the chip, and buffers on it.
 
-A tensor is a matrix, all but its last dimension are rows, and is cut into tiles; the address of a
-tile is its place in the order of rows of tiles.
-
 All streams are explicit (`step_tokens`).
 
 Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.2.
@@ -11,10 +8,12 @@ Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.2.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from headrace.interpreters.step_network import Channel, Process, aligned, expect, forward
+from headrace.interpreters.step_compute import nest
+from headrace.interpreters.step_network import Channel, Process, Reading, expect, forward
 from headrace.interpreters.step_tokens import (
     DONE,
     Nested,
@@ -32,21 +31,53 @@ Shape = tuple[int, int]
 """Rows and columns of a tile."""
 
 
-class TiledTensor:
+class Memory:
     """
-    A tensor that is read and written by tiles; a copy of what it is made of.
+    A tensor off the chip: an array, or from some time on.
 
-    The tiles divide it: the verifier of `step` saw to that.
+    Random stores change it in place: a load that waits for their acknowledgement reads the new
+    tile. The tiles that it is read and written by divide it, as the verifier of `step` sees to.
     """
 
-    def __init__(self, where: str, tensor: Array, tile: Shape) -> None:
-        self.where, self.tile, self.array = where, tile, np.array(tensor, order="C")
-        *outer, columns = (1, *self.array.shape)
-        self.matrix = self.array.reshape(math.prod(outer), columns)
+    def __init__(self, array: Array | None) -> None:
+        self._array = None if array is None else np.array(array, order="C")
+        self.written = Channel("a tensor that is stored", () if array is None else (DONE,))
+
+    @property
+    def array(self) -> Array:
+        """The tensor as it is now."""
+        assert self._array is not None
+        return self._array
+
+    def finish(self, array: Array) -> None:
+        """The tensor is there."""
+        self._array = array
+        self.written.put(DONE)
+
+    def wait(self) -> Reading:
+        """Until the tensor is there."""
+        self.written.put((yield self.written))
+
+    def tiles(self, where: str, tile: Shape) -> "Tiles":
+        """The tensor in tiles of this shape; `where` is what errors name."""
+        return Tiles(where, self.array, tile)
+
+
+class Tiles:
+    """
+    A tensor as tiles: a matrix of which all but the last dimension are rows.
+
+    The address of a tile is its place in the order of rows of tiles.
+    """
+
+    def __init__(self, where: str, array: Array, tile: Shape) -> None:
+        self.where, self.tile = where, tile
+        *outer, columns = (1, *array.shape)
+        self.matrix = array.reshape(math.prod(outer), columns)
         self.grid = (math.prod(outer) // tile[0], columns // tile[1])
 
     @property
-    def tiles(self) -> int:
+    def count(self) -> int:
         """How many tiles there are."""
         return self.grid[0] * self.grid[1]
 
@@ -59,10 +90,10 @@ class TiledTensor:
         self._place(address)[:] = tile.array
 
     def _place(self, address: int) -> Array:
-        if not 0 <= address < self.tiles:
+        if not 0 <= address < self.count:
             raise InputError(
                 f"{self.where}: address {address} lies outside of the tensor, which has "
-                f"{self.tiles} tiles of {self.tile}; addresses count tiles from 0"
+                f"{self.count} tiles of {list(self.tile)}; addresses count tiles from 0"
             )
         row, column = divmod(address, self.grid[1])
         rows, columns = self.tile
@@ -76,36 +107,66 @@ def affine(shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Nest
     return [affine(shape[1:], strides[1:], start + n * strides[0]) for n in range(shape[0])]
 
 
-def read_affine(tensor: TiledTensor, shape: Sequence[int], strides: Sequence[int]) -> Nested:
-    """The tiles of one affine read, as a nested list of this shape."""
-    return nested_map(tensor.read, affine(shape, strides), len(shape))
+def load(
+    where: str,
+    memory: Memory,
+    tile: Shape,
+    reference: Channel,
+    result: Channel,
+    shape: Sequence[int],
+    strides: Sequence[int],
+) -> Process:
+    """One affine read of the tensor, of this shape in tiles, for every value of the reference."""
+    yield from memory.wait()
+    tiles = memory.tiles(where, tile)
+
+    def read(_: Any) -> Nested:
+        return nested_map(tiles.read, affine(shape, strides), len(shape))
+
+    yield from nest(where, [reference], result, len(shape), read)
 
 
-def store(where: str, source: Channel, tensor: TiledTensor) -> Process:
-    """Write tiles in order; raises `InputError` unless they are as many as in the tensor."""
-    address = 0
+def random_load(
+    where: str, memory: Memory, tile: Shape, addresses: Channel, result: Channel
+) -> Process:
+    """The tile at every address."""
+    yield from memory.wait()
+    yield from nest(where, [addresses], result, 0, memory.tiles(where, tile).read)
+
+
+def store(where: str, source: Channel, memory: Memory, shape: Sequence[int]) -> Process:
+    """
+    A tensor of this shape, of all tiles in order.
+
+    Raises `InputError` naming `where` unless there are as many tiles as it has.
+    """
+    tiles: list[Tile] = []
     while (token := (yield source)) is not DONE:
         if is_value(token):
-            tensor.write(address, token)
-            address += 1
-    if address != tensor.tiles:
+            tiles.append(token)
+    array = np.zeros(shape, tiles[0].array.dtype if tiles else np.float64)
+    written = Tiles(where, array, tiles[0].shape if tiles else (1, 1))
+    if len(tiles) != written.count:
         raise InputError(
-            f"{where}: {address} tiles are stored in a tensor of {tensor.tiles}; "
-            "give the tensor the shape of the stream"
+            f"{where}: {len(tiles)} tiles are stored in a tensor of {written.count}; give the "
+            "tensor the shape of the stream"
         )
+    for address, tile in enumerate(tiles):
+        written.write(address, tile)
+    memory.finish(array)
 
 
 def random_store(
-    where: str, tensor: TiledTensor, addresses: Channel, data: Channel, acknowledge: Channel
+    where: str, memory: Memory, addresses: Channel, data: Channel, acknowledge: Channel
 ) -> Process:
     """Write a tile to every address, and acknowledge it with a 1."""
-    while (tokens := (yield from aligned(where, addresses, data)))[0] is not DONE:
-        if is_value(tokens[0]):
-            tensor.write(int(tokens[0]), tokens[1])
-            acknowledge.put(1)
-        else:
-            acknowledge.put(tokens[0])
-    acknowledge.put(DONE)
+    yield from memory.wait()
+
+    def write(address: int, tile: Tile) -> int:
+        memory.tiles(where, tile.shape).write(address, tile)
+        return 1
+
+    yield from nest(where, [addresses, data], acknowledge, 0, write)
 
 
 def bufferize(source: Channel, result: Channel, rank: int) -> Process:

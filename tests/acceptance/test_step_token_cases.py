@@ -69,8 +69,8 @@ def repeated(factor: int, value: Any) -> list[Any]:
     return [value] * factor
 
 
-def add(state: int, n: int) -> int:
-    return state + n
+def add(state: int | None, n: int) -> int:
+    return (state or 0) + n
 
 
 def empty() -> Tile:

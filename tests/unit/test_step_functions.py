@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import IndexType, f32, f64
 
+from headrace.dialects.step_types import TileType
 from headrace.interpreters.step_functions import (
     BINARY,
     SCALAR,
     UNARY,
     fold_function,
+    initial_value,
     map_function,
     split_columns,
     split_rows,
@@ -128,7 +131,17 @@ def test_padding_counts_as_nothing_in_a_fold(name: str, result: Any) -> None:
     x, y = tile([[3, 2], [9, 9]], valid_rows=1), tile([[1, 2], [1, 2]])
     combine = fold_function(name)
     assert parts(combine(x, y)) == (result, 2)
-    assert combine(tile(np.zeros((0, 2))), y) is y
+    assert combine(None, y) is y
+
+
+def test_a_fold_of_nothing_has_the_sizes_that_are_known() -> None:
+    rows = initial_value("add", TileType(f64, 2, 1))
+    assert parts(rows) == ([[0], [0]], 2)
+    assert rows.array.dtype == np.float64
+    assert parts(initial_value("maximum", TileType(f32, 1, 1))) == ([[-np.inf]], 1)
+    assert initial_value("retile_rows", TileType(f32, "e", 3)).shape == (0, 3)
+    assert initial_value("mul", IndexType()) == 1
+    assert initial_value("signal", IndexType()) == 1
 
 
 def test_products_are_added_up() -> None:
@@ -136,14 +149,14 @@ def test_products_are_added_up() -> None:
     state = combine(tile([[1]]), tile([[2, 3]]), tile([[4], [5]]))
     assert parts(state) == ([[24]], 1)
     transposed = fold_function("matmul_transposed")
-    assert parts(transposed(tile(np.zeros((0, 0))), tile([[2, 3]]), tile([[4, 5]]))) == ([[23]], 1)
+    assert parts(transposed(None, tile([[2, 3]]), tile([[4, 5]]))) == ([[23]], 1)
 
 
 def test_retiling_puts_valid_rows_first() -> None:
     x, y = tile([[1, 2], [0, 0]], valid_rows=1), tile([[3, 4]])
     rows = fold_function("retile_rows")
     assert parts(rows(x, y)) == ([[1, 2], [3, 4], [0, 0]], 2)
-    assert rows(tile(np.zeros((0, 0))), y) is y
+    assert rows(None, y) is y
     columns = fold_function("retile_columns")
     assert parts(columns(tile([[1], [2]]), tile([[3], [4]]))) == ([[1, 3], [2, 4]], 2)
 

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from headrace.interpreters import step_memory as memory
-from headrace.interpreters.step_compute import nest
-from headrace.interpreters.step_memory import TiledTensor
 from headrace.interpreters.step_network import Channel, Process, run, stream
-from headrace.interpreters.step_values import Buffer
+from headrace.interpreters.step_values import Buffer, Tile
 from headrace.storage.errors import InputError
 from headrace.tests.step_streams import apply
 
@@ -19,27 +17,18 @@ def one(operator: Any, *streams: tuple[str, int]) -> str:
     return apply(operator, *streams)[0]
 
 
-def of_one(process: Any, **options: Any) -> Any:
-    """A process of one source and one result from one of several sources."""
-
-    def build(source: Channel, result: Channel) -> Process:
-        return process("op", [source], result, **options)
-
-    return build
-
-
-def tiles(columns: int, count: int) -> TiledTensor:
-    """`count` tiles [1, 1] of the numbers from 0, so many in a row."""
-    return TiledTensor("op", np.arange(count).reshape(-1, columns), (1, 1))
+def numbers(columns: int, count: int) -> memory.Memory:
+    """The numbers from 0, so many in a row."""
+    return memory.Memory(np.arange(count).reshape(-1, columns))
 
 
 def read(columns: int, count: int, dims: list[int], strides: list[int]) -> Any:
-    tensor = tiles(columns, count)
+    tensor = numbers(columns, count)
 
-    def function(_: int) -> Any:
-        return memory.read_affine(tensor, dims, strides)
+    def build(reference: Channel, result: Channel) -> Process:
+        return memory.load("op", tensor, (1, 1), reference, result, dims, strides)
 
-    return of_one(nest, rank=len(dims), function=function)
+    return build
 
 
 def test_a_load_reads_the_tensor_once_for_each_value_of_the_reference() -> None:
@@ -51,36 +40,55 @@ def test_a_load_reads_the_tensor_once_for_each_value_of_the_reference() -> None:
     assert one(read(3, 6, [3, 2], [1, 3]), ("7 D", 0)) == transposed
     assert one(read(3, 3, [2, 3], [0, 1]), ("7 D", 0)) == f"{t(0, 1, 2)} S1 {t(0, 1, 2)} S2 D"
     assert one(read(3, 3, [1], [1]), ("S1 7 S1 D", 1)) == f"S2 {t(0)} S2 D"
-    with pytest.raises(InputError, match="op: address 3 lies outside"):
-        apply(read(3, 3, [4], [1]), ("7 D", 0))
+
+
+def test_a_random_load_reads_tiles_of_the_tensor_only() -> None:
+    tensor = memory.Memory(np.arange(4))
+    load = partial(memory.random_load, "op", tensor, (1, 1))
+    assert one(load, ("2 0 S1 3 S1 D", 1)) == "[[2]] [[0]] S1 [[3]] S1 D"
+    for address in ("4", "-1"):
+        with pytest.raises(InputError, match=f"op: address {address} lies outside"):
+            apply(load, (f"{address} D", 0))
 
 
 def test_all_but_the_last_dimension_of_a_tensor_are_rows() -> None:
     array = np.arange(24).reshape(2, 3, 4)
-    tensor = TiledTensor("op", array, (3, 2))
-    assert tensor.tiles == 4
-    assert tensor.read(3).array.tolist() == [[14, 15], [18, 19], [22, 23]]
-    assert TiledTensor("op", array[0, 0], (1, 2)).read(1).array.tolist() == [[2, 3]]
-    copy = TiledTensor("op", np.zeros_like(array), (3, 2))
-    for address in range(4):
-        copy.write(address, tensor.read(address))
-    assert (copy.array == array).all()
+    tiles = memory.Tiles("op", array, (3, 2))
+    assert tiles.count == 4
+    assert tiles.read(3).array.tolist() == [[14, 15], [18, 19], [22, 23]]
+    assert memory.Tiles("op", array[0, 0], (1, 2)).read(1).array.tolist() == [[2, 3]]
+    result = memory.Memory(None)
+    source = stream([[tiles.read(n) for n in range(4)]], 1)
+    run({"op": memory.store("op", source, result, array.shape)})
+    assert (result.array == array).all()
 
 
 def test_a_store_wants_every_tile_of_its_tensor() -> None:
-    source = stream([tiles(4, 4).read(n) for n in range(3)], 0)
+    source = stream([Tile.of([n]) for n in range(3)], 0)
     with pytest.raises(InputError, match="op: 3 tiles are stored in a tensor of 4"):
-        run({"op": memory.store("op", source, tiles(4, 4))})
+        run({"op": memory.store("op", source, memory.Memory(None), (4,))})
 
 
 def test_random_stores_write_in_order_and_acknowledge() -> None:
-    tensor = tiles(4, 4)
-    data = stream([[tiles(4, 4).read(n)] for n in (3, 0, 1)], 1)
+    tensor = memory.Memory(np.arange(4))
+    data = stream([[Tile.of([n])] for n in (3, 0, 1)], 1)
     acknowledged = Channel()
     store = memory.random_store("op", tensor, stream([[0], [2], [0]], 1), data, acknowledged)
     run({"op": store})
-    assert tensor.array.tolist() == [[1, 1, 0, 3]]
+    assert tensor.array.tolist() == [1, 1, 0, 3]
     assert acknowledged.nested(1) == [[1], [1], [1]]
+
+
+def test_a_load_waits_until_its_tensor_is_stored() -> None:
+    tensor, result = memory.Memory(None), Channel()
+    source = stream([Tile.of([7])], 0)
+    run(
+        {
+            "load": memory.random_load("load", tensor, (1, 1), stream([0], 0), result),
+            "store": memory.store("store", source, tensor, (1,)),
+        }
+    )
+    assert [tile.array.item() for tile in result.nested(0)] == [7]
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_expand_wants_lists_of_one() -> None:
 
 
 def total(state: Any, *values: Any) -> Any:
-    return state + sum(values)
+    return (state or 0) + sum(values)
 
 
 def of_one(process: Any, **options: Any) -> Any:
