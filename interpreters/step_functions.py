@@ -214,6 +214,7 @@ def fold_function(name: str) -> Callable[..., Any]:
         "matmul_transposed": partial(_add_product, matmul_transposed),
         "retile_rows": retile_rows,
         "retile_columns": retile_columns,
+        "multiply_add": _multiply_add,
         "signal": _signal,
     }
     return folds[name]
@@ -238,6 +239,10 @@ def _add_product(
     product: Callable[[Tile, Tile], Tile], state: Tile | None, x: Tile, y: Tile
 ) -> Tile:
     return fold("add", state, product(x, y))
+
+
+def _multiply_add(state: Tile | None, x: Tile, y: Tile) -> Tile:
+    return fold("add", None if state is None else binary(np.multiply, state, x), y)
 
 
 def _signal(state: int | None, x: Any) -> int:

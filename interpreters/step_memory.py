@@ -22,6 +22,7 @@ from headrace.interpreters.step_tokens import (
     gather,
     is_value,
     nested_map,
+    spell,
     unit_of,
 )
 from headrace.interpreters.step_values import Array, Buffer, Tile
@@ -167,6 +168,14 @@ def random_store(
         return 1
 
     yield from nest(where, [addresses, data], acknowledge, 0, write)
+
+
+def read_whole(
+    memory: Memory, result: Channel, rank: int, read: Callable[[Array], Nested]
+) -> Process:
+    """What the whole tensor says, a list that is `rank` deep."""
+    yield from memory.wait()
+    result.put(*spell([read(memory.array)], rank))
 
 
 def bufferize(source: Channel, result: Channel, rank: int) -> Process:

@@ -48,7 +48,14 @@ def promote_outermost(source: Channel, result: Channel, rank: int) -> Process:
 
 
 def reshape(
-    where: str, source: Channel, data: Channel, padding: Channel, rank: int, chunk: int
+    where: str,
+    source: Channel,
+    data: Channel,
+    padding: Channel,
+    rank: int,
+    chunk: int,
+    *,
+    outer: bool = False,
 ) -> Process:
     """
     Every list of units of `rank` is cut into chunks of `chunk` units.
@@ -56,7 +63,7 @@ def reshape(
     Short chunks of values (rank 0) are filled up; `padding` has a 1 for every value that was
     added and a 0 for others. Raises `InputError` naming `where` for a short chunk of higher rank.
     """
-    count = 0
+    count, empty = 0, True
     last: Token = None
     while True:
         token: Token = yield source
@@ -72,13 +79,15 @@ def reshape(
                 padding.put(*[1] * (chunk - count))
                 _put_both(data, padding, Stop(1))
             count = 0
+            if outer and not empty:
+                _put_both(data, padding, Stop(2))
             _put_both(data, padding, DONE if token is DONE else Stop(level + 1))
             if token is DONE:
                 return
         else:
             data.put(token)
             padding.put(0 if is_value(token) else token)
-            last = token
+            last, empty = token, False
             count += level == rank
             if count == chunk:
                 _put_both(data, padding, Stop(rank + 1))

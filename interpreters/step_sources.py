@@ -34,6 +34,11 @@ def _selectors(array: Array) -> Nested:
     return [_selectors(part) for part in array]
 
 
+def integers(tensor: Array) -> Nested:
+    """The integers of a tensor."""
+    return tensor.astype(np.int64).tolist()
+
+
 def expert_addresses(selector: Iterable[int], tiles: int, base: int) -> list[list[int]]:
     """The addresses of the `tiles` tiles of each selected expert, each in a list of its own."""
     return [[base + expert * tiles + n] for expert in sorted(selector) for n in range(tiles)]

@@ -67,6 +67,15 @@ class Buffer:
         return f"buffer{self.nested}"
 
 
+def parts(value: Any) -> tuple[Any, ...]:
+    """What an element is made of: the parts of a tuple, of tuples in it too, else itself."""
+    match value:
+        case (*inner,):
+            return tuple(part for one in inner for part in parts(one))
+        case _:
+            return (value,)
+
+
 def padding_like(value: Any) -> Any:
     """What fills a chunk behind its last value: nothing valid, of the same type."""
     match value:
@@ -74,8 +83,8 @@ def padding_like(value: Any) -> Any:
             return Tile(np.zeros_like(value.array), 0)
         case frozenset():
             return frozenset[int]()
-        case (*parts,):
-            return tuple(padding_like(part) for part in parts)
+        case (*inner,):
+            return tuple(padding_like(part) for part in inner)
         case _:
             return type(value)(0)
 

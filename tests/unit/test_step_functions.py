@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from xdsl.dialects.builtin import IndexType, f32, f64
 
+from headrace.dialects.step_functions import ACCUMULATORS, MAPS, SCANS
 from headrace.dialects.step_types import TileType
 from headrace.interpreters.step_functions import (
     BINARY,
@@ -150,6 +151,19 @@ def test_products_are_added_up() -> None:
     assert parts(state) == ([[24]], 1)
     transposed = fold_function("matmul_transposed")
     assert parts(transposed(None, tile([[2, 3]]), tile([[4, 5]]))) == ([[23]], 1)
+
+
+def test_sums_are_scaled_again() -> None:
+    combine = fold_function("multiply_add")
+    state = combine(None, tile([[9]]), tile([[1, 2]]))
+    assert parts(combine(state, tile([[3]]), tile([[10, 20]]))) == ([[13, 26]], 1)
+
+
+def test_every_function_of_the_dialect_has_a_meaning() -> None:
+    for function in MAPS:
+        assert callable(map_function("op", function, 1.0)), function
+    for function in (*ACCUMULATORS, *SCANS):
+        assert callable(fold_function(function)), function
 
 
 def test_retiling_puts_valid_rows_first() -> None:

@@ -128,6 +128,14 @@ def test_reshape_of_values_fills_the_last_chunk_of_every_list(
 
 
 @pytest.mark.parametrize(
+    ("text", "result"), [("1 2 3 D", "1 2 S1 3 0 S2 D"), ("1 2 D", "1 2 S2 D"), ("D", "D")]
+)
+def test_reshape_may_promote(text: str, result: str) -> None:
+    reshape = partial(shape.reshape, "op", rank=0, chunk=2, outer=True)
+    assert apply(reshape, (text, 0), results=2)[0] == result
+
+
+@pytest.mark.parametrize(
     ("text", "result"),
     [
         ("0 S1 1 S1 2 S1 3 S2 D", "0 S1 1 S2 2 S1 3 S3 D"),
