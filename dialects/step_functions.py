@@ -85,6 +85,8 @@ class Function(StrEnum):
     """the tiles of a list below each other: one tile, of their valid rows"""
     RETILE_COLUMNS = "retile_columns"
     """the tiles of a list side by side: one tile"""
+    MULTIPLY_ADD = "multiply_add"
+    """the state times x plus y: sums that are scaled again, as those of an online softmax"""
     SIGNAL = "signal"
     """one integer when a list ends"""
     SPLIT_ROWS = "split_rows"
@@ -253,6 +255,9 @@ def _any_to_index(operation: str, function: Function, elements: Elements) -> Att
 INTEGER = frozenset(map(Function, ("add", "sub", "mul", "maximum", "minimum")))
 """Elementwise functions that take integers too."""
 
+COUNTED = frozenset(map(Function, ("top_columns", "to_selector", "cache_write_address")))
+"""Functions whose scalar is a whole number."""
+
 
 def _unary(each: int, reference: str = "", scalar: bool = False) -> Rule:
     return Rule(1, _elementwise, _of_output(each), reference, scalar)
@@ -313,6 +318,7 @@ ACCUMULATORS: dict[Function, Rule] = {
     Function.MATMUL_TRANSPOSED: Rule(2, _product, _of_product, "Matmul"),
     Function.RETILE_ROWS: Rule(1, _same_tile, _none, "RetileRow"),
     Function.RETILE_COLUMNS: Rule(1, _same_tile, _none, "RetileCol"),
+    Function.MULTIPLY_ADD: Rule(2, _elementwise, _of_output(2)),
     Function.SIGNAL: Rule(1, _any_to_index, _none, "SignalReqAllRead", cycles=1),
 }
 """What `step.accumulate` folds with; the result rule is of one element, before retiling."""
@@ -356,6 +362,10 @@ def apply(
     if rule.scalar is not None and rule.scalar != (scalar is not None):
         verb = "needs a" if rule.scalar else "takes no"
         raise VerifyException(f"'{operation}' with fn {function.value} {verb} scalar")
+    if function in COUNTED and not (scalar or 0.0).is_integer():
+        raise VerifyException(
+            f"'{operation}' with fn {function.value} counts by its scalar, which {scalar} cannot"
+        )
     result = rule.result(operation, function, elements)
     if isinstance(result, SelectorType) and scalar is not None:
         return SelectorType(result.width, int(scalar))
