@@ -95,9 +95,9 @@ def flag_attribute(value: bool) -> UnitAttr | None:
     return UnitAttr() if value else None
 
 
-def name_attribute(value: str | None) -> StringAttr | None:
-    """A property that is one name."""
-    return None if value is None else StringAttr(value)
+def name_attribute(value: str | int | None) -> StringAttr | None:
+    """A property that is one name, or a size."""
+    return None if value is None else StringAttr(str(value))
 
 
 def optional_names(values: Sequence[str]) -> Attribute | None:
