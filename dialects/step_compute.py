@@ -181,7 +181,7 @@ class AccumulateOp(ComputeOperation):
         *inputs: SSAValue,
         fn: Function | str,
         rank: int,
-        dim: str | None = None,
+        dim: str | int | None = None,
         compute: int = 0,
         write_back: bool = False,
     ):
@@ -300,7 +300,7 @@ class FlatMapOp(StepOperation):
         fn: Function | str,
         size: int = 1,
         masked: bool = False,
-        dim: str | None = None,
+        dim: str | int | None = None,
         assumed: Sequence[str] = (),
     ):
         super().__init__(

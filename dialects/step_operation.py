@@ -95,9 +95,9 @@ def flag_attribute(value: bool) -> UnitAttr | None:
     return UnitAttr() if value else None
 
 
-def name_attribute(value: str | None) -> StringAttr | None:
-    """A property that is one name."""
-    return None if value is None else StringAttr(value)
+def name_attribute(value: str | int | None) -> StringAttr | None:
+    """A property that is one name, or a size."""
+    return None if value is None else StringAttr(str(value))
 
 
 def optional_names(values: Sequence[str]) -> Attribute | None:
@@ -203,6 +203,8 @@ def folded(
                 f"'{operation}' adds up the ragged size {inner} over the siblings of a list; the "
                 "sum differs from list to list: name it by `dim`"
             )
+    if outermost and inner.is_ragged:
+        return named_size(operation, name, ragged=False) if name else inner.total()
     return expect_no_name(operation, name, inner)
 
 

@@ -58,7 +58,7 @@ class FlattenOp(StepOperation):
     dim = opt_prop_def(StringAttr)
     result = result_def(StreamType)
 
-    def __init__(self, input: SSAValue, *, min: int, max: int, dim: str | None = None):
+    def __init__(self, input: SSAValue, *, min: int, max: int, dim: str | int | None = None):
         super().__init__(
             input,
             min=integer_attribute(min),

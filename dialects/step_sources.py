@@ -177,7 +177,7 @@ class CacheReadAddressOp(LengthOperation):
         length: SSAValue,
         *,
         row_tiles: int,
-        dim: str,
+        dim: str | int,
         assumed: Sequence[str] = (),
     ):
         super().__init__(
@@ -214,7 +214,7 @@ class FilterLastOp(LengthOperation):
     assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     result = result_def(StreamType)
 
-    def __init__(self, length: SSAValue, *, dim: str, assumed: Sequence[str] = ()):
+    def __init__(self, length: SSAValue, *, dim: str | int, assumed: Sequence[str] = ()):
         super().__init__(length, dim=name_attribute(dim), assumed=optional_names(assumed))
 
     @classmethod
