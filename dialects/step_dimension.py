@@ -15,7 +15,7 @@ Equal text means equal size; different text may still mean sizes that are always
 identities of rounding are endless. Those that programs need hold: a rounding up gives away its
 exact part and nests, `positive` is absorbed by what it guards, sums come out of totals.
 
-Source: "Streaming Tensor Programs", arXiv 2511.07776, section 3, for the kinds; the algebra is ours.
+Source: "Streaming Tensor Programs", arXiv 2511.07776, section 3 (kinds); the algebra is ours.
 """
 
 from __future__ import annotations
