@@ -31,6 +31,7 @@ DECLARATIONS = "\n".join(
         "declare i64 @llvm.smax.i64(i64, i64)",
         "declare i64 @llvm.cttz.i64(i64, i1)",
         "declare i64 @llvm.ctpop.i64(i64)",
+        "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
         "declare double @pow(double, double)",
         *(f"declare double @{name}(double)" for name in FLOAT_FUNCTIONS.values()),
         '!0 = !{!"branch_weights", i32 1, i32 1000}',
