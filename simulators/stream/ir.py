@@ -184,7 +184,8 @@ class Function:
             *body, terminator = block.lines or ["unreachable"]
             yield from body
             for name in live[abs(block.transfer)] if block.transfer else ():
-                copy, cell = f"%x{block.transfer}.{name}", f"%x{block.transfer}.{name}.cell"
+                copy = f"%saved.{block.transfer}.{name}"
+                cell = f"{copy}.cell"
                 variable, kind = f"%var.{name}", self.types[name]
                 source, target = (variable, cell) if block.transfer > 0 else (cell, variable)
                 yield f"{cell} = getelementptr i64, ptr %record, i64 {words[name]}"

@@ -37,12 +37,13 @@ from headrace.simulators.stream.primitives.step_word import (
     COLUMNS,
     FIELD,
     LEVELS,
+    NO_LIST_OPEN,
     PAYLOAD,
-    RECORD,
     RESIDENT,
     ROWS,
     VALID,
-    bytes_of,
+    absorb,
+    closes,
     load_cycles,
     store_cycles,
     tile,
@@ -70,7 +71,6 @@ def step_map(
     n: StaticInt,
     fn: StaticText,
     widths: Ints,
-    memory: IntWork,
     result_width: Int = 0,
     flops: Int = 1,
     compute: Int = 0,
@@ -83,20 +83,23 @@ def step_map(
     while True:
         for k in range(n):
             operand[k] = peek(x[k])
+        level = operand[0] & LEVELS
         for k in range(1, n):
             if operand[k] == DONE or operand[0] == DONE:
                 if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k], operand[k])
-            elif (operand[k] & (LEVELS + BARE)) != (operand[0] & (LEVELS + BARE)):
-                fail("the stops of the operands differ", x[k], operand[k])
+                    fail("one operand has more elements than another", x[k])
+            elif (operand[k] & BARE) != (operand[0] & BARE):
+                fail("a list of one operand is empty, of another it is not", x[k])
+            if (operand[k] & LEVELS) > level:
+                level = operand[k] & LEVELS
         if operand[0] == DONE:
             close()
             finish()
-        result = operand[0]
+        result = BARE + level
         if (operand[0] & BARE) == 0:
             read = 0
             for k in range(n):
-                loading = load_cycles(operand[k], widths[k], bandwidth, memory)
+                loading = load_cycles(operand[k], widths[k], bandwidth)
                 read += loading
             rows = operand[0] >> ROWS
             columns = (operand[0] >> COLUMNS) & FIELD
@@ -116,12 +119,12 @@ def step_map(
                 columns = 1
             elif fn == "matmul":
                 if columns != (operand[1] >> ROWS):
-                    fail("the inner sizes of a product differ", x[1], operand[1])
+                    fail("the inner sizes of a product differ", x[1])
                 operations = 2 * rows * columns * ((operand[1] >> COLUMNS) & FIELD)
                 columns = (operand[1] >> COLUMNS) & FIELD
             elif fn == "matmul_transposed":
                 if columns != ((operand[1] >> COLUMNS) & FIELD):
-                    fail("the inner sizes of a product differ", x[1], operand[1])
+                    fail("the inner sizes of a product differ", x[1])
                 operations = 2 * rows * columns * (operand[1] >> ROWS)
                 columns = operand[1] >> ROWS
             elif fn == "set_offset":
@@ -134,11 +137,10 @@ def step_map(
                 least = 1
             elif fn != "retype":
                 reject("there is no such function of a map; see timing.md")
-            level = operand[0] & LEVELS
             result = tile(rows, columns, valid, level)
             if fn == "number":
                 result = (value << PAYLOAD) | level
-            written = store_cycles(result, write_back, result_width, bandwidth, memory)
+            written = store_cycles(result, write_back, result_width, bandwidth)
             cycles = slowest(read, operations, compute, written)
             if least > cycles:
                 cycles = least
@@ -148,6 +150,9 @@ def step_map(
         send(y, result)
         for k in range(n):
             pop(x[k])
+        if n > 1:
+            for k in range(n):
+                absorb(x[k], operand[k] & LEVELS, level)
 
 
 @primitive
@@ -158,7 +163,6 @@ def step_accumulate(
     fn: StaticText,
     levels: Int,
     widths: Ints,
-    memory: IntWork,
     result_width: Int = 0,
     flops: Int = 1,
     compute: Int = 0,
@@ -174,7 +178,8 @@ def step_accumulate(
     """
     operand = registers(n)
     initial = tile(initial_rows, initial_columns, initial_rows, 0)
-    storing = store_cycles(initial, write_back, result_width, bandwidth, memory)
+    storing = store_cycles(initial, write_back, result_width, bandwidth)
+    last = NO_LIST_OPEN
     started = 0
     rows = initial_rows
     columns = initial_columns
@@ -183,69 +188,66 @@ def step_accumulate(
     while True:
         for k in range(n):
             operand[k] = peek(x[k])
+        level = operand[0] & LEVELS
         for k in range(1, n):
             if operand[k] == DONE or operand[0] == DONE:
                 if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k], operand[k])
-            elif (operand[k] & (LEVELS + BARE)) != (operand[0] & (LEVELS + BARE)):
-                fail("the stops of the operands differ", x[k], operand[k])
+                    fail("one operand has more elements than another", x[k])
+            elif (operand[k] & BARE) != (operand[0] & BARE):
+                fail("a list of one operand is empty, of another it is not", x[k])
+            if (operand[k] & LEVELS) > level:
+                level = operand[k] & LEVELS
         if operand[0] == DONE:
             if started == 1:
-                fail("the stream ends inside a list", x[0], operand[0])
+                fail("the stream ends inside a list", x[0])
             close()
             finish()
-        level = operand[0] & LEVELS
+        group = (operand[0] & BARE) | level
+        ends = closes(group, last, levels)
         read = 0
         operations = 0
         least = 0
         if (operand[0] & BARE) == 0:
             for k in range(n):
-                loading = load_cycles(operand[k], widths[k], bandwidth, memory)
+                loading = load_cycles(operand[k], widths[k], bandwidth)
                 read += loading
-            r = operand[0] >> ROWS
-            c = (operand[0] >> COLUMNS) & FIELD
-            v = (operand[0] >> VALID) & FIELD
+            more_rows = operand[0] >> ROWS
+            more_columns = (operand[0] >> COLUMNS) & FIELD
+            more_valid = (operand[0] >> VALID) & FIELD
             if fn == "retile_rows":
-                if started == 0:
-                    rows = 0
-                    valid = 0
-                rows += r
-                valid += v
-                columns = c
+                rows += more_rows
+                valid += more_valid
+                columns = more_columns
                 resident = operand[0] & RESIDENT
             elif fn == "retile_columns":
-                if started == 0:
-                    columns = 0
-                columns += c
-                rows = r
-                valid = v
+                columns += more_columns
+                rows = more_rows
+                valid = more_valid
                 resident = operand[0] & RESIDENT
             elif fn == "signal":
                 least = 1
             else:
                 if fn == "matmul":
-                    if c != (operand[1] >> ROWS):
-                        fail("the inner sizes of a product differ", x[1], operand[1])
-                    operations = 2 * r * c * ((operand[1] >> COLUMNS) & FIELD)
-                    c = (operand[1] >> COLUMNS) & FIELD
+                    if more_columns != (operand[1] >> ROWS):
+                        fail("the inner sizes of a product differ", x[1])
+                    more_columns = (operand[1] >> COLUMNS) & FIELD
+                    operations = 2 * more_rows * more_columns * (operand[1] >> ROWS)
                 elif fn == "matmul_transposed":
-                    if c != ((operand[1] >> COLUMNS) & FIELD):
-                        fail("the inner sizes of a product differ", x[1], operand[1])
-                    operations = 2 * r * c * (operand[1] >> ROWS)
-                    c = operand[1] >> ROWS
+                    if more_columns != ((operand[1] >> COLUMNS) & FIELD):
+                        fail("the inner sizes of a product differ", x[1])
+                    operations = 2 * more_rows * more_columns * (operand[1] >> ROWS)
+                    more_columns = operand[1] >> ROWS
                 elif fn == "elementwise":
-                    operations = r * c * flops
+                    operations = more_rows * more_columns * flops
                 else:
                     reject("there is no such function of an accumulation; see timing.md")
-                if started == 0 or r >= rows:
-                    rows = r
-                    valid = v
-                if started == 0 or c > columns:
-                    columns = c
-        ends = 0
+                valid = more_valid
+                if more_rows > rows:
+                    rows = more_rows
+                if more_columns > columns:
+                    columns = more_columns
         written = 0
-        if level >= levels:
-            ends = 1
+        if ends == 1:
             written = storing
         cycles = slowest(read, operations, compute, written)
         if least > cycles:
@@ -253,56 +255,60 @@ def step_accumulate(
         tick(cycles)
         for k in range(n):
             pop(x[k])
-        if ends == 0:
-            started = 1
-        else:
-            if (operand[0] & BARE) != 0 and started == 0 and level > levels:
-                send(y, BARE + level - levels)
-            elif fn == "signal":
-                send(y, level - levels)
-            else:
-                if (operand[0] & BARE) != 0 and started == 0:
-                    rows = initial_rows
-                    columns = initial_columns
-                    valid = initial_rows
-                    resident = 0
-                if write_back != 0:
-                    resident = RESIDENT
-                result = tile(rows, columns, valid, resident + level - levels)
-                send(y, result)
+        if n > 1:
+            for k in range(n):
+                absorb(x[k], operand[k] & LEVELS, level)
+        started = 1
+        if ends == 1:
+            if write_back != 0:
+                resident = RESIDENT
+            result = tile(rows, columns, valid, resident + level - levels)
+            if fn == "signal":
+                result = (1 << PAYLOAD) | (resident + level - levels)
+            send(y, result)
             started = 0
+            rows = initial_rows
+            columns = initial_columns
+            valid = initial_rows
+            resident = 0
+        elif level >= levels:
+            send(y, BARE + level - levels)
+            started = 0
+        last = level
 
 
 @primitive
-def step_zip(x: Ins, y: Out, n: StaticInt, widths: Ints, cells: IntWork, memory: IntWork) -> None:
+def step_zip(x: Ins, y: Out, n: StaticInt, cells: IntWork) -> None:
     """elements -> tuples."""
     operand = registers(n)
     used = 0
     while True:
         for k in range(n):
             operand[k] = peek(x[k])
+        level = operand[0] & LEVELS
         for k in range(1, n):
             if operand[k] == DONE or operand[0] == DONE:
                 if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k], operand[k])
-            elif (operand[k] & (LEVELS + BARE)) != (operand[0] & (LEVELS + BARE)):
-                fail("the stops of the operands differ", x[k], operand[k])
+                    fail("one operand has more elements than another", x[k])
+            elif (operand[k] & BARE) != (operand[0] & BARE):
+                fail("a list of one operand is empty, of another it is not", x[k])
+            if (operand[k] & LEVELS) > level:
+                level = operand[k] & LEVELS
         if operand[0] == DONE:
             close()
             finish()
         if (operand[0] & BARE) != 0:
-            send(y, operand[0])
+            send(y, BARE + level)
         else:
-            reserve(cells, used + RECORD + n)
-            total = 0
-            for k in range(n):
-                size = bytes_of(operand[k], widths[k], memory)
-                total += size
-                cells[used + RECORD + k] = operand[k]
+            reserve(cells, used + 1 + n)
             cells[used] = n
-            cells[used + 1] = total
-            send(y, ((place(cells) + used) << PAYLOAD) | (operand[0] & (LEVELS + RESIDENT)))
-            used += RECORD + n
+            for k in range(n):
+                cells[used + 1 + k] = operand[k]
+            send(y, ((place(cells) + used) << PAYLOAD) | level)
+            used += 1 + n
         for k in range(n):
             pop(x[k])
+        if n > 1:
+            for k in range(n):
+                absorb(x[k], operand[k] & LEVELS, level)
         tick(0)

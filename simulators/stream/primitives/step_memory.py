@@ -30,11 +30,11 @@ from headrace.simulators.stream.primitives.step_word import (
     COLUMNS,
     FIELD,
     LEVELS,
+    PAYLOAD,
     RESIDENT,
     ROWS,
     ended_lists,
     tile,
-    with_level,
 )
 
 
@@ -173,16 +173,19 @@ def step_random_store(
         token = peek(x)
         if where == DONE or token == DONE:
             if where != token:
-                fail("there are more addresses or more tiles", x, token)
+                fail("there are more addresses or more tiles", x)
             close()
             finish()
+        if (where & BARE) != (token & BARE):
+            fail("a list of addresses is empty, of tiles it is not, or the reverse", x)
         move_token(token, width, request_bytes)
-        reply = with_level(1 << 6, where & LEVELS)
+        level = where & LEVELS
         if acknowledge == "data":
-            reply = with_level(1 << 6, token & LEVELS)
+            level = token & LEVELS
         if (token & BARE) != 0:
-            reply = token
-        send(done, reply)
+            send(done, BARE + level)
+        else:
+            send(done, (1 << PAYLOAD) | level)
         pop(address)
         pop(x)
         tick(0)

@@ -40,8 +40,10 @@ from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.primitives.step_word import (
     BARE,
     LEVELS,
+    NO_LIST_OPEN,
     PAYLOAD,
     RESIDENT,
+    absorb,
     load_cycles,
     store_cycles,
     with_level,
@@ -78,7 +80,6 @@ def step_partition(
     control_width: Int,
     starts: Ints,
     members: Ints,
-    memory: IntWork,
     switch: Int = 1,
     write_back: Int = 0,
     bandwidth: Int = 64,
@@ -87,44 +88,50 @@ def step_partition(
     while True:
         selector = peek(control)
         if selector == DONE:
-            token = peek(x)
-            if token != DONE:
-                fail("there are more units than selectors", x, token)
             close()
             finish()
-        cycles = load_cycles(selector, control_width, bandwidth, memory)
+        cycles = load_cycles(selector, control_width, bandwidth)
         tick(cycles)
         pop(control)
+        reached = selector & LEVELS
         if (selector & BARE) != 0:
-            token = take(x)
-            if (token & BARE) == 0:
-                fail("a unit stands against an empty list of selectors", x, token)
+            absorb(x, 0, unit + reached)
         else:
             first = starts[selector >> PAYLOAD]
             last = starts[(selector >> PAYLOAD) + 1]
+            level = 0
             inside = 1
             while inside == 1:
                 token = peek(x)
                 if token == DONE:
-                    fail("there are more selectors than units", x, token)
-                cycles = load_cycles(token, width, bandwidth, memory)
-                tick(cycles)
-                pop(x)
-                stored = store_cycles(token, write_back, width, bandwidth, memory)
-                if last > first:
-                    stored += switch
-                tick(stored)
+                    fail("there are more selectors than units", x)
                 level = token & LEVELS
+                out = level
                 if level >= unit:
-                    level = unit
+                    out = unit
                     inside = 0
-                token = with_level(token & ~RESIDENT, level)
-                if write_back != 0:
-                    token = token | RESIDENT
+                if (token & BARE) == 0:
+                    cycles = load_cycles(token, width, bandwidth)
+                    tick(cycles)
+                    cycles = store_cycles(token, write_back, width, bandwidth)
+                    if last > first:
+                        cycles += switch
+                    pop(x)
+                    tick(cycles)
+                    token = token & ~RESIDENT
+                    if write_back != 0:
+                        token = token | RESIDENT
+                else:
+                    pop(x)
+                token = with_level(token, out)
                 k = first
                 while k < last:
                     send(y[members[k]], token)
                     k += 1
+            if unit + reached > level:
+                absorb(x, level, unit + reached)
+            else:
+                absorb(control, reached, level - unit)
 
 
 @primitive
@@ -138,7 +145,6 @@ def step_reassemble(
     control_width: Int,
     starts: Ints,
     members: Ints,
-    memory: IntWork,
     ready: IntWork,
     switch: Int = 1,
     write_back: Int = 0,
@@ -154,15 +160,21 @@ def step_reassemble(
         if selector == DONE:
             close()
             finish()
-        cycles = load_cycles(selector, control_width, bandwidth, memory)
+        cycles = load_cycles(selector, control_width, bandwidth)
         tick(cycles)
         pop(control)
         closing = unit + 1 + (selector & LEVELS)
         first = 0
         count = 0
-        if (selector & BARE) == 0:
+        if (selector & BARE) != 0:
+            send(y, BARE + closing)
+        else:
             first = starts[selector >> PAYLOAD]
             count = starts[(selector >> PAYLOAD) + 1] - first
+            if count == 0:
+                send(y, BARE + unit + 1)
+                if closing > unit + 1:
+                    send(y, BARE + closing)
         reserve(ready, count + count)
         k = 0
         while k < count:
@@ -187,28 +199,33 @@ def step_reassemble(
             source = ready[k + k + 1]
             append(order, source)
             k += 1
+            before = NO_LIST_OPEN
             inside = 1
             while inside == 1:
                 token = peek(x[source])
                 if token == DONE:
                     fail("a selected input ends inside a unit")
-                cycles = load_cycles(token, width, bandwidth, memory)
-                wait(stamp + switch + cycles)
-                pop(x[source])
-                stored = store_cycles(token, write_back, width, bandwidth, memory)
-                tick(stored)
                 level = token & LEVELS
                 if level >= unit:
                     inside = 0
-                    level = unit
-                    if k == count:
-                        level = closing
-                token = with_level(token & ~RESIDENT, level)
-                if write_back != 0:
-                    token = token | RESIDENT
+                if (token & BARE) == 0:
+                    cycles = load_cycles(token, width, bandwidth)
+                    wait(stamp + switch + cycles)
+                    pop(x[source])
+                    cycles = store_cycles(token, write_back, width, bandwidth)
+                    tick(cycles)
+                    token = token & ~RESIDENT
+                    if write_back != 0:
+                        token = token | RESIDENT
+                else:
+                    pop(x[source])
+                    if inside == 0 and k == count and before >= unit:
+                        send(y, BARE + unit)
+                before = level
+                if inside == 0 and k == count:
+                    level = closing
+                token = with_level(token, level)
                 send(y, token)
-        if count == 0:
-            send(y, BARE + closing)
 
 
 @primitive
@@ -257,7 +274,7 @@ def step_merge(x: ManyIns, y: Out, selector: Out, choices: IntOutput, unit: Int)
                 if (token & LEVELS) >= unit:
                     inside = 0
                 send(y, token)
-                if inside == 1:
+                if inside == 1 and (token & BARE) == 0:
                     tick(1)
 
 
@@ -270,7 +287,10 @@ def step_deal(x: In, y: ManyOuts, unit: Int, switch: Int = 1) -> None:
         if token == DONE:
             close()
             finish()
-        send(y[turn], token, at=now() + switch)
+        delay = switch
+        if (token & BARE) != 0:
+            delay = 0
+        send(y[turn], token, at=now() + delay)
         if (token & LEVELS) >= unit:
             turn += 1
             if turn == len(y):

@@ -33,12 +33,13 @@ from headrace.simulators.stream.primitives.step_word import (
     COLUMNS,
     FIELD,
     LEVELS,
+    NO_LIST_OPEN,
     PAYLOAD,
-    RECORD,
     RESIDENT,
     ROWS,
     VALID,
-    bytes_of,
+    absorb,
+    closes,
     ended_lists,
     tile,
     with_level,
@@ -48,19 +49,23 @@ from headrace.simulators.stream.primitives.step_word import (
 @primitive
 def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
     """Merge the dimensions `minimum` to `maximum`, counted from the innermost."""
+    last = NO_LIST_OPEN
     while True:
         token = take(x)
         if token == DONE:
             close()
             finish()
         level = token & LEVELS
-        vanishes = 0
+        before = last
+        last = level
+        says_nothing = 0
         if level > maximum:
             level -= maximum - minimum
         elif level > minimum:
             level = minimum
-            vanishes = token & BARE
-        if vanishes == 0:
+            if (token & BARE) != 0 and before >= minimum:
+                says_nothing = 1
+        if says_nothing == 0:
             token = with_level(token, level)
             send(y, token)
         tick(0)
@@ -73,31 +78,43 @@ def step_promote(x: In, y: Out, unit: Int, levels: Int = 0) -> None:
 
     With `unit` -1 the whole stream, of rank `levels`, becomes one list, unless it is empty.
     """
+    last = NO_LIST_OPEN
     while True:
         token = take(x)
         if token == DONE:
             close()
             finish()
         level = token & LEVELS
-        if unit < 0:
+        up = level
+        if unit >= 0:
+            if level >= unit:
+                up = level + 1
+                if (token & BARE) != 0 and level == unit and last >= unit:
+                    send(y, token)
+        else:
             following = peek(x)
             if following == DONE:
-                level = levels + 1
-        elif level >= unit:
-            if (token & BARE) != 0 and level == unit:
-                send(y, token)
-            level += 1
-        token = with_level(token, level)
+                up = levels + 1
+                if (token & BARE) != 0 and last >= level:
+                    send(y, token)
+        last = level
+        token = with_level(token, up)
         send(y, token)
         tick(0)
 
 
 @helper
-def pad(x_marks: int, rows: int, columns: int, y: Out, padding: Out) -> None:
-    """Send one padding element; none of its rows is valid."""
-    filler = tile(rows, columns, 0, x_marks)
-    send(y, filler)
-    send(padding, (1 << PAYLOAD) | x_marks)
+def fill(count: int, chunk: int, level: int, rows: int, columns: int, y: Out, padding: Out) -> None:
+    """Fill a chunk that has begun; none of the rows of what fills it is valid."""
+    if count > 0:
+        while count < chunk:
+            count += 1
+            marks = 0
+            if count == chunk:
+                marks = level
+            filler = tile(rows, columns, 0, marks)
+            send(y, filler)
+            send(padding, (1 << PAYLOAD) | marks)
 
 
 @primitive
@@ -118,67 +135,66 @@ def step_reshape(
     If the units are elements, the last list is filled up. `padding` tells filler (1) from elements.
     """
     count = 0
+    last = NO_LIST_OPEN
     while True:
         token = take(x)
-        level = token & LEVELS
-        up = level
         if token == DONE:
             if count > 0 and unit > 0:
-                fail("the stream ends inside a list of chunks", x, token)
-            while count > 0:
-                count += 1
-                marks = 0
-                if count == chunk:
-                    count = 0
-                    marks = 1
-                    if outer != 0:
-                        marks = levels + 2
-                pad(marks, pad_rows, pad_columns, y, padding)
+                fail("the stream ends inside a list of chunks", x)
+            end = 1
+            if outer != 0:
+                end = levels + 2
+            fill(count, chunk, end, pad_rows, pad_columns, y, padding)
             close()
             finish()
+        level = token & LEVELS
+        up = level
         if unit > 0:
-            if level >= unit:
+            ends = closes(token, last, unit)
+            if ends == 1:
                 count += 1
                 if count == chunk:
                     count = 0
                     up = level + 1
+                    if (token & BARE) != 0 and last >= unit:
+                        send(y, token)
+                        send(padding, token)
                 elif level > unit:
-                    fail("a list ends inside a chunk", x, token)
+                    fail("a list ends inside a chunk", x)
+            elif level >= unit:
+                up = level + 1
             token = with_level(token, up)
             send(y, token)
-            send(padding, up)
+            send(padding, up | (token & BARE))
         else:
-            last = 0
             if (token & BARE) == 0:
                 count += 1
-            elif count == 0:
-                last = 1
-            if count == chunk:
-                last = 1
-            if level > 0 or last == 1:
+            if level > 0 or count == chunk:
                 up = level + 1
                 if outer != 0:
                     following = peek(x)
                     if following == DONE:
+                        if (token & BARE) != 0 and count == 0:
+                            send(y, token + 1)
+                            send(padding, token + 1)
                         up = levels + 2
-            if last == 1:
+            if count == chunk:
                 count = 0
                 token = with_level(token, up)
                 send(y, token)
-                send(padding, up | (token & BARE))
+                send(padding, up)
             else:
                 if (token & BARE) == 0:
-                    bare_of = with_level(token, 0)
-                    send(y, bare_of)
+                    alone = with_level(token, 0)
+                    send(y, alone)
                     send(padding, 0)
+                elif count == 0:
+                    send(y, BARE + up)
+                    send(padding, BARE + up)
                 if level > 0:
-                    while count > 0:
-                        count += 1
-                        marks = 0
-                        if count == chunk:
-                            count = 0
-                            marks = up
-                        pad(marks, pad_rows, pad_columns, y, padding)
+                    fill(count, chunk, up, pad_rows, pad_columns, y, padding)
+                    count = 0
+        last = level
         tick(0)
 
 
@@ -211,24 +227,32 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
     while True:
         token = peek(x)
         if token == DONE:
-            other = peek(ref)
-            if other != DONE:
-                fail("there are more references than elements", ref, other)
             close()
             finish()
+        wanted = levels
+        if (token & BARE) != 0:
+            wanted = token & LEVELS
+        reached = 0
         inside = 1
         while inside == 1:
             other = take(ref)
-            if other == DONE:
-                fail("there are fewer references than elements", ref, other)
-            level = other & LEVELS
-            if level >= levels:
-                inside = 0
-            copy = with_level(token, level)
+            if other == DONE or ((token & BARE) != 0 and (other & BARE) == 0):
+                fail("the references and the elements do not line up", ref)
+            reached = other & LEVELS
+            copy = with_level(token, reached)
             if (other & BARE) != 0:
                 copy = other
             send(y, copy)
+            if reached >= wanted:
+                inside = 0
         pop(x)
+        while reached < (token & LEVELS):
+            other = take(ref)
+            if other == DONE or (other & BARE) == 0:
+                fail("the references and the elements do not line up", ref)
+            reached = other & LEVELS
+            send(y, other)
+        absorb(x, token & LEVELS, reached)
         tick(0)
 
 
@@ -256,7 +280,7 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
             parts = token >> PAYLOAD
             if fn == "split_rows":
                 parts = rows
-                if masked != 0:
+                if masked != 0 and valid < rows:
                     parts = valid
             elif fn == "split_columns":
                 parts = columns
@@ -285,52 +309,47 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
                     send(y, (k << PAYLOAD) | level)
                 k += 1
             if parts == 0 and last > 0:
-                send(y, BARE + last)
+                if fn == "range":
+                    send(y, BARE + 1)
+                    if last > 1:
+                        send(y, BARE + last)
+                else:
+                    send(y, BARE + last)
         tick(0)
 
 
 @primitive
-def step_bufferize(x: In, y: Out, levels: Int, width: Int, cells: IntWork, memory: IntWork) -> None:
+def step_bufferize(x: In, y: Out, levels: Int, cells: IntWork) -> None:
     """Collect lists of `levels` levels; send a reference to each."""
     used = 0
     count = 0
-    total = 0
-    resident = 0
-    lists = 0
+    last = NO_LIST_OPEN
     while True:
         token = take(x)
         if token == DONE:
-            if count + lists > 0:
-                fail("the stream ends inside a buffer", x, token)
+            if count > 0:
+                fail("the stream ends inside a buffer", x)
             close()
             finish()
         level = token & LEVELS
-        if (token & BARE) != 0 and level > levels and count + lists == 0:
+        ends = closes(token, last, levels)
+        last = level
+        if ends == 0 and level >= levels:
             send(y, BARE + level - levels)
-            tick(0)
         else:
-            reserve(cells, used + RECORD + count + 1)
-            size = bytes_of(token, width, memory)
-            total += size
-            resident = resident | (token & RESIDENT)
-            if level < levels:
-                cells[used + RECORD + count] = token
-                count += 1
-                lists = 1
-                tick(1)
+            reserve(cells, used + count + 2)
+            count += 1
+            if ends == 0:
+                cells[used + count] = token
+                if (token & BARE) == 0:
+                    tick(1)
             else:
-                if (token & BARE) == 0 or levels > 1 or count == 0:
-                    part = with_level(token, levels)
-                    cells[used + RECORD + count] = part
-                    count += 1
+                part = with_level(token, levels)
+                cells[used + count] = part
                 cells[used] = count
-                cells[used + 1] = total
-                send(y, ((place(cells) + used) << PAYLOAD) | resident | (level - levels))
-                used += RECORD + count
+                send(y, ((place(cells) + used) << PAYLOAD) | (level - levels))
+                used += count + 1
                 count = 0
-                total = 0
-                resident = 0
-                lists = 0
 
 
 @helper
@@ -345,24 +364,20 @@ def replay(
 ) -> None:
     """Send what a buffer holds, one element a cycle; the last one closes `closing` levels more."""
     record = buffer >> PAYLOAD
-    if len(shape) == 0:
-        count = memory[record]
-        k = 0
-        while k < count:
-            part = memory[record + RECORD + k]
-            if k == count - 1:
-                part = with_level(part, levels + closing)
-            send(y, part)
-            tick(1)
-            k += 1
-    else:
+    count = memory[record]
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
         count = 1
         d = 0
         while d < len(shape):
             count = count * shape[d]
             d += 1
-        k = 0
-        while k < count:
+    last = NO_LIST_OPEN
+    k = 0
+    while k < count:
+        where = k
+        if len(shape) > 0:
             where = 0
             rest = k
             d = len(shape) - 1
@@ -372,14 +387,20 @@ def replay(
                 d -= 1
             if where < 0 or where >= memory[record]:
                 fail("an affine read leaves the buffer")
+        part = memory[record + 1 + where]
+        level = part & LEVELS
+        if len(shape) > 0:
             level = ended_lists(k, 0, shape)
-            if k == count - 1:
-                level += closing
-            part = memory[record + RECORD + where]
-            part = with_level(part, level)
-            send(y, part)
+        if k == count - 1:
+            if (part & BARE) != 0 and last >= inner and closing > 0:
+                send(y, BARE + inner)
+            level = inner + closing
+        last = level
+        sent = with_level(part, level)
+        send(y, sent)
+        if (part & BARE) == 0:
             tick(1)
-            k += 1
+        k += 1
 
 
 @primitive
@@ -397,6 +418,9 @@ def step_streamify(
 
     A buffer is read in order, `levels` levels deep, or affinely as `shape` and `strides` say.
     """
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
     times = 1
     k = 0
     while k < len(repeat):
@@ -408,9 +432,6 @@ def step_streamify(
             close()
             finish()
         if (token & BARE) != 0:
-            inner = levels
-            if len(shape) > 0:
-                inner = len(shape)
             send(y, token + len(repeat) + inner)
         else:
             turn = 0
@@ -436,27 +457,37 @@ def step_streamify_by(
     strides: Ints = NO_ENTRIES,
 ) -> None:
     """Replay a buffer for every element of a list of `unit` levels of `ref`."""
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
     while True:
         token = peek(buffer)
         if token == DONE:
-            other = peek(ref)
-            if other != DONE:
-                fail("there are more references than buffers", ref, other)
             close()
             finish()
-        inner = levels
-        if len(shape) > 0:
-            inner = len(shape)
+        wanted = unit
+        whole = unit + (token & LEVELS)
+        if (token & BARE) != 0:
+            wanted = token & LEVELS
+            whole = wanted
+        reached = 0
         inside = 1
         while inside == 1:
             other = take(ref)
-            if other == DONE:
-                fail("there are fewer references than buffers", ref, other)
-            if (other & LEVELS) >= unit:
-                inside = 0
+            if other == DONE or ((token & BARE) != 0 and (other & BARE) == 0):
+                fail("the references and the buffers do not line up", ref)
+            reached = other & LEVELS
             if (other & BARE) != 0:
                 send(y, other + inner)
             else:
-                replay(token, other & LEVELS, levels, shape, strides, y, memory)
+                replay(token, reached, levels, shape, strides, y, memory)
+            if reached >= wanted:
+                inside = 0
         pop(buffer)
+        while reached < whole:
+            other = take(ref)
+            if other == DONE or (other & BARE) == 0:
+                fail("the references and the buffers do not line up", ref)
+            reached = other & LEVELS
+            send(y, other + inner)
         tick(0)

@@ -22,7 +22,13 @@ from headrace.simulators.stream.language import (
     tick,
 )
 from headrace.simulators.stream.primitive import primitive
-from headrace.simulators.stream.primitives.step_word import BARE, LEVELS, PAYLOAD, ended_lists
+from headrace.simulators.stream.primitives.step_word import (
+    BARE,
+    LEVELS,
+    PAYLOAD,
+    absorb,
+    ended_lists,
+)
 
 
 @primitive
@@ -84,14 +90,18 @@ def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
         count = peek(length)
         if token == DONE or count == DONE:
             if token != count:
-                fail("there are more requests or more lengths", length, count)
+                fail("there are more requests or more lengths", length)
             close()
             finish()
+        if (token & BARE) != (count & BARE):
+            fail("a list of one operand is empty, of the other it is not", length)
         pop(index)
         pop(length)
         level = token & LEVELS
+        if (count & LEVELS) > level:
+            level = count & LEVELS
         if (token & BARE) != 0:
-            send(y, token + 1)
+            send(y, BARE + level + 1)
         else:
             start = now()
             first = (token >> PAYLOAD) * row_tiles
@@ -104,7 +114,11 @@ def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
                 send(y, ((first + k) << PAYLOAD) | stop, at=start + k)
                 k += 1
             if tiles == 0:
-                send(y, BARE + level + 1)
+                send(y, BARE + 1)
+                if level > 0:
+                    send(y, BARE + level + 1)
+        absorb(index, token & LEVELS, level)
+        absorb(length, count & LEVELS, level)
         tick(0)
 
 
@@ -126,7 +140,9 @@ def step_filter_last(length: In, y: Out) -> None:
                 send(y, 1 << PAYLOAD)
                 k += 1
             if tiles == 0:
-                send(y, BARE + level + 1)
+                send(y, BARE + 1)
+                if level > 0:
+                    send(y, BARE + level + 1)
             else:
                 send(y, level + 1)
         tick(0)
@@ -140,4 +156,5 @@ def step_sink(x: In) -> None:
         if token == DONE:
             close()
             finish()
-        tick(1)
+        if (token & BARE) == 0:
+            tick(1)

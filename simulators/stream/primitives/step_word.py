@@ -5,16 +5,16 @@ Only sizes and routing travel, not values. From the lowest bit: the level of the
 with the element (4 bits), whether it resides in a memory unit, whether it is a bare stop (the end
 of an empty list, without a value), and the payload. A tile is rows, columns and valid rows, 19
 bits each; an integer is its value, a selector an index into the table of selectors, a buffer or
-tuple the place of its record: the number of its parts, its bytes, its parts.
+tuple the place of its record: the number of its parts, then the parts.
 
 The width of an operand says what it is: bytes of a number of a tile if positive, -bytes of another
-item if negative; 0 for a buffer or tuple, which knows its bytes.
+item if negative; 0 for a buffer or tuple, which costs nothing to hand on.
 
 Source: "Streaming Tensor Programs" (ASPLOS 2026); the form in which the stop travels with the value
 is that of its simulator.
 """
 
-from headrace.simulators.stream.language import Ints, IntWork
+from headrace.simulators.stream.language import DONE, In, Ints, fail, take
 from headrace.simulators.stream.primitive import helper
 
 LEVELS = 15
@@ -23,8 +23,8 @@ BARE = 32
 PAYLOAD = 6
 VALID, COLUMNS, ROWS = 6, 25, 44
 FIELD = (1 << 19) - 1
-RECORD = 2
-"""Words of the record of a buffer before its parts."""
+NO_LIST_OPEN = 16
+"""Above all levels: the level before the first element."""
 
 
 @helper
@@ -40,35 +40,60 @@ def tile(rows: int, columns: int, valid: int, marks: int) -> int:
 
 
 @helper
-def bytes_of(token: int, width: int, memory: IntWork) -> int:
+def bytes_of(token: int, width: int) -> int:
     size = 0
     if (token & BARE) == 0:
         size = -width
         if width > 0:
             size = (token >> ROWS) * ((token >> COLUMNS) & FIELD) * width
-        elif width == 0:
-            size = memory[(token >> PAYLOAD) + 1]
     return size
 
 
 @helper
-def load_cycles(token: int, width: int, bandwidth: int, memory: IntWork) -> int:
+def load_cycles(token: int, width: int, bandwidth: int) -> int:
     """Cycles to read an element: none unless it resides in a memory unit."""
     cycles = 0
     if (token & RESIDENT) != 0:
-        size = bytes_of(token, width, memory)
+        size = bytes_of(token, width)
         cycles = (size + bandwidth - 1) // bandwidth
     return cycles
 
 
 @helper
-def store_cycles(token: int, write_back: int, width: int, bandwidth: int, memory: IntWork) -> int:
+def store_cycles(token: int, write_back: int, width: int, bandwidth: int) -> int:
     """Cycles to write an element back to a memory unit, if the node does that."""
     cycles = 0
     if write_back != 0:
-        size = bytes_of(token, width, memory)
+        size = bytes_of(token, width)
         cycles = (size + bandwidth - 1) // bandwidth
     return cycles
+
+
+@helper
+def closes(token: int, last: int, rank: int) -> int:
+    """
+    Whether a list of `rank` levels ends with an element, or is empty; `last` is the level before.
+
+    A bare stop after a lower level closes what is open, after another one it is an empty list.
+    """
+    level = token & LEVELS
+    ends = 0
+    if level >= rank:
+        if (token & BARE) == 0 or last < rank or level == rank:
+            ends = 1
+    return ends
+
+
+@helper
+def absorb(x: In, reached: int, level: int) -> None:
+    """Take the bare stops up to a level that another operand has reached."""
+    while reached < level:
+        rest = take(x)
+        if rest == DONE or (rest & BARE) == 0:
+            fail("the stops of the operands differ; they need the same shape", x)
+        reached = rest & LEVELS
+    if reached != level:
+        fail("the stops of the operands differ; they need the same shape", x)
 
 
 @helper
