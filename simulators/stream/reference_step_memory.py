@@ -180,17 +180,27 @@ def store(p: Process, node: Node, client: Client) -> Steps[None]:
 
 def random_store(p: Process, node: Node, client: Client) -> Steps[None]:
     addresses, data, [out] = node.operand("waddr"), node.operand("wdata"), node.outputs
+    answered = addresses if node.parameters["ack_based_on_waddr"] else data
     while True:
         address = yield from p.peek(addresses)
         x = yield from p.peek(data)
-        if address is None or x is None:
+        if address is None and x is None:
             return
-        by_address = node.parameters["ack_based_on_waddr"]
-        if address.is_bare != x.is_bare:
-            raise p.disagreement((addresses, data), (address.stop, x.stop))
-        if not address.is_bare:
-            yield from client.write(p)
-        value = address.value if address.is_bare else Integer(1)
-        yield from p.send(out, value, address.stop if by_address else x.stop)
+        bare = [
+            (channel, element)
+            for channel, element in ((addresses, address), (data, x))
+            if element is not None and element.is_bare
+        ]
+        for channel, element in bare:
+            if channel is answered:
+                yield from p.send_stop(out, element.stop)
+            p.pop(channel)
+        if bare:
+            continue
+        if address is None or x is None:
+            raise p.disagreement((addresses, data), ())
+        yield from client.write(p)
+        stop = address.stop if answered is addresses else x.stop
+        yield from p.send(out, Integer(1), stop)
         p.pop(addresses)
         p.pop(data)

@@ -65,11 +65,13 @@ def reassemble(p: Process, node: Node) -> Steps[None]:
         p.time += node.costs.load(selector.value)
         p.pop(control)
         hot: tuple[int, ...] = selector.value.hot
-        arrivals: dict[int, int] = {}
+        begin, arrivals = p.time, dict[int, int]()
         for i in hot:
             if (yield from p.peek(sources[i])) is None:
                 raise p.disagreement((sources[i], control), (rank, selector.stop))
             arrivals[i] = sources[i].queue[0][0]
+        # The units before the last to arrive go on in the cycle in which the last one is sent.
+        p.time = max(begin, *(arrival - 1 for arrival in arrivals.values())) if hot else begin
         order = sorted(hot, key=lambda i: (arrivals[i], i))
         for i in order:
             yield from unit(p, node, sources[i], arrivals[i] + switch[i], i == order[-1], level)
