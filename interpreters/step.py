@@ -13,7 +13,6 @@ Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +24,15 @@ from headrace.interpreters import linalg
 from headrace.interpreters.step_memory import Memory
 from headrace.interpreters.step_network import run
 from headrace.interpreters.step_processes import Wires, process_of
+from headrace.interpreters.step_routing import Arrivals
 from headrace.interpreters.step_sizes import Measured, check_sizes
 from headrace.interpreters.step_values import Array
 
-Arbitration = Mapping[int, Sequence[Any]]
+Arbitration = Mapping[int, Arrivals]
 """
 The orders of arrival in one graph, by the position of the operation in the graph's block.
 
-Of an `eager_merge` the input of every unit; of a `reassemble` the inputs for every selector.
+Of an `eager_merge` the input of every unit; of a `reassemble` those of one selector after another.
 """
 
 

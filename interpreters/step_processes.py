@@ -1,6 +1,6 @@
 """The process of every operation of `step`: its operands and properties for the operators."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -33,7 +33,7 @@ class Wires:
     """The operation as errors name it."""
     channels: Mapping[SSAValue, Channel]
     memories: Mapping[SSAValue, memory.Memory]
-    arrivals: Sequence[Any] | None
+    arrivals: routing.Arrivals | None
     """The recorded order of arrival, if there is one."""
 
     def of(self, *values: SSAValue) -> list[Channel]:
