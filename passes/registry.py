@@ -20,6 +20,7 @@ _CLASSES = {
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
     "sam-parallelize": "SamParallelizePass",
+    "step-lower": "StepLowerPass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 
