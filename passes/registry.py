@@ -20,6 +20,8 @@ _CLASSES = {
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
     "sam-parallelize": "SamParallelizePass",
+    "step-dynamic-tile": "StepDynamicTilePass",
+    "step-tile": "StepTilePass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 
