@@ -55,7 +55,7 @@ from headrace.dialects.step_operation import (
     integer_in,
     name_attribute,
     name_in,
-    new_symbol,
+    named_size,
     optional_names,
     scalar_in,
 )
@@ -337,7 +337,7 @@ class FlatMapOp(StepOperation):
 def _data_dependent(operation: str, name: str | None, ragged: bool) -> Dimension:
     if name is None:
         raise VerifyException(f"'{operation}' makes as many elements as its data say: name `dim`")
-    return new_symbol(operation, name, ragged)
+    return named_size(operation, name, ragged)
 
 
 def _split(

@@ -51,14 +51,20 @@ class StepOperation(StreamOperation):
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The symbols that stand for sizes known only in the run, without `~`."""
+        """The sizes that the run decides, as the program names them: without `~`."""
         single = (name_in(self.properties, key) for key in ("dim", "rows"))
         return names_of(self.properties.get("dims")) + tuple(name for name in single if name)
 
     @property
-    def assumed(self) -> tuple[str, ...]:
-        """Those of `named` that another operation declares; the program claims they are equal."""
-        return names_of(self.properties.get("assumed"))
+    def declared(self) -> tuple[str, ...]:
+        """
+        Those of `named` that are new symbols of this operation.
+
+        The others, `assumed` symbols of other operations and expressions such as 4, are claims of
+        the program, which the interpreter checks.
+        """
+        claimed = names_of(self.properties.get("assumed"))
+        return tuple(name for name in self.named if name not in claimed and is_name(name))
 
 
 def integer_in(properties: Properties, name: str, default: int = 0) -> int:
@@ -141,10 +147,19 @@ def expect_positive(operation: str, properties: Properties, *names: str) -> None
             raise VerifyException(f"'{operation}' has {name} {value}; it is 1 or more")
 
 
-def new_symbol(operation: str, name: str, ragged: bool) -> Dimension:
-    """A size with a name. Raises `VerifyException` for one that cannot be a symbol."""
+def is_name(text: str) -> bool:
+    """Whether it is one symbol, not an expression."""
+    return text.replace("_", "a").replace(".", "a").isalnum() and not text[0].isdecimal()
+
+
+def named_size(operation: str, name: str, ragged: bool) -> Dimension:
+    """
+    The size that a program names: a symbol, or what it claims the size to be.
+
+    Raises `VerifyException` for what is neither.
+    """
     try:
-        return symbol(name, ragged)
+        return symbol(name, ragged) if is_name(name) else Dimension.of(name)
     except ValueError as error:
         raise VerifyException(f"'{operation}': {error}") from None
 
@@ -159,8 +174,8 @@ def expect_no_name(operation: str, name: str | None, size: Dimension) -> Dimensi
 
 
 def expect_assumed(operation: str, properties: Properties, names: Sequence[str]) -> None:
-    """Only a name that the operation gives can be assumed to be known."""
-    unknown = set(names_of(properties.get("assumed"))) - set(names)
+    """Only a symbol that the operation names can be assumed to be known."""
+    unknown = set(names_of(properties.get("assumed"))) - set(filter(is_name, names))
     if unknown:
         raise VerifyException(
             f"'{operation}' assumes {', '.join(sorted(unknown))}, but names no such size"
@@ -181,7 +196,7 @@ def folded(
             inner = size * inner
         elif size not in (Dimension.of(1), inner.positive()):
             if name is not None:
-                return new_symbol(operation, name, ragged=not outermost)
+                return named_size(operation, name, ragged=not outermost)
             if outermost:
                 return inner.total()
             raise VerifyException(

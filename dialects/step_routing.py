@@ -34,10 +34,11 @@ from headrace.dialects.step_operation import (
     flag_attribute,
     integer_attribute,
     integer_in,
+    is_name,
     listed,
     name_attribute,
     name_in,
-    new_symbol,
+    named_size,
     optional_names,
 )
 from headrace.dialects.step_types import SelectorType, StreamType, TileType
@@ -51,8 +52,8 @@ class PartitionOp(StepOperation):
 
     The selector has the outer sizes of the input: [4, 8, ~r] with rank 1 takes a selector [4, 8].
     Output i has the units it got, `dims` names how many: [e0, ~r], [e1, ~r]. All partitions by
-    equal selectors use the same names. Names in `assumed` are those of sizes that another operation
-    declares: the program claims that they are equal, and the interpreter checks it. `switch`
+    equal selectors use the same names. A size in place of a name, and a name in `assumed`, which
+    another operation declares, is a claim of the program: the interpreter checks it. `switch`
     cycles (1 unless given) pass where the output changes; with `write_back` units leave from a
     memory.
 
@@ -76,7 +77,7 @@ class PartitionOp(StepOperation):
         selector: SSAValue,
         *,
         rank: int,
-        dims: Sequence[str],
+        dims: Sequence[str | int],
         assumed: Sequence[str] = (),
         switch: int = 1,
         write_back: bool = False,
@@ -104,14 +105,15 @@ class PartitionOp(StepOperation):
                 f"{listed(selectors.dimensions)}"
             )
         expect_width(cls.name, selectors, len(names), "dims")
-        if len(set(names)) < len(names):
+        symbols = [name for name in names if is_name(name)]
+        if len(set(symbols)) < len(symbols):
             raise VerifyException(
                 f"'{cls.name}' names two outputs alike in {listed(names)}; each has a size of its "
                 "own"
             )
         expect_assumed(cls.name, properties, names)
         inner = stream.dimensions[len(outer) :]
-        sizes = [new_symbol(cls.name, name, ragged=False) for name in names]
+        sizes = [named_size(cls.name, name, ragged=False) for name in names]
         return tuple(StreamType(stream.element_type, (size, *inner)) for size in sizes)
 
 
@@ -167,8 +169,9 @@ class ReassembleOp(StepOperation):
         selectors = expect_stream(cls.name, types[0], "selector", SelectorType)
         units = _expect_units(cls.name, types[1:], properties)
         width = expect_width(cls.name, selectors, len(types) - 1, "inputs")
-        expect_assumed(cls.name, properties, [])
-        size = _selected(cls.name, width, name_in(properties, "dim"))
+        dim = name_in(properties, "dim")
+        expect_assumed(cls.name, properties, [dim] if dim else [])
+        size = _selected(cls.name, width, dim)
         return (units.of(dimensions=(*selectors.dimensions, size, *units.dimensions[1:])),)
 
 
@@ -181,7 +184,7 @@ def _selected(operation: str, selector: SelectorType, name: str | None) -> Dimen
             f"'{operation}' by {selector} selects as many units as the run decides: name that "
             "number by `dim`, or declare the selector hot"
         )
-    return new_symbol(operation, name, ragged=True)
+    return named_size(operation, name, ragged=True)
 
 
 @irdl_op_definition
@@ -301,4 +304,4 @@ def _expect_units(operation: str, types: Sequence[Attribute], properties: Proper
             f"'{operation}' takes tiles that differ in rows: {', '.join(map(str, elements))}; "
             "name the rows of the result by `rows`"
         )
-    return first.of(tiles[0].of(new_symbol(operation, name, ragged=True), tiles[0].columns))
+    return first.of(tiles[0].of(named_size(operation, name, ragged=True), tiles[0].columns))

@@ -38,7 +38,7 @@ from headrace.dialects.step_operation import (
     integer_in,
     name_attribute,
     name_in,
-    new_symbol,
+    named_size,
     optional_names,
 )
 from headrace.dialects.step_types import SelectorType, StreamType
@@ -148,7 +148,7 @@ class LengthOperation(StepOperation):
         """The ragged size."""
         name = name_in(properties, "dim") or ""
         expect_assumed(cls.name, properties, [name])
-        return new_symbol(cls.name, name, ragged=True)
+        return named_size(cls.name, name, ragged=True)
 
 
 @irdl_op_definition

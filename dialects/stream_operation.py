@@ -212,16 +212,22 @@ def integers_of(attribute: Attribute | None) -> tuple[int, ...]:
     return tuple(value.value.data for value in cast(ArrayAttr[IntegerAttr], attribute))
 
 
-def names_attribute(names: Sequence[str]) -> ArrayAttr[StringAttr]:
-    """A list of names, printed as `[e0, e1]`."""
-    return ArrayAttr(StringAttr(name) for name in names)
+def names_attribute(names: Sequence[str | int]) -> ArrayAttr[Attribute]:
+    """A list of names, printed as `[e0, e1]`; integers may stand among them."""
+    return ArrayAttr(
+        index_attribute(int(name)) if str(name).isdecimal() else StringAttr(str(name))
+        for name in names
+    )
 
 
 def names_of(attribute: Attribute | None) -> tuple[str, ...]:
     """The names of such a list; none if there is no list."""
     if attribute is None:
         return ()
-    return tuple(name.data for name in cast(ArrayAttr[StringAttr], attribute))
+    items = cast(ArrayAttr[StringAttr | IntegerAttr], attribute)
+    return tuple(
+        item.data if isinstance(item, StringAttr) else str(item.value.data) for item in items
+    )
 
 
 def expect_tensor(operation: str, type: Attribute) -> TensorType[Attribute]:
