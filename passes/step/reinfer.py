@@ -7,6 +7,7 @@ they get.
 """
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 from xdsl.ir import Attribute, Block, Operation
 from xdsl.rewriter import Rewriter
@@ -42,30 +43,41 @@ def inferred(name: str, op: step.StepOperation) -> tuple[Attribute, ...]:
 
 
 def in_order_of_flow(block: Block) -> Iterator[step.StepOperation]:
-    """Stream operations, producers first; where they form a cycle, in the order of the block."""
-    done: set[Operation] = set()
-    for first in block.ops:
-        path = [first]
-        on_path = {first}
-        while path:
-            op = path[-1]
-            waiting = next(
-                (
-                    owner
-                    for operand in op.operands
-                    if isinstance(owner := operand.owner, Operation)
-                    and owner not in done
-                    and owner not in on_path
-                ),
-                None,
-            )
-            if waiting is not None and op not in done:
-                path.append(waiting)
-                on_path.add(waiting)
-                continue
-            path.pop()
-            on_path.discard(op)
-            if op not in done:
-                done.add(op)
-                if isinstance(op, step.StepOperation):
-                    yield op
+    """
+    Operations on streams, producers first, otherwise as they stand in the block.
+
+    Where they form a cycle, the first of those that are left goes first.
+    """
+    ops = list(block.ops)
+    place = {op: index for index, op in enumerate(ops)}
+    producers = [{operand.owner for operand in op.operands} & place.keys() for op in ops]
+    missing = [len(owners) for owners in producers]
+    readers: list[list[int]] = [[] for _ in ops]
+    for index, owners in enumerate(producers):
+        for owner in owners:
+            assert isinstance(owner, Operation)
+            readers[place[owner]].append(index)
+    ready = [index for index, count in enumerate(missing) if not count]
+    left = dict.fromkeys(range(len(ops)))
+    while left:
+        index = heappop(ready) if ready else next(iter(left))
+        if index not in left:
+            continue
+        del left[index]
+        op = ops[index]
+        if isinstance(op, step.StepOperation):
+            yield op
+        for reader in readers[index]:
+            missing[reader] -= 1
+            if not missing[reader] and reader in left:
+                heappush(ready, reader)
+
+
+def sort_by_flow(graph: step.GraphOp) -> None:
+    """Put producers first, and leave the order as it is otherwise."""
+    block = graph.body.block
+    last = block.last_op
+    assert last is not None
+    for op in list(in_order_of_flow(block)):
+        op.detach()
+        block.insert_op_before(op, last)

@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
-from headrace.dialects.step_dimension import Dimension, Symbol
+from headrace.dialects.step_operation import is_name
 from headrace.dialects.stream_operation import names_attribute
 from headrace.passes.step.axes import ROWS, Axes, Node, stream, tile_nodes
 from headrace.passes.step.packing import Packing
@@ -59,22 +59,14 @@ def splits_of(
     ]
 
 
-def drop_padding(name: str, op: step.FlatMapOp) -> None:
-    """
-    Have a split drop padding; all that it gives now are valid rows.
-
-    Raises `PassFailedException` where their number has no name.
-    """
+def drop_padding(op: step.FlatMapOp) -> None:
+    """Have a split drop padding: all that it gives now are valid rows, and claimed to be so many."""
     if op.flag("masked"):
         return
-    rows = stream(op.results[0]).dimensions[-1]
-    symbols = [atom for atom in rows.atoms if isinstance(atom, Symbol)]
-    if len(symbols) != 1 or rows != Dimension.of(symbols[0].text):
-        reason = f"it would have to drop padding, and there is no name for the {rows} rows left"
-        raise fail(name, op, reason)
+    rows = str(stream(op.results[0]).dimensions[-1])
     op.masked = UnitAttr()
-    op.dim = StringAttr(symbols[0].name)
-    op.assumed_names = names_attribute([symbols[0].name])
+    op.dim = StringAttr(rows)
+    op.assumed_names = names_attribute([rows]) if is_name(rows) else None
 
 
 def keep_all(name: str, op: step.FlatMapOp) -> None:

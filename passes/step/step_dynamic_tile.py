@@ -76,7 +76,7 @@ class StepDynamicTilePass(ModulePass):
         splits = splits_of(axes, found, ops)
         if self.round > 1 or self.maximum:
             for op in splits:
-                drop_padding(self.name, op)
+                drop_padding(op)
         names = fresh_names(graph, "rows")
         for packing in found:
             if self.maximum:

@@ -54,7 +54,7 @@ class StepTilePass(ModulePass):
         for packing in found:
             check_rows(self.name, axes, packing)
         for op in splits_of(axes, found, graph.body.block.ops):
-            drop_padding(self.name, op)
+            drop_padding(op)
         for packing in found:
             rebuild(self.name, packing, "static", self.rows)
         reinfer(self.name, graph)

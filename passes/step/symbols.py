@@ -12,7 +12,7 @@ def fresh_names(graph: step.GraphOp, stem: str) -> Iterator[str]:
         name
         for op in graph.body.block.ops
         if isinstance(op, StepOperation)
-        for name in (*op.named, *op.assumed)
+        for name in op.named
     }
     number = 0
     while True:
