@@ -32,8 +32,8 @@ from headrace.backends.steps import Extent, HostStep, Size
 from headrace.backends.tiles import tile_parameters
 from headrace.dialects import sam
 from headrace.dialects.functions import only_block
-from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sparse_tensor import format_of
+from headrace.dialects.stream_flow import producers_first
 from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level, Storage

@@ -54,6 +54,7 @@ from xdsl.utils.exceptions import VerifyException
 from headrace.dialects.step_compute import AccumulateOp, ComputeOperation, FlatMapOp, MapOp, ScanOp
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_functions import Function, FunctionAttr
+from headrace.dialects.step_graph import verify_graph
 from headrace.dialects.step_memory import (
     Acknowledge,
     AcknowledgeAttr,
@@ -191,6 +192,7 @@ class GraphOp(IRDLOperation):
                 raise VerifyException(
                     f"'{self.name}' holds step operations only, but has '{op.name}'"
                 )
+        verify_graph(block)
 
 
 def _yielded(block: Block) -> Sequence[Attribute]:

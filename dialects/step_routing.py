@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, UnitAttr
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -256,6 +256,18 @@ class DealOp(StepOperation):
             stream.of(dimensions=((units - turn).ceil_divide(consumers), *inner))
             for turn in range(consumers)
         )
+
+
+def needed_to_begin(op: Operation) -> Sequence[SSAValue]:
+    """
+    The operands without which an operation cannot begin: all, but for those that feedback may use.
+
+    A reassembly waits for its selector, which may ask other inputs first; a merge takes what is
+    there.
+    """
+    if isinstance(op, ReassembleOp):
+        return (op.selector,)
+    return () if isinstance(op, EagerMergeOp) else op.operands
 
 
 def expect_width(operation: str, selectors: StreamType, parts: int, what: str) -> SelectorType:
