@@ -22,6 +22,7 @@ _CLASSES = {
     "sam-parallelize": "SamParallelizePass",
     "step-dynamic-tile": "StepDynamicTilePass",
     "step-tile": "StepTilePass",
+    "step-time-multiplex": "StepTimeMultiplexPass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 

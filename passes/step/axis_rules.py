@@ -304,13 +304,15 @@ def _split(axes: Axes, op: step.FlatMapOp) -> None:
 
 
 def _eager_merge(axes: Axes, op: step.EagerMergeOp) -> None:
-    """One tile after the other: each input has the axis."""
+    """One tile after the other: what is behind it counts on how many there are of each input."""
     data, selector = op.results
     for source in op.operands:
         _equal(axes, source, data)
     outer = dimension_nodes(data)[op.integer("rank") :]
     for ours, theirs in zip(outer, dimension_nodes(selector), strict=True):
         axes.join(ours, theirs)
+    reason = "it merges tiles of several experts; tile before step-time-multiplex"
+    axes.pin(op, reason, [*outer, *tile_nodes(data)[:1]])
 
 
 def _partition(axes: Axes, op: step.PartitionOp) -> None:

@@ -74,7 +74,9 @@ def body_of(name: str, start: SSAValue) -> Body:
     for op in body.ops:
         for operand in op.operands:
             if operand not in known and not isinstance(operand, BlockArgument):
-                reason = "it reads a stream that is not one of its branch, so that no other can share it"
+                reason = (
+                    "it reads a stream that is not one of its branch, so that no other can share it"
+                )
                 raise fail(name, op, reason)
     return body
 
@@ -116,17 +118,23 @@ def match_bodies(name: str, ours: Body, theirs: Body) -> list[Pair]:
     Raises `PassFailedException` at the first operation that differs.
     """
     if _form(ours.start) != _form(theirs.start):
-        raise fail(name, _owner(theirs.start), f"it gives {theirs.start.type}, its first fellow not")
+        raise fail(
+            name, _owner(theirs.start), f"it gives {theirs.start.type}, its first fellow not"
+        )
     pairs = [Pair(ours.start, theirs.start)]
     matched: dict[Operation, Operation] = {}
     for pair in pairs:
         uses = list(pair.ours.uses), list(pair.theirs.uses)
         for one, other in zip(*uses, strict=False):
             if _signature(one) != _signature(other):
-                raise fail(name, other.operation, "its branch does not do the same as the first one")
+                raise fail(
+                    name, other.operation, "its branch does not do the same as the first one"
+                )
             known = matched.setdefault(one.operation, other.operation)
             if known is not other.operation:
-                raise fail(name, other.operation, "its branch joins other streams than the first one")
+                raise fail(
+                    name, other.operation, "its branch joins other streams than the first one"
+                )
             if not isinstance(one.operation, ENDS):
                 results = zip(one.operation.results, other.operation.results, strict=True)
                 pairs += [Pair(*both) for both in results if Pair(*both) not in pairs]
