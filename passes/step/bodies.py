@@ -22,7 +22,6 @@ ENDS = (
     step.FlatMapOp,
     step.ReassembleOp,
     step.PartitionOp,
-    step.EagerMergeOp,
     step.StoreOp,
     step.SinkOp,
 )
@@ -107,6 +106,8 @@ def _check(name: str, op: Operation) -> None:
             legal = True
         case _:
             legal = False
+    if isinstance(op, step.EagerMergeOp):
+        raise fail(name, op, "its tiles share a body already")
     if not legal:
         raise fail(name, op, "it does not treat one tile after the other")
 

@@ -60,7 +60,7 @@ def splits_of(
 
 
 def drop_padding(op: step.FlatMapOp) -> None:
-    """Have a split drop padding: all that it gives now are valid rows, and claimed to be so many."""
+    """Have a split drop padding: what it gives now are valid rows, so many as is claimed."""
     if op.flag("masked"):
         return
     rows = str(stream(op.results[0]).dimensions[-1])

@@ -66,11 +66,6 @@ class StepDynamicTilePass(ModulePass):
         packers = {packing.accumulate for packing in found}
         ops = [op for op in on_rows(axes, found, graph.body.block.ops) if op not in packers]
         for op in ops:
-            if isinstance(op, step.EagerMergeOp):
-                reason = (
-                    "it merges tiles that would differ in rows; tile before step-time-multiplex"
-                )
-                raise fail(self.name, op, reason)
             if self.compute and isinstance(op, step.MapOp | step.AccumulateOp) and op.compute:
                 op.compute = index_attribute(self.compute)
         splits = splits_of(axes, found, ops)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import OpResult, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from headrace.dialects import step
@@ -61,7 +61,7 @@ class StepTimeMultiplexPass(ModulePass):
 
 
 def _layers(graph: step.GraphOp) -> Iterator[tuple[step.PartitionOp, list[SSAValue]]]:
-    """The partitions whose parts are all packed, with the packed tiles in the order of the parts."""
+    """Partitions whose parts are all packed, with the packed tiles in the order of the parts."""
     packed = {packing.source: packing.accumulate.result for packing in packings(graph)}
     for op in graph.body.block.ops:
         if isinstance(op, step.PartitionOp) and all(part in packed for part in op.outputs):

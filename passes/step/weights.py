@@ -1,4 +1,4 @@
-"""Weights of several experts as one tensor, below each other: expert e has the e-th part of rows."""
+"""Weights of several experts as one tensor, below each other: the e-th part is of expert e."""
 
 from collections.abc import Sequence
 
