@@ -1,8 +1,7 @@
 """
 The sizes of streams and tiles: polynomials of symbols, in canonical form.
 
-A `Dimension` is a number of elements, never negative. Its polynomial has integer coefficients,
-over:
+A `Dimension` is a number of elements, 0 or more: a polynomial with integer coefficients over:
 
 | atom | text | meaning |
 |---|---|---|
@@ -16,8 +15,7 @@ Equal text means equal size; different text may still mean sizes that are always
 identities of rounding are endless. Those that programs need hold: a rounding up gives away its
 exact part and nests, `positive` is absorbed by what it guards, sums come out of totals.
 
-Source: "Streaming Tensor Programs", arXiv 2511.07776, sections 3 and 4; the kinds of dimensions are
-the paper's, the algebra is ours.
+Source: "Streaming Tensor Programs", arXiv 2511.07776, section 3 (kinds); the algebra is ours.
 """
 
 from __future__ import annotations
@@ -141,10 +139,7 @@ class Dimension:
         return hash(self.constant) if self.is_static else self._hash
 
     def __add__(self, other: int | Dimension) -> Dimension:
-        sums = dict(self.terms)
-        for monomial, coefficient in Dimension.of(other).terms:
-            sums[monomial] = sums.get(monomial, 0) + coefficient
-        return Dimension(sums)
+        return summed((self, other))
 
     def __sub__(self, other: int | Dimension) -> Dimension:
         return self + Dimension.of(other) * -1
@@ -193,13 +188,7 @@ class Dimension:
             scale = math.gcd(*(coefficient for _, coefficient in self.terms))
             inner = Dimension({monomial: count // scale for monomial, count in self.terms})
             return Dimension({(Total(inner),): scale})
-        totals = Dimension.of(0)
-        for monomial, coefficient in self.terms:
-            ragged = _ragged_part(monomial)
-            common = tuple(atom for atom in monomial if atom not in ragged)
-            atom = Total(Dimension({ragged: 1}))
-            totals += Dimension({common: coefficient}) * Dimension({(atom,): 1})
-        return totals
+        return summed(_total_of_term(*term) for term in self.terms)
 
     def substitute(self, mapping: Mapping[str, DimensionLike | Sequence[int]]) -> Dimension:
         """
@@ -208,10 +197,10 @@ class Dimension:
         A ragged symbol inside of a total takes the sequence of its values over the siblings.
         Raises ValueError for a value below 0, and for a ragged symbol that stands for one number.
         """
-        result = Dimension.of(0)
-        for monomial, coefficient in self.terms:
-            result += coefficient * product(_substituted(atom, mapping) for atom in monomial)
-        return result
+        return summed(
+            coefficient * product(_substituted(atom, mapping) for atom in monomial)
+            for monomial, coefficient in self.terms
+        )
 
     def __str__(self) -> str:
         if not self.terms:
@@ -236,6 +225,14 @@ def symbol(name: str, ragged: bool = False) -> Dimension:
     if name in RESERVED or not letters.isalnum() or not letters.isascii() or letters[0].isdigit():
         raise ValueError(f"{name!r} cannot name a dimension: use letters, digits, '_' and '.'")
     return Dimension({(Symbol(name, ragged),): 1})
+
+
+def summed(sizes: Iterable[DimensionLike]) -> Dimension:
+    sums: dict[Monomial, int] = {}
+    for size in sizes:
+        for monomial, coefficient in Dimension.of(size).terms:
+            sums[monomial] = sums.get(monomial, 0) + coefficient
+    return Dimension(sums)
 
 
 def product(sizes: Iterable[DimensionLike]) -> Dimension:
@@ -273,6 +270,13 @@ def _ragged_part(monomial: Monomial) -> Monomial:
     return tuple(atom for atom in monomial if Dimension({(atom,): 1}).is_ragged)
 
 
+def _total_of_term(monomial: Monomial, coefficient: int) -> Dimension:
+    ragged = _ragged_part(monomial)
+    common = tuple(atom for atom in monomial if atom not in ragged)
+    total = Total(Dimension({ragged: 1}))
+    return Dimension({common: coefficient}) * Dimension({(total,): 1})
+
+
 def _never_negative(size: Dimension) -> bool:
     return all(coefficient > 0 for _, coefficient in size.terms)
 
@@ -306,9 +310,7 @@ def _guards(size: Dimension) -> frozenset[Dimension]:
         return frozenset((Dimension.of(1),))
     if len(size.terms) == 1:
         return frozenset(guard for atom in size.terms[0][0] for guard in _guards_of_atom(atom))
-    inner = Dimension.of(0)
-    for monomial, _ in size.terms:
-        inner += product(_guard_of_term(atom) for atom in set(monomial))
+    inner = summed(product(map(_guard_of_term, set(monomial))) for monomial, _ in size.terms)
     ones = Dimension({_reduced(tuple(set(monomial))): 1 for monomial, _ in inner.terms})
     return frozenset((ones,)) if ones == size else _guards(ones)
 
@@ -395,4 +397,4 @@ def _substituted_total(
     ]
     if any(size.is_ragged for size in siblings):
         raise ValueError(f"{atom.text}: give all of its ragged symbols their values, or none")
-    return sum(siblings, start=Dimension.of(0))
+    return summed(siblings)

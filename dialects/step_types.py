@@ -267,6 +267,20 @@ class StreamType(ParametrizedAttribute, TypeAttribute):
     def rank(self) -> int:
         return len(self.shape) - 1
 
+    @property
+    def count(self) -> Dimension:
+        """
+        How many elements it has in a whole run.
+
+        A ragged size stands for all of its siblings: its total has counted the outer sizes.
+        """
+        inner = Dimension.of(1)
+        for size in reversed(self.dimensions):
+            inner = size * inner
+            if size.is_ragged:
+                return inner.total()
+        return inner
+
     def of(
         self,
         element_type: Attribute | None = None,

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
     "agent": {"dialects", "storage"},
+    "analyses": {"sympy", "xdsl", "dialects"},
     "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "scheduling": {"xdsl", "backends", "dialects", "passes", "storage"},
 }
 MAY_IMPORT_EVERYTHING = {"cli"}
-HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "torch"}
+HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "sympy", "torch"}
 
 
 def imports(file: Path) -> Iterator[str]:
