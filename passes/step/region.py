@@ -30,7 +30,7 @@ from headrace.passes.step.weights import drop_unused, stack
 
 @dataclass(frozen=True)
 class Read:
-    """A load of the first body, the weights that it and its fellows read, and how many tiles each."""
+    """A load of the first body, the weights that it and its fellows read, and their tiles."""
 
     load: step.LoadOp
     weights: list[BlockArgument]

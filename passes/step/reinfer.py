@@ -16,25 +16,28 @@ from headrace.passes.step.refusal import fail
 
 def reinfer(name: str, graph: step.GraphOp) -> None:
     """
-    Put producers first, and infer all types anew.
+    Infer all types anew; what lies on a cycle until nothing changes.
 
-    A graph with feedback keeps its order; what lies on the cycle is inferred until nothing changes.
     Raises `PassFailedException` in the name of the pass where an operation cannot take what the
     rewrite gives it.
     """
-    block = graph.body.block
-    order, cycle = producers_first(block)
-    if not cycle:
-        for op in order:
-            op.detach()
-        block.add_ops(order)
-    ops = dict.fromkeys((*order, *block.ops))
+    order, cycle = producers_first(graph.body.block)
+    ops = dict.fromkeys((*order, *graph.body.block.ops))
     streams = [op for op in ops if isinstance(op, step.StepOperation)]
     turns = len(streams) if cycle else 1
     while any([_retype(name, op) for op in streams]) and turns:
         turns -= 1
     if not turns and any([_retype(name, op) for op in streams]):
         raise fail(name, cycle[0], "its type grows with every turn of its feedback")
+
+
+def sort_by_flow(graph: step.GraphOp) -> None:
+    """Put producers first, otherwise leave the order; that of a graph with feedback stays."""
+    order, cycle = producers_first(graph.body.block)
+    if not cycle:
+        for op in order:
+            op.detach()
+        graph.body.block.add_ops(order)
 
 
 def _retype(name: str, op: step.StepOperation) -> bool:

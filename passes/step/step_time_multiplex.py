@@ -19,7 +19,7 @@ from headrace.passes.step.graphs import graphs
 from headrace.passes.step.packing import packings
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.region import merge_bodies, planned_region
-from headrace.passes.step.reinfer import reinfer
+from headrace.passes.step.reinfer import reinfer, sort_by_flow
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class StepTimeMultiplexPass(ModulePass):
                 plans = [planned_region(self.name, group) for group in groups if size > 1]
                 for plan in plans:
                     merge_bodies(graph, plan)
+            sort_by_flow(graph)
             reinfer(self.name, graph)
 
 
