@@ -6,7 +6,11 @@ Source: "Streaming Tensor Programs", arXiv 2511.07776, section 5 (the layer of e
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+from numpy.random import Generator
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import ModuleOp, TensorType, f64, i1
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -14,6 +18,10 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import step
+
+Array: TypeAlias = npt.NDArray[Any]
+Routing: TypeAlias = Sequence[Sequence[int]]
+"""The experts of each row."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,35 @@ class ExpertLayer:
         matrices = [(self.width, self.hidden)] * 2 + [(self.hidden, self.width)]
         weights = [TensorType(f64, shape) for _ in range(self.experts) for shape in matrices]
         return [TensorType(f64, [self.rows, self.width]), *routing, *weights]
+
+    def arguments(self, rng: Generator, routing: Routing) -> list[Array]:
+        """Small integers; row b goes to the experts `routing[b]`, with `chosen` in this order."""
+        selected = np.zeros((self.rows, self.experts), dtype=bool)
+        places = np.zeros((self.rows, self.chosen or 0, self.experts), dtype=bool)
+        for row, experts in enumerate(routing):
+            selected[row, list(experts)] = True
+            if self.chosen:
+                places[row, range(self.chosen), experts] = True
+        x, *others = [
+            rng.integers(-2, 3, type.get_shape()).astype(np.float64) for type in self.argument_types
+        ]
+        given = [selected, places] if self.chosen else [selected]
+        return [x, *given, *others[len(given) :]]
+
+    def expected(self, arguments: Sequence[Array]) -> Array:
+        """What the layer computes, row by row."""
+        x, selected, *rest = arguments
+        factors = np.ones((self.rows, self.experts))
+        if self.chosen:
+            places, weights, *rest = rest
+            factors = np.einsum("bke,bk->be", places.astype(np.float64), weights)
+        result = np.zeros_like(x)
+        for row, expert in zip(*np.nonzero(selected), strict=True):
+            gate, up, down = rest[3 * expert : 3 * expert + 3]
+            gated = x[row] @ gate
+            hidden = gated / (1 + np.exp(-gated)) * (x[row] @ up)
+            result[row] += factors[row, expert] * (hidden @ down)
+        return result
 
     def module(self) -> ModuleOp:
         """A function `main` with the graph."""
