@@ -100,6 +100,8 @@ def rebuild(name: str, packing: Packing, form: Form, chunk: int, ragged: str = "
         ).result
     tiles = builder.insert(step.AccumulateOp(rows, fn=Function.RETILE_ROWS, rank=1))
     tiles.properties = {**old.properties}
+    for made, before in ((parts.result, packing.chain[0].results[0]), (rows, old.operands[0])):
+        made.name_hint = before.name_hint
     old.results[0].replace_all_uses_with(tiles.results[0])
     for op in (old, *reversed(packing.chain)):
         op.detach()

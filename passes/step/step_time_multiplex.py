@@ -12,6 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
 from headrace.passes.step.bodies import body_of
@@ -42,7 +43,11 @@ class StepTimeMultiplexPass(ModulePass):
     regions: int
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for graph in graphs(op, self.name, regions=self.regions):
+        if self.regions < 1:
+            raise PassFailedException(
+                f"{self.name}: regions={self.regions} is not possible; give 1 or more"
+            )
+        for graph in graphs(op, self.name):
             layers = list(_layers(graph))
             if not layers:
                 reason = "it has no partition whose parts are all packed into tiles: no experts"
