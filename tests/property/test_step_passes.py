@@ -1,7 +1,5 @@
 """Passes on experts do not change what a layer computes, whatever the routing and the sizes."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +12,16 @@ from headrace.interpreters.step import interpret
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.tests.step_moe import ExpertLayer, Routing
 
-TILINGS = ["", "step-tile{rows=3}", "step-tile{rows=1 columns=2}", "step-dynamic-tile"]
-TILINGS += ["step-dynamic-tile{round=3}", "step-dynamic-tile{maximum=2}"]
-TILINGS += ["step-dynamic-tile{maximum=3},step-tile{rows=2}", "step-dynamic-tile,step-tile{rows=5}"]
+TILINGS = (
+    "",
+    "step-tile{rows=3}",
+    "step-tile{rows=1 columns=2}",
+    "step-dynamic-tile",
+    "step-dynamic-tile{round=3}",
+    "step-dynamic-tile{maximum=2}",
+    "step-dynamic-tile{maximum=3},step-tile{rows=2}",
+    "step-dynamic-tile,step-tile{rows=5}",
+)
 
 
 @st.composite
@@ -76,12 +81,11 @@ def test_shared_bodies_give_the_same_in_every_order_of_arrival(
     module = rewritten(layer, spec)
     (graph,) = (op for op in module.walk() if isinstance(op, step.GraphOp))
     rows = np.asarray(arguments[1]).sum(axis=0)
-    tiles = np.minimum(rows, 1) if dynamic else -(-rows // layer.tile_rows)
-    groups = iter(np.split(tiles, len(tiles) // 2))
-    record: Mapping[int, list[int]] = {
-        place: rng.permutation(np.repeat([0, 1], next(groups))).tolist()
-        for place, op in enumerate(graph.body.block.ops)
-        if isinstance(op, step.EagerMergeOp)
+    tiles = [min(count, 1) if dynamic else -(-count // layer.tile_rows) for count in rows.tolist()]
+    merges = [n for n, op in enumerate(graph.body.block.ops) if isinstance(op, step.EagerMergeOp)]
+    record = {
+        place: rng.permutation([0] * tiles[2 * region] + [1] * tiles[2 * region + 1]).tolist()
+        for region, place in enumerate(merges)
     }
     (result,) = interpret(module, arguments, [record])
     np.testing.assert_allclose(result, layer.expected(arguments), rtol=1e-12, atol=1e-12)

@@ -11,8 +11,9 @@
 
 // Channels are numbered in the order of operations and results; 0 is the depth of the machine.
 // SOME: step.load %X tile [1, 4] strides [1] shape [6] {step.depths = array<i64: 4>}
-// SOME-NOT: step.depths
-// SOME: step.partition {{.*}} {step.depths = array<i64: 0, 9>}
+// SOME-NEXT: step.select %R hot 1 :
+// SOME-NEXT: step.broadcast %selectors consumers 2 :
+// SOME-NEXT: step.partition {{.*}} {step.depths = array<i64: 0, 9>}
 // SOME-NOT: step.depths
 
 // NONE-NOT: step.depths
