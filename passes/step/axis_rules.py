@@ -149,7 +149,7 @@ def _load(axes: Axes, op: step.LoadOp) -> None:
             axes.pin(op, "it reads the tiles of its tensor in an order of its own", nodes(result))
             return
         axes.join(Node(result, index), Node(result, side))
-        axes.steps.append(Node(result, index))
+        axes.steps.append(Node(result, side))
     left = [Node(result, side) for side, count in sides.items() if count > 1]
     axes.pin(op, "it reads a part of its tensor", left)
 
