@@ -36,9 +36,12 @@ from headrace.dialects.stream_operation import names_of
 def verify_graph(block: Block) -> None:
     """Raises `VerifyException`, which names the operation, its fault and the remedy."""
     operations = [op for op in block.ops if isinstance(op, StepOperation)]
-    for op in block.ops:
+    for argument in block.args:
+        _expect_changed_once("'step.graph' takes", argument)
+    for op in operations:
         for result in op.results:
             _expect_read_once(op, result)
+            _expect_changed_once(f"'{op.name}' makes", result)
     for op in operations:
         _expect_readable(op)
     _expect_start(block)
@@ -55,11 +58,14 @@ def _expect_read_once(op: Operation, result: SSAValue) -> None:
             f"'{op.name}' makes a stream that is read {len(readers)} times, by {names}; a stream "
             f"is read once: give each reader its own from 'step.broadcast' consumers {len(readers)}"
         )
-    stores = [reader for reader in readers if isinstance(reader, RandomStoreOp)]
-    if len(stores) > 1:
+
+
+def _expect_changed_once(subject: str, tensor: SSAValue) -> None:
+    stores = sum(isinstance(use.operation, RandomStoreOp) for use in tensor.uses)
+    if stores > 1:
         raise VerifyException(
-            f"'{op.name}' makes a tensor that {len(stores)} 'step.random_store' change; let each "
-            "change the tensor that the one before it made"
+            f"{subject} a tensor that {stores} 'step.random_store' change; let each change the "
+            "tensor that the one before it made"
         )
 
 

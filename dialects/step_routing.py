@@ -147,7 +147,7 @@ class ReassembleOp(StepOperation):
         inputs: Sequence[SSAValue],
         *,
         rank: int,
-        dim: str | None = None,
+        dim: str | int | None = None,
         rows: str | None = None,
         assumed: Sequence[str] = (),
         switch: int = 1,
@@ -192,8 +192,9 @@ class EagerMergeOp(StepOperation):
     """
     Units of `rank` levels from all inputs in the order of their arrival, and where each came from.
 
-    Inputs [a, 4], [b, 4] of rank 1 give [a + b, 4] and a one-hot selector [a + b]. Tiles that
-    differ in rows become tiles of ragged rows, named by `rows`.
+    Inputs [a, 4], [b, 4] of rank 1 give [a + b, 4] and a one-hot selector [a + b]; `dim "16"`
+    claims that these are 16. Tiles that differ in rows become tiles of ragged rows, named by
+    `rows`.
 
     `%y, %s = step.eager_merge %0, %1 rank 1 : ..`
     """
@@ -202,18 +203,42 @@ class EagerMergeOp(StepOperation):
 
     inputs = var_operand_def(StreamType)
     rank = prop_def(IntegerAttr)
+    dim = opt_prop_def(StringAttr)
     rows = opt_prop_def(StringAttr)
+    assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     result = result_def(StreamType)
     selector = result_def(StreamType)
 
-    def __init__(self, inputs: Sequence[SSAValue], *, rank: int, rows: str | None = None):
-        super().__init__(*inputs, rank=integer_attribute(rank), rows=name_attribute(rows))
+    def __init__(
+        self,
+        inputs: Sequence[SSAValue],
+        *,
+        rank: int,
+        dim: str | int | None = None,
+        rows: str | None = None,
+        assumed: Sequence[str] = (),
+    ):
+        super().__init__(
+            *inputs,
+            rank=integer_attribute(rank),
+            dim=name_attribute(dim),
+            rows=name_attribute(rows),
+            assumed=optional_names(assumed),
+        )
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         units = _expect_units(cls.name, types, properties)
         streams = [expect_stream(cls.name, type, "input") for type in types]
         count = sum((stream.dimensions[0] for stream in streams), start=Dimension.of(0))
+        claim = name_in(properties, "dim")
+        expect_assumed(cls.name, properties, [claim] if claim else [])
+        if claim is not None:
+            if is_name(claim) and claim not in names_of(properties.get("assumed")):
+                raise VerifyException(
+                    f"'{cls.name}' names {claim} what is {count}: leave the name out, or assume it"
+                )
+            count = named_size(cls.name, claim, ragged=False)
         return (
             units.of(dimensions=(count, *units.dimensions[1:])),
             StreamType(SelectorType(len(types), hot=1), (count,)),

@@ -26,6 +26,7 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
+from xdsl.traits import MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.step_operation import (
@@ -177,7 +178,7 @@ class CacheReadAddressOp(LengthOperation):
         length: SSAValue,
         *,
         row_tiles: int,
-        dim: str,
+        dim: str | int,
         assumed: Sequence[str] = (),
     ):
         super().__init__(
@@ -214,7 +215,7 @@ class FilterLastOp(LengthOperation):
     assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     result = result_def(StreamType)
 
-    def __init__(self, length: SSAValue, *, dim: str, assumed: Sequence[str] = ()):
+    def __init__(self, length: SSAValue, *, dim: str | int, assumed: Sequence[str] = ()):
         super().__init__(length, dim=name_attribute(dim), assumed=optional_names(assumed))
 
     @classmethod
@@ -227,7 +228,7 @@ class FilterLastOp(LengthOperation):
 @irdl_op_definition
 class SinkOp(StepOperation):
     """
-    Takes a stream that nothing else reads.
+    Takes a stream that nothing else reads; it stays, and with it what makes the stream.
 
     `step.sink %x : !step.stream<index, [e0]>`
     """
@@ -236,7 +237,7 @@ class SinkOp(StepOperation):
 
     input = operand_def(StreamType)
 
-    traits = traits_def()
+    traits = traits_def(MemoryWriteEffect())
 
     def __init__(self, input: SSAValue):
         super().__init__(input)

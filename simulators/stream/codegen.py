@@ -241,7 +241,7 @@ class _StepFunction(TableFunction):
 
     def assign(self, target: ast.expr, value: ast.expr, node: ast.stmt) -> None:
         match target, value:
-            case _, ast.Call(func=ast.Name(id="peek" | "take" as verb), args=[port]):
+            case _, ast.Call(func=ast.Name(id="peek" | "take" | "stamp_of" as verb), args=[port]):
                 self.store(target, self.receive(verb, port, node.lineno), node)
             case _, ast.Call(func=ast.Name(id="ask"), args=[line]):
                 self.ask(self.value(line).text, node.lineno)
@@ -284,6 +284,8 @@ class _StepFunction(TableFunction):
     def receive(self, verb: str, port: ast.expr, line: int) -> Value:
         if chosen := self.chosen(port):
             return self.receive_chosen(verb, *chosen, line)
+        if verb == "stamp_of":
+            self.refuse(port, "stamp_of() is for ports that are addressed at run time")
         name = self.port(port)
         ready = self.is_ready(name)  # In a burst, a token is there.
         ended, after = self.label("ended"), self.label("after")

@@ -186,7 +186,7 @@ class ExpressionFunction(ChannelFunction):
         return self.let(f"icmp ne i64 {value.text}, 0")
 
     def call(self, verb: str, args: list[ast.expr], node: ast.expr) -> Value:
-        if verb in ("peek", "take", "ask", "arrival") or verb in self.procedure.helpers:
+        if verb in ("peek", "take", "ask", "arrival", "stamp_of") or verb in self.procedure.helpers:
             self.refuse(node, f"{verb} must stand alone: x = {verb}(..)")
         operands = [self.value(argument).text for argument in args]
         match verb, operands:

@@ -155,6 +155,14 @@ def close() -> None:
     """
 
 
+def stamp_of(port: In) -> int:
+    """
+    The stamp of the next token of one of many ports, after waiting for it, D if there is none. The
+    clock does not move.
+    """
+    ...
+
+
 def arrival(port: In) -> int:
     """
     The stamp of the next token of one of many ports, N if there is none now, D if there will be

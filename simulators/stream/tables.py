@@ -60,13 +60,17 @@ class TableFunction(ExpressionFunction):
         self.suspend(Point("data", group, line), check, cell, "0")
         self.open(ready)
         head = self.field(channel, layout.HEAD)
-        self.wait_clock(self.load(head), layout.STALL_IN)
-        self.write(variable, Value(INT, self.load(head, WORD)))
+        if verb == "stamp_of":
+            self.write(variable, Value(INT, self.load(head)))
+        else:
+            self.wait_clock(self.load(head), layout.STALL_IN)
+            self.write(variable, Value(INT, self.load(head, WORD)))
         if verb == "take":
             self.remove_head(channel, head)
         self.jump(after)
         self.open(ended)
-        self.at_end(channel)
+        if verb != "stamp_of":
+            self.at_end(channel)
         self.write(variable, Value(INT, str(DONE)))
         self.jump(after)
         self.open(after)

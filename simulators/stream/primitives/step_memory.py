@@ -171,21 +171,28 @@ def step_random_store(
     while True:
         where = peek(address)
         token = peek(x)
-        if where == DONE or token == DONE:
-            if where != token:
-                fail("there are more addresses or more tiles", x)
+        if where == DONE and token == DONE:
             close()
             finish()
-        if (where & BARE) != (token & BARE):
-            fail("a list of addresses is empty, of tiles it is not, or the reverse", x)
-        move_token(token, width, request_bytes)
-        level = where & LEVELS
-        if acknowledge == "data":
-            level = token & LEVELS
-        if (token & BARE) != 0:
-            send(done, BARE + level)
-        else:
+        bare = 0
+        if where != DONE and (where & BARE) != 0:
+            bare = 1
+            if acknowledge == "address":
+                send(done, where)
+            pop(address)
+        if token != DONE and (token & BARE) != 0:
+            bare = 1
+            if acknowledge == "data":
+                send(done, token)
+            pop(x)
+        if bare == 0:
+            if where == DONE or token == DONE:
+                fail("there are more addresses or more tiles", x)
+            move_token(token, width, request_bytes)
+            level = where & LEVELS
+            if acknowledge == "data":
+                level = token & LEVELS
             send(done, (1 << PAYLOAD) | level)
-        pop(address)
-        pop(x)
+            pop(address)
+            pop(x)
         tick(0)

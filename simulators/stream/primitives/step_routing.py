@@ -32,6 +32,7 @@ from headrace.simulators.stream.language import (
     reserve,
     room,
     send,
+    stamp_of,
     take,
     tick,
     wait,
@@ -153,7 +154,8 @@ def step_reassemble(
     """
     Put together, for each selector, a unit of each selected input, in the order of arrival.
 
-    `order` has the inputs in this order.
+    It begins when the last of them has been sent, one cycle before that arrives. `order` has the
+    inputs in this order.
     """
     while True:
         selector = peek(control)
@@ -176,15 +178,14 @@ def step_reassemble(
                 if closing > unit + 1:
                     send(y, BARE + closing)
         reserve(ready, count + count)
+        latest = 0
         k = 0
         while k < count:
-            token = peek(x[members[first + k]])
-            if token == DONE:
+            stamp = stamp_of(x[members[first + k]])
+            if stamp == DONE:
                 fail("a selected input has no unit left")
-            k += 1
-        k = 0
-        while k < count:
-            stamp = arrival(x[members[first + k]])
+            if stamp > latest:
+                latest = stamp
             hole = k
             while hole > 0 and ready[hole + hole - 2] > stamp:
                 ready[hole + hole] = ready[hole + hole - 2]
@@ -193,6 +194,7 @@ def step_reassemble(
             ready[hole + hole] = stamp
             ready[hole + hole + 1] = members[first + k]
             k += 1
+        wait(latest - 1)
         k = 0
         while k < count:
             stamp = ready[k + k]

@@ -339,6 +339,13 @@
 
 // -----
 
+// A merge gives as many units as its inputs
+%0, %1 = "test.op"() : () -> (!step.stream<index, [a]>, !step.stream<index, [b]>)
+%2, %3 = step.eager_merge %0, %1 rank 0 dim n : !step.stream<index, [a]>, !step.stream<index, [b]>
+// CHECK: 'step.eager_merge' names n what is a + b: leave the name out, or assume it
+
+// -----
+
 // Units are dealt whole
 %0 = "test.op"() : () -> !step.stream<index, [a, 2]>
 %1, %2 = step.deal %0 rank 0 consumers 2 : !step.stream<index, [a, 2]>
