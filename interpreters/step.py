@@ -13,27 +13,26 @@ Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from headrace.dialects import step
 from headrace.interpreters import linalg
 from headrace.interpreters.step_memory import Memory
 from headrace.interpreters.step_network import run
 from headrace.interpreters.step_processes import Wires, process_of
+from headrace.interpreters.step_routing import Arrivals
 from headrace.interpreters.step_sizes import Measured, check_sizes
 from headrace.interpreters.step_values import Array
-from headrace.storage.errors import InputError
 
-Arbitration = Mapping[int, Sequence[Any]]
+Arbitration = Mapping[int, Arrivals]
 """
 The orders of arrival in one graph, by the position of the operation in the graph's block.
 
-Of an `eager_merge` the input of every unit; of a `reassemble` the inputs for every selector.
+Of an `eager_merge` the input of every unit; of a `reassemble` those of one selector after another.
 """
 
 
@@ -79,7 +78,7 @@ def interpret_graph(
             if isinstance(result.type, step.StreamType):
                 channels[result] = Measured(name, result.type.rank)
             else:
-                memories[result] = _memory(op, memories)
+                _enter(result, memories)
     records = arbitration or {}
     run(
         {
@@ -94,15 +93,22 @@ def interpret_graph(
     return [memories[operand].array for operand in last.operands]
 
 
-def _memory(op: Operation, memories: Mapping[SSAValue, Memory]) -> Memory:
-    """The memory of a tensor that a graph makes; a random store changes that of its operand."""
-    if isinstance(op, step.RandomStoreOp):
-        if op.tensor not in memories:
-            raise InputError(
-                f"'{op.name}' changes a tensor that is stored below it; move it below that"
-            )
-        return memories[op.tensor]
-    return Memory(None)
+def _enter(tensor: SSAValue, memories: dict[SSAValue, Memory]) -> Memory:
+    """
+    The memory of a tensor that a graph makes.
+
+    A random store changes that of another in place, so that what waits for its acknowledgement
+    reads the new tile; the arguments of the graph stay as they are.
+    """
+    if tensor in memories:
+        return memories[tensor]
+    if isinstance(store := tensor.owner, step.RandomStoreOp):
+        before = _enter(store.tensor, memories)
+        first = isinstance(store.tensor, BlockArgument)
+        memories[tensor] = Memory(before.array) if first else before
+    else:
+        memories[tensor] = Memory()
+    return memories[tensor]
 
 
 def _name(op: Operation, position: int) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from headrace.interpreters.step_compute import nest
-from headrace.interpreters.step_network import Channel, Process, Reading, expect, forward
+from headrace.interpreters.step_network import Channel, Process, expect, forward
 from headrace.interpreters.step_tokens import (
     DONE,
     Nested,
@@ -22,7 +23,6 @@ from headrace.interpreters.step_tokens import (
     gather,
     is_value,
     nested_map,
-    spell,
     unit_of,
 )
 from headrace.interpreters.step_values import Array, Buffer, Tile
@@ -33,31 +33,10 @@ Shape = tuple[int, int]
 
 
 class Memory:
-    """
-    A tensor off the chip: an array, or from some time on.
+    """A tensor off the chip; that of a store is there when the graph has run."""
 
-    Random stores change it in place: a load that waits for their acknowledgement reads the new
-    tile. The tiles that it is read and written by divide it, as the verifier of `step` sees to.
-    """
-
-    def __init__(self, array: Array | None) -> None:
-        self._array = None if array is None else np.array(array, order="C")
-        self.written = Channel("a tensor that is stored", () if array is None else (DONE,))
-
-    @property
-    def array(self) -> Array:
-        """The tensor as it is now."""
-        assert self._array is not None
-        return self._array
-
-    def finish(self, array: Array) -> None:
-        """The tensor is there."""
-        self._array = array
-        self.written.put(DONE)
-
-    def wait(self) -> Reading:
-        """Until the tensor is there."""
-        self.written.put((yield self.written))
+    def __init__(self, array: npt.ArrayLike | None = None) -> None:
+        self.array = np.zeros(()) if array is None else np.array(array, order="C")
 
     def tiles(self, where: str, tile: Shape) -> "Tiles":
         """The tensor in tiles of this shape; `where` is what errors name."""
@@ -118,21 +97,19 @@ def load(
     strides: Sequence[int],
 ) -> Process:
     """One affine read of the tensor, of this shape in tiles, for every value of the reference."""
-    yield from memory.wait()
     tiles = memory.tiles(where, tile)
 
     def read(_: Any) -> Nested:
         return nested_map(tiles.read, affine(shape, strides), len(shape))
 
-    yield from nest(where, [reference], result, len(shape), read)
+    return nest(where, [reference], result, len(shape), read)
 
 
 def random_load(
     where: str, memory: Memory, tile: Shape, addresses: Channel, result: Channel
 ) -> Process:
     """The tile at every address."""
-    yield from memory.wait()
-    yield from nest(where, [addresses], result, 0, memory.tiles(where, tile).read)
+    return nest(where, [addresses], result, 0, memory.tiles(where, tile).read)
 
 
 def store(where: str, source: Channel, memory: Memory, shape: Sequence[int]) -> Process:
@@ -154,28 +131,19 @@ def store(where: str, source: Channel, memory: Memory, shape: Sequence[int]) -> 
         )
     for address, tile in enumerate(tiles):
         written.write(address, tile)
-    memory.finish(array)
+    memory.array = array
 
 
 def random_store(
     where: str, memory: Memory, addresses: Channel, data: Channel, acknowledge: Channel
 ) -> Process:
     """Write a tile to every address, and acknowledge it with a 1."""
-    yield from memory.wait()
 
     def write(address: int, tile: Tile) -> int:
         memory.tiles(where, tile.shape).write(address, tile)
         return 1
 
-    yield from nest(where, [addresses, data], acknowledge, 0, write)
-
-
-def read_whole(
-    memory: Memory, result: Channel, rank: int, read: Callable[[Array], Nested]
-) -> Process:
-    """What the whole tensor says, a list that is `rank` deep."""
-    yield from memory.wait()
-    result.put(*spell([read(memory.array)], rank))
+    return nest(where, [addresses, data], acknowledge, 0, write)
 
 
 def bufferize(source: Channel, result: Channel, rank: int) -> Process:

@@ -1,6 +1,6 @@
 """The process of every operation of `step`: its operands and properties for the operators."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -33,7 +33,7 @@ class Wires:
     """The operation as errors name it."""
     channels: Mapping[SSAValue, Channel]
     memories: Mapping[SSAValue, memory.Memory]
-    arrivals: Sequence[Any] | None
+    arrivals: routing.Arrivals | None
     """The recorded order of arrival, if there is one."""
 
     def of(self, *values: SSAValue) -> list[Channel]:
@@ -74,7 +74,7 @@ def _store(op: step.StoreOp, wires: Wires) -> Process:
 
 def _random_store(op: step.RandomStoreOp, wires: Wires) -> Process:
     channels = wires.of(op.address, op.data, op.done)
-    return memory.random_store(wires.where, wires.memories[op.tensor], *channels)
+    return memory.random_store(wires.where, wires.memories[op.result], *channels)
 
 
 def _bufferize(op: step.BufferizeOp, wires: Wires) -> Process:
@@ -238,13 +238,20 @@ def _tuple(*values: Any) -> tuple[Any, ...]:
 def _select(op: step.SelectOp, wires: Wires) -> Process:
     hot = None if op.hot is None else op.integer("hot")
     read = partial(sources.selectors, wires.where, hot=hot)
-    tensor, result = wires.memories[op.tensor], wires.channels[op.result]
-    return memory.read_whole(tensor, result, _rank(op.result), read)
+    return _once(op.result, read(wires.memories[op.tensor].array), wires)
 
 
 def _integers(op: step.IntegersOp, wires: Wires) -> Process:
-    tensor, result = wires.memories[op.tensor], wires.channels[op.result]
-    return memory.read_whole(tensor, result, _rank(op.result), sources.integers)
+    return _once(op.result, sources.integers(wires.memories[op.tensor].array), wires)
+
+
+def _once(result: SSAValue, nested: Nested, wires: Wires) -> Process:
+    """What a tensor says, as by a load without a reference: one list."""
+
+    def read(_: int) -> Nested:
+        return nested
+
+    return nest(wires.where, [stream([0], 0)], wires.channels[result], _rank(result), read)
 
 
 def _expert_address(op: step.ExpertAddressOp, wires: Wires) -> Process:

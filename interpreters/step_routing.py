@@ -11,16 +11,15 @@ authors' front end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from headrace.interpreters.step_network import Channel, Process, expect, forward
 from headrace.interpreters.step_tokens import DONE, Stop, Token
 from headrace.storage.errors import InputError
 
-Arrivals = Sequence[int]
-"""For every unit that a merge forwards, the input it comes from."""
-
-Turns = Sequence[Sequence[int]]
-"""For every selector, the selected inputs in the order of their arrival."""
+Arrivals = Iterable[int]
+"""Of every unit that arrives, the input that it comes from; of a reassembly one selector's units
+after those of the other."""
 
 
 def broadcast(source: Channel, results: Sequence[Channel]) -> Process:
@@ -55,7 +54,7 @@ def reassemble(
     selectors: Channel,
     result: Channel,
     rank: int,
-    turns: Turns | None = None,
+    arrivals: Arrivals | None = None,
 ) -> Process:
     """
     For every selector a list of one unit of each selected source, in order of arrival.
@@ -63,26 +62,24 @@ def reassemble(
     The default order is that of the sources. Raises `InputError` where the record is not an order
     of the selected sources, and where sources and selectors do not end together.
     """
-    record = None if turns is None else iter(turns)
+    record = None if arrivals is None else iter(arrivals)
     while (selector := (yield selectors)) is not DONE:
         if isinstance(selector, Stop):
             result.put(Stop(rank + 1 + selector.level))
             continue
-        order: Sequence[int] = selected(where, selector, len(sources))
+        order = selected(where, selector, len(sources))
         if record is not None:
-            order, wanted = next(record, ()), order
+            wanted, order = order, [int(index) for index in islice(record, len(order))]
             if sorted(order) != wanted:
                 raise InputError(
-                    f"{where}: the record has inputs {list(order)} arrive where the selector "
-                    f"selects {wanted}; replay the record of a run with the same inputs"
+                    f"{where}: the record has inputs {order} arrive where the selector selects "
+                    f"{wanted}; replay the record of a run with the same inputs"
                 )
         for index in order:
             yield from forward(where, sources[index], rank, result.put)
         result.put(Stop(rank + 1))
     if record is not None and next(record, None) is not None:
-        raise InputError(
-            f"{where}: the record of arrivals has more rounds than there are selectors"
-        )
+        raise InputError(f"{where}: the record has more units than the selectors select")
     result.put(DONE)
     for source in sources:
         yield from expect(where, source, DONE)
@@ -107,6 +104,7 @@ def eager_merge(
         index = (yield sources) if record is None else next(record, None)
         if index is None:
             break
+        index = int(index)
         if not 0 <= index < len(sources):
             raise InputError(f"{where}: the record has a unit of input {index}, which is none")
         selectors.put(frozenset({index}))

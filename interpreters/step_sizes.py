@@ -60,8 +60,8 @@ def check_sizes(channels: Mapping[SSAValue, Measured]) -> None:
     ]
     known: dict[str, tuple[int, str]] = {}
     for channel, size, lengths in found:
-        if len(lengths) == 1 and not size.is_ragged and str(size) in size.symbols:
-            known.setdefault(str(size), (next(iter(lengths)), channel.name))
+        if not size.is_ragged and str(size) in size.symbols:
+            known.setdefault(str(size), (min(lengths), channel.name))
     numbers = {name: number for name, (number, _) in known.items()}
     for channel, size, lengths in found:
         if size.is_ragged or not size.symbols <= numbers.keys():

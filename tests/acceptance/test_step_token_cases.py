@@ -131,7 +131,7 @@ def operator(case: Case) -> tuple[Callable[..., Process], int]:
         case "Partition":
             return routed(routing.partition, 2, given["rank"]), given["n"]
         case "Reassemble":
-            return many(routing.reassemble, 3, rank=given["rank"], turns=[(0, 1), (2, 0)]), 1
+            return many(routing.reassemble, 3, rank=given["rank"], arrivals=[0, 1, 2, 0]), 1
         case "Parallelize":
             return routed(routing.deal, 1, given["rank"]), given["n"]
         case "LinearOffChipLoad":

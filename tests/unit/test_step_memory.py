@@ -57,7 +57,7 @@ def test_all_but_the_last_dimension_of_a_tensor_are_rows() -> None:
     assert tiles.count == 4
     assert tiles.read(3).array.tolist() == [[14, 15], [18, 19], [22, 23]]
     assert memory.Tiles("op", array[0, 0], (1, 2)).read(1).array.tolist() == [[2, 3]]
-    result = memory.Memory(None)
+    result = memory.Memory()
     source = stream([[tiles.read(n) for n in range(4)]], 1)
     run({"op": memory.store("op", source, result, array.shape)})
     assert (result.array == array).all()
@@ -66,7 +66,7 @@ def test_all_but_the_last_dimension_of_a_tensor_are_rows() -> None:
 def test_a_store_wants_every_tile_of_its_tensor() -> None:
     source = stream([Tile.of([n]) for n in range(3)], 0)
     with pytest.raises(InputError, match="op: 3 tiles are stored in a tensor of 4"):
-        run({"op": memory.store("op", source, memory.Memory(None), (4,))})
+        run({"op": memory.store("op", source, memory.Memory(), (4,))})
 
 
 def test_random_stores_write_in_order_and_acknowledge() -> None:
@@ -77,18 +77,6 @@ def test_random_stores_write_in_order_and_acknowledge() -> None:
     run({"op": store})
     assert tensor.array.tolist() == [1, 1, 0, 3]
     assert acknowledged.nested(1) == [[1], [1], [1]]
-
-
-def test_a_load_waits_until_its_tensor_is_stored() -> None:
-    tensor, result = memory.Memory(None), Channel()
-    source = stream([Tile.of([7])], 0)
-    run(
-        {
-            "load": memory.random_load("load", tensor, (1, 1), stream([0], 0), result),
-            "store": memory.store("store", source, tensor, (1,)),
-        }
-    )
-    assert [tile.array.item() for tile in result.nested(0)] == [7]
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,10 @@ def test_partition_refuses_selectors_that_do_not_fit(data: str, control: str, me
 
 
 def reassembled(
-    rank: int, control: tuple[str, int], *inputs: str, turns: routing.Turns | None = None
+    rank: int, control: tuple[str, int], *inputs: str, arrivals: routing.Arrivals | None = None
 ) -> str:
     def build(selector: Channel, *channels: Channel) -> Process:
-        return routing.reassemble("op", channels[:-1], selector, channels[-1], rank, turns)
+        return routing.reassemble("op", channels[:-1], selector, channels[-1], rank, arrivals)
 
     return one(build, control, *((text, rank) for text in inputs))
 
@@ -68,7 +68,7 @@ def test_reassemble_takes_whole_units_in_order_of_arrival() -> None:
     by_number = "W W W S1 X S2 Z Z S1 Y Y S2 D"
     recorded = "W W W S1 X S2 Y Y S1 Z Z S2 D"
     assert reassembled(1, control, *inputs) == by_number
-    assert reassembled(1, control, *inputs, turns=[(0, 1), (2, 0)]) == recorded
+    assert reassembled(1, control, *inputs, arrivals=[0, 1, 2, 0]) == recorded
 
 
 def test_reassemble_has_an_empty_list_where_nothing_is_selected() -> None:
@@ -76,19 +76,19 @@ def test_reassemble_has_an_empty_list_where_nothing_is_selected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "turns", "message"),
+    ("control", "arrivals", "message"),
     [
-        ("{0,1} D", [(0, 0)], r"arrive where the selector selects \[0, 1\]"),
+        ("{0,1} D", [0, 0], r"arrive where the selector selects \[0, 1\]"),
         ("{0,1} D", [], r"\[\] arrive"),
-        ("{0,1} D", [(0, 1), (0,)], "more rounds"),
+        ("{0,1} D", [0, 1, 0], "more units"),
         ("{0} D", None, "a value comes on the stream where D must come"),
     ],
 )
 def test_reassemble_refuses_a_record_that_does_not_fit(
-    control: str, turns: routing.Turns | None, message: str
+    control: str, arrivals: routing.Arrivals | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        reassembled(0, (control, 0), "1 D", "2 D", turns=turns)
+        reassembled(0, (control, 0), "1 D", "2 D", arrivals=arrivals)
 
 
 def merged(*inputs: str, arrivals: routing.Arrivals | None = None) -> list[str]:
