@@ -231,6 +231,9 @@ def _map(axes: Axes, op: step.MapOp) -> None:
         for ours, theirs in zip(dimension_nodes(operand), dimension_nodes(result), strict=True):
             axes.join(ours, theirs)
     _function(axes, op, op.function)
+    if op.function in PRODUCTS:
+        reason = "it multiplies whole rows by whole columns, and sums over no dimension"
+        axes.pin(op, reason, [Node(op.operands[0], COLUMNS)])
 
 
 def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:
