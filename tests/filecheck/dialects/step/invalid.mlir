@@ -409,6 +409,13 @@ step.deal %0 rank 0 consumers 0 : !step.stream<index, [a]>
 
 // -----
 
+// Nor have tiles of integers
+%0 = "test.op"() : () -> !step.stream<!step.tile<i64, [4, 64]>, [a]>
+%1 = step.map %0 fn exp : !step.stream<!step.tile<i64, [4, 64]>, [a]>
+// CHECK: 'step.map' with fn exp takes tiles of floats, but got !step.tile<i64, [4, 64]>
+
+// -----
+
 // Some functions need a scalar
 %0 = "test.op"() : () -> !step.stream<!step.tile<f32, [4, 64]>, [a]>
 %1 = step.map %0 fn scale : !step.stream<!step.tile<f32, [4, 64]>, [a]>
