@@ -9,14 +9,14 @@ from headrace.simulators.stream.language import (
     DONE,
     In,
     Int,
+    IntOutput,
     Ints,
     Out,
+    append,
     close,
     fail,
     finish,
     now,
-    peek,
-    pop,
     send,
     take,
     tick,
@@ -86,8 +86,8 @@ def step_expert_address(
 def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
     """request, tiles -> addresses of the tiles of the request, as a list."""
     while True:
-        token = peek(index)
-        count = peek(length)
+        token = take(index)
+        count = take(length)
         if token == DONE or count == DONE:
             if token != count:
                 fail("there are more requests or more lengths", length)
@@ -95,8 +95,6 @@ def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
             finish()
         if (token & BARE) != (count & BARE):
             fail("a list of one operand is empty, of the other it is not", length)
-        pop(index)
-        pop(length)
         level = token & LEVELS
         if (count & LEVELS) > level:
             level = count & LEVELS
@@ -158,3 +156,27 @@ def step_sink(x: In) -> None:
             finish()
         if (token & BARE) == 0:
             tick(1)
+
+
+@primitive
+def step_words(y: Out, words: Ints) -> None:
+    """-> elements: those given, one a cycle."""
+    position = 0
+    while position < len(words):
+        send(y, words[position])
+        tick(1)
+        position += 1
+    close()
+    finish()
+
+
+@primitive
+def step_record(x: In, words: IntOutput) -> None:
+    """Take everything, one element a cycle, and keep it."""
+    while True:
+        token = take(x)
+        if token == DONE:
+            close()
+            finish()
+        append(words, token)
+        tick(1)
