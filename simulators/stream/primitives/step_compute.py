@@ -174,7 +174,8 @@ def step_accumulate(
     """
     elements -> elements: folds the lists of `levels` levels.
 
-    What is written back when a list ends is the accumulator as it was at first.
+    What is written back when a list ends is the accumulator as it was at first. A sum has its size,
+    or that of the elements if it has no rows.
     """
     operand = registers(n)
     initial = tile(initial_rows, initial_columns, initial_rows, 0)
@@ -242,9 +243,8 @@ def step_accumulate(
                 else:
                     reject("there is no such function of an accumulation; see timing.md")
                 valid = more_valid
-                if more_rows > rows:
+                if fn != "elementwise" or initial_rows == 0:
                     rows = more_rows
-                if more_columns > columns:
                     columns = more_columns
         written = 0
         if ends == 1:

@@ -104,7 +104,9 @@ def step_promote(x: In, y: Out, unit: Int, levels: Int = 0) -> None:
 
 
 @helper
-def fill(count: int, chunk: int, level: int, rows: int, columns: int, y: Out, padding: Out) -> None:
+def fill(
+    count: int, chunk: int, level: int, flag: int, rows: int, columns: int, y: Out, padding: Out
+) -> None:
     """Fill a chunk that has begun; none of the rows of what fills it is valid."""
     if count > 0:
         while count < chunk:
@@ -112,7 +114,7 @@ def fill(count: int, chunk: int, level: int, rows: int, columns: int, y: Out, pa
             marks = 0
             if count == chunk:
                 marks = level
-            filler = tile(rows, columns, 0, marks)
+            filler = tile(rows, columns, 0, marks | flag)
             send(y, filler)
             send(padding, (1 << PAYLOAD) | marks)
 
@@ -128,12 +130,17 @@ def step_reshape(
     levels: Int = 0,
     pad_rows: Int = 0,
     pad_columns: Int = 0,
+    write_back: Int = 0,
 ) -> None:
     """
     Split lists of units of rank `unit` into lists of `chunk` units; `outer` puts a list around all.
 
     If the units are elements, the last list is filled up. `padding` tells filler (1) from elements.
+    `write_back` says where the results reside; it costs nothing.
     """
+    flag = 0
+    if write_back != 0:
+        flag = RESIDENT
     count = 0
     last = NO_LIST_OPEN
     while True:
@@ -144,11 +151,13 @@ def step_reshape(
             end = 1
             if outer != 0:
                 end = levels + 2
-            fill(count, chunk, end, pad_rows, pad_columns, y, padding)
+            fill(count, chunk, end, flag, pad_rows, pad_columns, y, padding)
             close()
             finish()
         level = token & LEVELS
         up = level
+        if (token & BARE) == 0:
+            token = (token & ~RESIDENT) | flag
         if unit > 0:
             ends = closes(token, last, unit)
             if ends == 1:
@@ -192,7 +201,7 @@ def step_reshape(
                     send(y, BARE + up)
                     send(padding, BARE + up)
                 if level > 0:
-                    fill(count, chunk, up, pad_rows, pad_columns, y, padding)
+                    fill(count, chunk, up, flag, pad_rows, pad_columns, y, padding)
                     count = 0
         last = level
         tick(0)

@@ -15,8 +15,6 @@ from headrace.simulators.stream.language import (
     fail,
     finish,
     now,
-    peek,
-    pop,
     send,
     take,
     tick,
@@ -86,8 +84,8 @@ def step_expert_address(
 def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
     """request, tiles -> addresses of the tiles of the request, as a list."""
     while True:
-        token = peek(index)
-        count = peek(length)
+        token = take(index)
+        count = take(length)
         if token == DONE or count == DONE:
             if token != count:
                 fail("there are more requests or more lengths", length)
@@ -95,8 +93,6 @@ def step_cache_address(index: In, length: In, y: Out, row_tiles: Int) -> None:
             finish()
         if (token & BARE) != (count & BARE):
             fail("a list of one operand is empty, of the other it is not", length)
-        pop(index)
-        pop(length)
         level = token & LEVELS
         if (count & LEVELS) > level:
             level = count & LEVELS
