@@ -253,6 +253,9 @@ def _any_to_index(operation: str, function: Function, elements: Elements) -> Att
 INTEGER = frozenset(map(Function, ("add", "sub", "mul", "maximum", "minimum")))
 """Elementwise functions that take integers too."""
 
+COUNTED = frozenset(map(Function, ("top_columns", "to_selector", "cache_write_address")))
+"""Functions whose scalar is a whole number."""
+
 
 def _unary(each: int, reference: str = "", scalar: bool = False) -> Rule:
     return Rule(1, _elementwise, _of_output(each), reference, scalar)
@@ -356,6 +359,10 @@ def apply(
     if rule.scalar is not None and rule.scalar != (scalar is not None):
         verb = "needs a" if rule.scalar else "takes no"
         raise VerifyException(f"'{operation}' with fn {function.value} {verb} scalar")
+    if function in COUNTED and not (scalar or 0.0).is_integer():
+        raise VerifyException(
+            f"'{operation}' with fn {function.value} counts by its scalar, which {scalar} cannot"
+        )
     result = rule.result(operation, function, elements)
     if isinstance(result, SelectorType) and scalar is not None:
         return SelectorType(result.width, int(scalar))

@@ -149,7 +149,7 @@ def expect_positive(operation: str, properties: Properties, *names: str) -> None
 
 def is_name(text: str) -> bool:
     """Whether it is one symbol, not an expression."""
-    return text.replace("_", "a").replace(".", "a").isalnum() and not text[0].isdecimal()
+    return text.replace("_", "a").replace(".", "a").isalnum() and not text[:1].isdecimal()
 
 
 def named_size(operation: str, name: str, ragged: bool) -> Dimension:
