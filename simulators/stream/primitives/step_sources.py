@@ -9,8 +9,10 @@ from headrace.simulators.stream.language import (
     DONE,
     In,
     Int,
+    IntOutput,
     Ints,
     Out,
+    append,
     close,
     fail,
     finish,
@@ -154,3 +156,27 @@ def step_sink(x: In) -> None:
             finish()
         if (token & BARE) == 0:
             tick(1)
+
+
+@primitive
+def step_words(y: Out, words: Ints) -> None:
+    """-> elements: those given, one a cycle."""
+    position = 0
+    while position < len(words):
+        send(y, words[position])
+        tick(1)
+        position += 1
+    close()
+    finish()
+
+
+@primitive
+def step_record(x: In, words: IntOutput) -> None:
+    """Take everything, one element a cycle, and keep it."""
+    while True:
+        token = take(x)
+        if token == DONE:
+            close()
+            finish()
+        append(words, token)
+        tick(1)
