@@ -124,7 +124,13 @@ class _Import:
     def _promise(self, merge: NetlistNode) -> Port:
         port = Port(merge.id, 1)
         selector = SelectorType(len(merge.ports), hot=1)
-        type = StreamType(selector, self.sizes.shape(port))
+        try:
+            type = StreamType(selector, self.sizes.shape(port))
+        except ValueError as error:
+            raise InputError(
+                f"netlist {self.netlist.name} feeds back through {merge.label}, whose shape must "
+                f"be recorded then: {error}"
+            ) from None
         self.promised[port] = self.streams[port] = Block(arg_types=[type]).args[0]
         return port
 
