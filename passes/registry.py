@@ -20,6 +20,10 @@ _CLASSES = {
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
     "sam-parallelize": "SamParallelizePass",
+    "step-dynamic-tile": "StepDynamicTilePass",
+    "step-size-fifos": "StepSizeFifosPass",
+    "step-tile": "StepTilePass",
+    "step-time-multiplex": "StepTimeMultiplexPass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 
