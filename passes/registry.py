@@ -21,6 +21,7 @@ _CLASSES = {
     "sam-order": "SamOrderPass",
     "sam-parallelize": "SamParallelizePass",
     "step-dynamic-tile": "StepDynamicTilePass",
+    "step-parallelize": "StepParallelizePass",
     "step-size-fifos": "StepSizeFifosPass",
     "step-tile": "StepTilePass",
     "step-time-multiplex": "StepTimeMultiplexPass",
