@@ -9,9 +9,8 @@ requests is known, so that the feedback ends.
 Source: "Streaming Tensor Programs", arXiv 2511.07776, section 4.3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
@@ -96,10 +95,11 @@ class Dispatch:
     def _targets(self, ready: SSAValue, end: Operation) -> Sequence[SSAValue]:
         """For each source a stream of the regions that requests go to."""
         waiting = self.requests.count - self.count
-        first = self._selectors(np.arange(self.count), self.count, end)
-        which = self._selectors(np.arange(self.requests.count) >= self.count, 2, end)
+        everyone = range(self.requests.count)
+        first = self._selectors(range(self.count), self.count, end)
         if waiting:
-            used = self._selectors(np.arange(self.requests.count) < waiting, 2, end)
+            which = self._selectors((int(one >= self.count) for one in everyone), 2, end)
+            used = self._selectors((int(one < waiting) for one in everyone), 2, end)
             kept = step.PartitionOp(ready, used, rank=0, dims=[self.count, waiting])
             insert(self.name, kept, end)
             order = step.ReassembleOp(which, [first, kept.results[1]], rank=0)
@@ -111,13 +111,12 @@ class Dispatch:
         insert(self.name, copies, end)
         return copies.results
 
-    def _selectors(self, hot: np.ndarray, width: int, end: Operation) -> SSAValue:
+    def _selectors(self, hot: Iterable[int], width: int, end: Operation) -> SSAValue:
         """A stream of one-hot selectors that is known now."""
-        rows = np.eye(width, dtype=np.int64)[np.asarray(hot, dtype=np.int64)]
-        type = TensorType(i64, rows.shape)
-        constant = arith.ConstantOp(
-            DenseIntOrFPElementsAttr.from_list(type, rows.reshape(-1).tolist()), type
-        )
+        rows = [[int(place == one) for place in range(width)] for one in hot]
+        type = TensorType(i64, (len(rows), width))
+        bits = [bit for row in rows for bit in row]
+        constant = arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, bits), type)
         self._put_outside(constant)
         select = step.SelectOp(add_input(self.graph, constant.result), hot=1)
         insert(self.name, select, end)
