@@ -20,6 +20,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from headrace.backends.step_integers import expect_known_integers
 from headrace.backends.step_nodes import (
     integer_slot,
     is_part_of_functions,
@@ -212,6 +213,7 @@ class _Lowering:
         )
 
     def _add(self, place: int, operation: Operation) -> None:
+        expect_known_integers(operation)
         node = node_of(operation, self.element_bytes)
         name = f"{operation.name.removeprefix('step.')} {place}"
         parameters = node.parameters

@@ -42,6 +42,11 @@ class StepFunction:
     constants: Mapping[str, object] = field(default_factory=dict[str, object])
     """Arguments that are part of the function, such as the weights of a model, by name."""
 
+    @staticmethod
+    def of(module: ModuleOp, element_bytes: int | None = None) -> "StepFunction":
+        """The function of a lowered module."""
+        return StepFunction(module, tuple(argument_names(main_function(module))), element_bytes)
+
     @property
     def graphs(self) -> list[step.GraphOp]:
         """The stream graphs, in the order in which they run."""

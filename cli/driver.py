@@ -13,7 +13,8 @@ from xdsl.transforms import get_all_passes as get_all_xdsl_passes
 from xdsl.transforms.dead_code_elimination import dce
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
-from headrace.backends.compiled import Program, fixed_arguments
+from headrace.backends.compiled import Program
+from headrace.backends.signature import fixed_arguments
 from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline

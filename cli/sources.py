@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from headrace.backends.compiled import Program, TensorSpec, fixed_arguments
+from headrace.backends.compiled import Program
+from headrace.backends.signature import TensorSpec, fixed_arguments
 from headrace.cli.driver import as_arguments, decide, lower, parse_module
 from headrace.storage.errors import InputError
 from headrace.storage.files import Stored, StoredMatrix, check_complete, read_tensors

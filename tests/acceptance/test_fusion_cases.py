@@ -22,7 +22,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, BlockArgument
 from xdsl.parser import Parser
 
-from headrace.backends.sam import argument_names, build
+from headrace.backends.sam import build
+from headrace.backends.signature import argument_names
 from headrace.cli.driver import make_context
 from headrace.dialects.functions import main_function
 from headrace.dialects.sparse_tensor import ConvertOp

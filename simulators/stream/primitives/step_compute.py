@@ -133,7 +133,11 @@ def step_map(
             elif fn == "row_append":
                 valid += 1
                 least = 1
-            elif fn == "number":
+            elif fn == "transpose":
+                valid = columns
+                columns = rows
+                rows = valid
+            elif fn == "number" or fn == "touch":
                 least = 1
             elif fn != "retype":
                 reject("there is no such function of a map; see timing.md")

@@ -266,10 +266,10 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
 
 
 @primitive
-def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1) -> None:
     """
-    Every element becomes a list: the rows or columns of a tile, or n copies of n; or, as a list of
-    its own, the numbers 0 to n - 1. With `masked` only the rows that are valid.
+    Every element becomes a list: pieces of `size` rows or columns of a tile, or n copies of n; or,
+    as a list of its own, the numbers 0 to n - 1. With `masked` only the rows that are valid.
     """
     while True:
         token = take(x)
@@ -288,11 +288,11 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
             valid = (token >> VALID) & FIELD
             parts = token >> PAYLOAD
             if fn == "split_rows":
-                parts = rows
+                parts = rows // size
                 if masked != 0 and valid < rows:
                     parts = valid
             elif fn == "split_columns":
-                parts = columns
+                parts = columns // size
             elif fn == "range":
                 last += 1
             elif fn != "copies":
@@ -303,13 +303,15 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
                 if k == parts - 1:
                     level = last
                 if fn == "split_rows":
-                    whole = 0
-                    if k < valid:
-                        whole = 1
-                    part = tile(1, columns, whole, (token & RESIDENT) + level)
+                    whole = valid - k * size
+                    if whole > size:
+                        whole = size
+                    if whole < 0:
+                        whole = 0
+                    part = tile(size, columns, whole, (token & RESIDENT) + level)
                     send(y, part)
                 elif fn == "split_columns":
-                    part = tile(rows, 1, valid, (token & RESIDENT) + level)
+                    part = tile(rows, size, valid, (token & RESIDENT) + level)
                     send(y, part)
                 elif fn == "copies":
                     part = with_level(token, level)
