@@ -268,14 +268,15 @@ def memory_model(
             return ParityMemory()
         case None | "ledger" | "exact":
             try:
-                return BankedMemory(_machine(machine).memory, exact=memory == "exact")
+                return BankedMemory(machine_description(machine).memory, exact=memory == "exact")
             except ProgramError as error:
                 raise InputError(str(error)) from None
         case _:
             raise InputError(f"there is no memory '{memory}'; choose from {', '.join(MEMORIES)}")
 
 
-def _machine(given: object) -> MachineDescription:
+def machine_description(given: object) -> MachineDescription:
+    """A description, or the one in a TOML file. Raises `InputError`."""
     match given:
         case None:
             return MachineDescription()

@@ -22,12 +22,11 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from headrace.backends.compiled import Program
 from headrace.backends.graph import Assembly, GraphStep, slot_name
-from headrace.backends.host import Names, constant_tensor, lower_host_op, shape_of
-from headrace.backends.signature import argument_names, returned, specification
+from headrace.backends.host import Names, constant_tensor, lower_host_op, shape_of, specification
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.backends.tiles import tile_parameters
 from headrace.dialects import sam
-from headrace.dialects.functions import main_function
+from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.dialects.sparse_tensor import format_of
 from headrace.dialects.stream_flow import producers_first
 from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import AnyTensorType, StringAttr, TensorType
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import SSAValue
 
-from headrace.backends.host import dtype_of
-from headrace.dialects.sparse_tensor import format_of
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import in_format, storage_of
@@ -33,36 +28,6 @@ class TensorSpec:
     def __str__(self) -> str:
         sizes = " x ".join(str(size) for size in self.shape) or "scalar"
         return f"{self.name}: {sizes} {self.dtype}, {self.format}"
-
-
-def specification(value: SSAValue, name: str) -> TensorSpec:
-    """A tensor of a function; raises `InputError` for what is none."""
-    if not isinstance(value.type, TensorType):
-        raise InputError(f"'{name}' has type {value.type}; main takes and returns tensors only")
-    type = cast(AnyTensorType, value.type)
-    shape = tuple(
-        size if size >= 0 else f"{name}.{dimension}"
-        for dimension, size in enumerate(type.get_shape())
-    )
-    return TensorSpec(name, shape, format_of(type), dtype_of(type.element_type))
-
-
-def argument_names(function: FuncOp) -> list[str]:
-    """The names of the arguments: those that the frontend gave, else those of the IR."""
-    names: list[str] = []
-    for number, value in enumerate(function.body.block.args):
-        name = None
-        if function.arg_attrs is not None:
-            name = function.arg_attrs.data[number].data.get("headrace.name")
-        fallback = value.name_hint or f"arg{number}"
-        names.append(name.data if isinstance(name, StringAttr) else fallback)
-    return names
-
-
-def returned(function: FuncOp) -> Sequence[SSAValue]:
-    """What the function gives."""
-    last = function.body.block.last_op
-    return last.arguments if isinstance(last, ReturnOp) else ()
 
 
 def fixed_arguments(args: Sequence[object]) -> tuple[tuple[int, object], ...]:
