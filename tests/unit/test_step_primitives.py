@@ -239,6 +239,21 @@ def test_rows_of_a_tile() -> None:
             "more selectors than units",
             {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
         ),
+        (
+            "step_partition",
+            ["1", "9"],
+            "no selector 9",
+            {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
+        ),
+        (
+            "step_reassemble",
+            ["1", "2"],
+            "selects 1, which the node does not have",
+            {"unit": 0, "width": -8, "control_width": -2, "output": "order", **SELECTORS},
+        ),
+        ("step_expert_address", ["3"], "no expert", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
+        ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
 )
 def test_operands_that_do_not_line_up(
