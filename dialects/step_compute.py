@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     UnitAttr,
 )
+from xdsl.interfaces import HasCanonicalizationPatternsInterface
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -28,6 +29,7 @@ from xdsl.irdl import (
     result_def,
     var_operand_def,
 )
+from xdsl.pattern_rewriter import RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.step_dimension import Dimension
@@ -113,7 +115,7 @@ def _elements(streams: Sequence[StreamType]) -> tuple[Attribute, ...]:
 
 
 @irdl_op_definition
-class MapOp(ComputeOperation):
+class MapOp(ComputeOperation, HasCanonicalizationPatternsInterface):
     """
     A function of each element: of the inputs' elements at the same place, or of a tuple's parts.
 
@@ -145,6 +147,12 @@ class MapOp(ComputeOperation):
             compute=integer_attribute(compute, 0),
             write_back=flag_attribute(write_back),
         )
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from headrace.passes.canonicalization.step import map_patterns
+
+        return map_patterns()
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
@@ -181,7 +189,7 @@ class AccumulateOp(ComputeOperation):
         *inputs: SSAValue,
         fn: Function | str,
         rank: int,
-        dim: str | None = None,
+        dim: str | int | None = None,
         compute: int = 0,
         write_back: bool = False,
     ):
@@ -300,7 +308,7 @@ class FlatMapOp(StepOperation):
         fn: Function | str,
         size: int = 1,
         masked: bool = False,
-        dim: str | None = None,
+        dim: str | int | None = None,
         assumed: Sequence[str] = (),
     ):
         super().__init__(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import AnyFloat, IndexType
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, SpacedOpaqueSyntaxAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -85,6 +85,8 @@ class Function(StrEnum):
     """the tiles of a list below each other: one tile, of their valid rows"""
     RETILE_COLUMNS = "retile_columns"
     """the tiles of a list side by side: one tile"""
+    MULTIPLY_ADD = "multiply_add"
+    """the state times x plus y: sums that are scaled again, as those of an online softmax"""
     SIGNAL = "signal"
     """one integer when a list ends"""
     SPLIT_ROWS = "split_rows"
@@ -170,6 +172,8 @@ def _elementwise(operation: str, function: Function, elements: Elements) -> Attr
         return IndexType()
     tiles = _tiles(operation, function, wanted, elements)
     result = tiles[0]
+    if function in REAL and not isinstance(result.element_type, AnyFloat):
+        raise refuse(operation, function, "tiles of floats", elements)
     for tile in tiles[1:]:
         rows, columns = _common(result.rows, tile.rows), _common(result.columns, tile.columns)
         if rows is None or columns is None:
@@ -253,6 +257,11 @@ def _any_to_index(operation: str, function: Function, elements: Elements) -> Att
 INTEGER = frozenset(map(Function, ("add", "sub", "mul", "maximum", "minimum")))
 """Elementwise functions that take integers too."""
 
+REAL = frozenset(
+    map(Function, ("div", "reciprocal", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid"))
+) | frozenset(map(Function, ("silu", "gelu", "gelu_tanh", "scale", "shift")))
+"""Elementwise functions whose results are no integers."""
+
 COUNTED = frozenset(map(Function, ("top_columns", "to_selector", "cache_write_address")))
 """Functions whose scalar is a whole number."""
 
@@ -316,6 +325,7 @@ ACCUMULATORS: dict[Function, Rule] = {
     Function.MATMUL_TRANSPOSED: Rule(2, _product, _of_product, "Matmul"),
     Function.RETILE_ROWS: Rule(1, _same_tile, _none, "RetileRow"),
     Function.RETILE_COLUMNS: Rule(1, _same_tile, _none, "RetileCol"),
+    Function.MULTIPLY_ADD: Rule(2, _elementwise, _of_output(2)),
     Function.SIGNAL: Rule(1, _any_to_index, _none, "SignalReqAllRead", cycles=1),
 }
 """What `step.accumulate` folds with; the result rule is of one element, before retiling."""

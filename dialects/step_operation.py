@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import cast
 
 from xdsl.dialects.builtin import (
@@ -13,7 +14,9 @@ from xdsl.dialects.builtin import (
     TensorType,
     UnitAttr,
 )
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Operation
+from xdsl.irdl import traits_def
+from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.step_dimension import Dimension, product, symbol
@@ -29,8 +32,22 @@ from headrace.dialects.stream_operation import (
 )
 
 
+class MakesStreams(MemoryEffect):
+    """
+    The effect of making new streams: it can be left out, but not done once for two.
+
+    A stream is read once, so that two equal operations must not become one.
+    """
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance]:
+        return {EffectInstance(MemoryEffectKind.ALLOC, result) for result in op.results}
+
+
 class StepOperation(StreamOperation):
     """An operation of `step`, with its properties as plain values."""
+
+    traits = traits_def(MakesStreams())
 
     def integer(self, name: str, default: int = 0) -> int:
         """An integer property, or the default where it is not given."""
@@ -95,9 +112,9 @@ def flag_attribute(value: bool) -> UnitAttr | None:
     return UnitAttr() if value else None
 
 
-def name_attribute(value: str | None) -> StringAttr | None:
-    """A property that is one name."""
-    return None if value is None else StringAttr(value)
+def name_attribute(value: str | int | None) -> StringAttr | None:
+    """A property that is one name, or a size."""
+    return None if value is None else StringAttr(str(value))
 
 
 def optional_names(values: Sequence[str]) -> Attribute | None:
@@ -203,6 +220,8 @@ def folded(
                 f"'{operation}' adds up the ragged size {inner} over the siblings of a list; the "
                 "sum differs from list to list: name it by `dim`"
             )
+    if outermost and inner.is_ragged:
+        return named_size(operation, name, ragged=False) if name else inner.total()
     return expect_no_name(operation, name, inner)
 
 

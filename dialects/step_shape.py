@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from xdsl.dialects.builtin import IntegerAttr, StringAttr, TupleType, UnitAttr, i1
+from xdsl.interfaces import HasCanonicalizationPatternsInterface
 from xdsl.ir import SSAValue, TypeAttribute
 from xdsl.irdl import (
     irdl_op_definition,
@@ -19,6 +20,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
+from xdsl.pattern_rewriter import RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects.step_dimension import Dimension
@@ -41,7 +43,7 @@ from headrace.dialects.stream_operation import Properties, Types
 
 
 @irdl_op_definition
-class FlattenOp(StepOperation):
+class FlattenOp(StepOperation, HasCanonicalizationPatternsInterface):
     """
     The levels `min` to `max` become one: [2, 3, 4] with min 0, max 1 becomes [2, 12].
 
@@ -58,13 +60,19 @@ class FlattenOp(StepOperation):
     dim = opt_prop_def(StringAttr)
     result = result_def(StreamType)
 
-    def __init__(self, input: SSAValue, *, min: int, max: int, dim: str | None = None):
+    def __init__(self, input: SSAValue, *, min: int, max: int, dim: str | int | None = None):
         super().__init__(
             input,
             min=integer_attribute(min),
             max=integer_attribute(max),
             dim=name_attribute(dim),
         )
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from headrace.passes.canonicalization.step import flatten_patterns
+
+        return flatten_patterns()
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
@@ -266,7 +274,7 @@ class ZipOp(StepOperation):
 
 
 @irdl_op_definition
-class BroadcastOp(StepOperation):
+class BroadcastOp(StepOperation, HasCanonicalizationPatternsInterface):
     """
     The same stream for each of `consumers` readers: a stream is read once.
 
@@ -281,6 +289,12 @@ class BroadcastOp(StepOperation):
 
     def __init__(self, input: SSAValue, *, consumers: int):
         super().__init__(input, consumers=integer_attribute(consumers))
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        from headrace.passes.canonicalization.step import broadcast_patterns
+
+        return broadcast_patterns()
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:

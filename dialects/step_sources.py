@@ -26,8 +26,10 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
+from xdsl.traits import MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
     expect_assumed,
@@ -125,6 +127,13 @@ class ExpertAddressOp(StepOperation):
     def __init__(self, selector: SSAValue, *, tiles: int, base: int = 0):
         super().__init__(selector, tiles=integer_attribute(tiles), base=integer_attribute(base, 0))
 
+    @property
+    def last(self) -> int:
+        """The address of the last tile of the last expert."""
+        stream = expect_stream(self.name, self.selector.type, "selector", SelectorType)
+        assert isinstance(stream.element_type, SelectorType)
+        return self.integer("base") + stream.element_type.width * self.integer("tiles") - 1
+
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         expect_positive(cls.name, properties, "tiles")
@@ -144,7 +153,7 @@ class LengthOperation(StepOperation):
     """Makes a list of a given length for each integer, a ragged size that `dim` names."""
 
     @classmethod
-    def _list(cls, properties: Properties):
+    def _list(cls, properties: Properties) -> Dimension:
         """The ragged size."""
         name = name_in(properties, "dim") or ""
         expect_assumed(cls.name, properties, [name])
@@ -177,7 +186,7 @@ class CacheReadAddressOp(LengthOperation):
         length: SSAValue,
         *,
         row_tiles: int,
-        dim: str,
+        dim: str | int,
         assumed: Sequence[str] = (),
     ):
         super().__init__(
@@ -214,7 +223,7 @@ class FilterLastOp(LengthOperation):
     assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     result = result_def(StreamType)
 
-    def __init__(self, length: SSAValue, *, dim: str, assumed: Sequence[str] = ()):
+    def __init__(self, length: SSAValue, *, dim: str | int, assumed: Sequence[str] = ()):
         super().__init__(length, dim=name_attribute(dim), assumed=optional_names(assumed))
 
     @classmethod
@@ -227,7 +236,7 @@ class FilterLastOp(LengthOperation):
 @irdl_op_definition
 class SinkOp(StepOperation):
     """
-    Takes a stream that nothing else reads.
+    Takes a stream that nothing else reads; it stays, and with it what makes the stream.
 
     `step.sink %x : !step.stream<index, [e0]>`
     """
@@ -236,7 +245,7 @@ class SinkOp(StepOperation):
 
     input = operand_def(StreamType)
 
-    traits = traits_def()
+    traits = traits_def(MemoryWriteEffect())
 
     def __init__(self, input: SSAValue):
         super().__init__(input)

@@ -9,7 +9,7 @@ bounded, and products of matrices go to `numpy.einsum`.
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import product
 from typing import Any, TypeAlias, cast
 
@@ -36,13 +36,23 @@ CHUNK = 1 << 22
 """The largest number of points of an iteration space that are evaluated at once."""
 
 
-def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list[Array]:
+Operations: TypeAlias = Mapping[
+    type[Operation], Callable[[Operation, Sequence[Array]], list[Array]]
+]
+"""What operations of other dialects make of their operands."""
+
+
+def interpret(
+    module: ModuleOp,
+    args: Sequence[npt.ArrayLike | Storage],
+    others: Operations | None = None,
+) -> list[Array]:
     """
-    Run the first function of `module`.
+    Run the first function of `module`, entry IR and the operations of `others`.
 
     `args` are arrays of the shapes of its arguments (or stored tensors); so are the results.
     Raises `InputError` for another number or other shapes of arguments, for branches, and for
-    operations that are not part of the entry IR.
+    operations that are not part of either.
     """
     main = next((op for op in module.ops if isinstance(op, func.FuncOp)), None)
     if main is None:
@@ -66,7 +76,11 @@ def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
                 return [values[result] for result in op.arguments]
-            values[op.results[0]] = _run(op, values)
+            meaning = (others or {}).get(type(op))
+            results = (
+                meaning(op, [values[v] for v in op.operands]) if meaning else [_run(op, values)]
+            )
+            values.update(zip(op.results, results, strict=True))
     raise InputError(f"@{name} does not end in func.return")
 
 

@@ -343,8 +343,9 @@ class ChannelFunction(Function):
         yield "store i64 0, ptr %stalled"
         yield from _word("traffic.start", layout.TRAFFIC)
         yield "store i64 %traffic.start, ptr %traffic"
-        yield "%ended = alloca i64"
-        yield "store i64 0, ptr %ended"
+        if self.closes:
+            yield "%ended = alloca i64"
+            yield "store i64 0, ptr %ended"
         for port in (*self.variant.fixed_inputs, *self.variant.fixed_outputs):
             yield from self.load_port(port)
         for parameter in self.variant.parameters:

@@ -288,16 +288,13 @@ class _StepFunction(TableFunction):
             self.refuse(port, "stamp_of() is for ports that are addressed at run time")
         name = self.port(port)
         ready = self.is_ready(name)  # In a burst, a token is there.
-        ended, after = self.label("ended"), self.label("after")
-        if not ready:
-            self.check_data(name, line, ended if self.closes else "")
-        head = self.at_head(name, line)
-        token = self.load(head, layout.WORD)
-        if verb == "take":
-            self.remove(name, head)
         if ready or not self.closes:
-            return Value(INT, token)
-        self.write(f"{name}.token", Value(INT, token))
+            if not ready:
+                self.check_data(name, line)
+            return self.token_at_head(verb, name, line)
+        ended, after = self.label("ended"), self.label("after")
+        self.check_data(name, line, ended)
+        self.write(f"{name}.token", self.token_at_head(verb, name, line))
         self.jump(after)
         self.open(ended)
         self.at_end(f"%{name}.channel")
@@ -305,6 +302,14 @@ class _StepFunction(TableFunction):
         self.jump(after)
         self.open(after)
         return self.read(f"{name}.token")
+
+    def token_at_head(self, verb: str, port: str, line: int) -> Value:
+        """Peek at the token that is there, or take it."""
+        head = self.at_head(port, line)
+        token = self.load(head, layout.WORD)
+        if verb == "take":
+            self.remove(port, head)
+        return Value(INT, token)
 
     # Verbs ---------------------------------------------------------------------------------------
 

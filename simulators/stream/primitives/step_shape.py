@@ -266,10 +266,12 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
 
 
 @primitive
-def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1) -> None:
     """
-    Every element becomes a list: the rows or columns of a tile, or n copies of n; or, as a list of
-    its own, the numbers 0 to n - 1. With `masked` only the rows that are valid.
+    Every element becomes a list: a tile its pieces of `size` rows or columns, or a number n its n
+    copies, or, as a list of its own, the numbers 0 to n - 1.
+
+    With `masked` only the pieces that have valid rows.
     """
     while True:
         token = take(x)
@@ -288,11 +290,11 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
             valid = (token >> VALID) & FIELD
             parts = token >> PAYLOAD
             if fn == "split_rows":
-                parts = rows
+                parts = (rows + size - 1) // size
                 if masked != 0 and valid < rows:
-                    parts = valid
+                    parts = (valid + size - 1) // size
             elif fn == "split_columns":
-                parts = columns
+                parts = (columns + size - 1) // size
             elif fn == "range":
                 last += 1
             elif fn != "copies":
@@ -302,20 +304,20 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
                 level = 0
                 if k == parts - 1:
                     level = last
+                part = with_level(token, level)
                 if fn == "split_rows":
-                    whole = 0
-                    if k < valid:
-                        whole = 1
-                    part = tile(1, columns, whole, (token & RESIDENT) + level)
-                    send(y, part)
+                    tall = size if size < rows else rows
+                    whole = tall if tall < valid else valid
+                    part = tile(tall, columns, whole, (token & RESIDENT) + level)
+                    rows -= tall
+                    valid -= whole
                 elif fn == "split_columns":
-                    part = tile(rows, 1, valid, (token & RESIDENT) + level)
-                    send(y, part)
-                elif fn == "copies":
-                    part = with_level(token, level)
-                    send(y, part)
-                else:
-                    send(y, (k << PAYLOAD) | level)
+                    wide = size if size < columns else columns
+                    part = tile(rows, wide, valid, (token & RESIDENT) + level)
+                    columns -= wide
+                elif fn == "range":
+                    part = (k << PAYLOAD) | level
+                send(y, part)
                 k += 1
             if parts == 0 and last > 0:
                 if fn == "range":

@@ -339,6 +339,13 @@
 
 // -----
 
+// A merge gives as many units as its inputs
+%0, %1 = "test.op"() : () -> (!step.stream<index, [a]>, !step.stream<index, [b]>)
+%2, %3 = step.eager_merge %0, %1 rank 0 dim n : !step.stream<index, [a]>, !step.stream<index, [b]>
+// CHECK: 'step.eager_merge' names n what is a + b: leave the name out, or assume it
+
+// -----
+
 // Units are dealt whole
 %0 = "test.op"() : () -> !step.stream<index, [a, 2]>
 %1, %2 = step.deal %0 rank 0 consumers 2 : !step.stream<index, [a, 2]>
@@ -399,6 +406,13 @@ step.deal %0 rank 0 consumers 0 : !step.stream<index, [a]>
 %0 = "test.op"() : () -> !step.stream<index, [a]>
 %1 = step.map %0 fn exp : !step.stream<index, [a]>
 // CHECK: 'step.map' with fn exp takes tiles of one element type and one shape (or one row, or one column), but got index
+
+// -----
+
+// Nor have tiles of integers
+%0 = "test.op"() : () -> !step.stream<!step.tile<i64, [4, 64]>, [a]>
+%1 = step.map %0 fn exp : !step.stream<!step.tile<i64, [4, 64]>, [a]>
+// CHECK: 'step.map' with fn exp takes tiles of floats, but got !step.tile<i64, [4, 64]>
 
 // -----
 
