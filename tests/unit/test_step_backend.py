@@ -12,8 +12,8 @@ from xdsl.parser import Parser
 
 from headrace.analyses.step_compute import operation_flops
 from headrace.backends.step import StepResult, graphs_of, lower
+from headrace.backends.step_netlist import machine_of
 from headrace.dialects import step
-from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH
 from headrace.storage.errors import InputError
 from headrace.tests.netlists import MICRO, imported, recorded
@@ -28,23 +28,12 @@ def parse(text: str) -> ModuleOp:
     return module
 
 
-def machine(name: str) -> StepMachine:
-    meta = recorded(name).meta
-    memory = meta["hbm"]
-    return StepMachine(
-        on_chip_bandwidth=meta["onchip_bw"],
-        channels=memory["channels"],
-        latency=memory["latency"],
-        interval=memory["ii"],
-        startup=memory["startup"],
-        request_bytes=memory["addr_offset"],
-    )
-
-
 def replay(name: str, depth: int | None, operations: bool = False) -> StepResult:
     found = imported(name)
     program = lower(found.graph, recorded(name).element_bytes)
-    return program.run(found.arguments, depth=depth, machine=machine(name), operations=operations)
+    return program.run(
+        found.arguments, depth=depth, machine=machine_of(recorded(name)), operations=operations
+    )
 
 
 @pytest.mark.parametrize("name", MICRO)

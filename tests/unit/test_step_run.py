@@ -1,15 +1,19 @@
 """Step functions with values: time decides only the order of arrival, which is replayed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
+from xdsl.dialects.test import Test
 from xdsl.parser import Parser
 
+from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
-from headrace.interpreters.step import interpret
+from headrace.interpreters.step import interpret, interpret_graph
 from headrace.storage.errors import InputError
 from headrace.tests.netlists import imported
 
@@ -101,3 +105,26 @@ def test_time_needs_no_tiles() -> None:
 def test_selectors_are_needed_for_the_time() -> None:
     with pytest.raises(InputError, match="holds selectors or integers"):
         StepFunction.of(both_ways("negate", "square")).run(ROWS, None, timing_only=True)
+
+
+def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> None:
+    """The program of the paper's Figures 6 and 7: rows packed by four, and unpacked again."""
+    text = Path(__file__).parents[1] / "filecheck" / "dialects" / "step" / "experts.mlir"
+    context = Context()
+    for dialect in (Builtin, Func, Test, step.STEP):
+        context.load_dialect(dialect)
+    (graph,) = graphs_of(Parser(context, text.read_text()).parse_module())
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(10, 64))
+    weights = [random.normal(size=(64, 256)) for _ in range(2)]
+    expert = np.array([0, 1, 1, 0, 1, 1, 1, 0, 1, 1])
+    arguments = [rows, np.eye(2)[expert] != 0, *weights]
+    stuck = lower(graph, element_bytes=2).run(arguments, depth=2).deadlock
+    assert stuck is not None
+    assert stuck.smallest_depth == 9
+    result = lower(graph, element_bytes=2).run(arguments, depth=9)
+    assert result.deadlock is None
+    assert result.requests == 10 * 2 + (1 + 2) * 4 * 64 * 2 + 10 * 8
+    (found,) = interpret_graph(graph, arguments, result.arbitration)
+    wanted = np.where((expert == 0)[:, None], rows @ weights[0], rows @ weights[1])
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
