@@ -1,5 +1,6 @@
 """Step functions with values: time decides only the order of arrival, which is replayed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from xdsl.dialects.func import Func
 from xdsl.dialects.test import Test
 from xdsl.parser import Parser
 
+from headrace.backends.result import Result
 from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
 from headrace.interpreters.step import interpret, interpret_graph
-from headrace.storage.errors import InputError
 from headrace.tests.netlists import imported
 
 ROW = "!step.tile<f32, [1, 4]>"
@@ -54,6 +55,13 @@ ROWS = np.arange(12, dtype=np.float64).reshape(3, 4)
 BOTH = np.ones((3, 2), dtype=np.bool_)
 
 
+def run(
+    module: ModuleOp, arguments: Sequence[object], depth: int, element_bytes: int | None = None
+) -> Result:
+    names = tuple(f"argument{place}" for place in range(len(arguments)))
+    return StepFunction(module, names, element_bytes).run(*arguments, depth=depth)
+
+
 def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([first, second], axis=1).reshape(6, 4)
 
@@ -64,7 +72,7 @@ def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 )
 def test_values_come_in_the_order_of_arrival(slow: str, negated_arrives: str) -> None:
     compute = {"first": ("negate compute 1", "square"), "second": ("negate", "square compute 1")}
-    found = StepFunction.of(both_ways(*compute[slow])).run(ROWS, BOTH, depth=2)
+    found = run(both_ways(*compute[slow]), [ROWS, BOTH], depth=2)
     order = (-ROWS, ROWS**2) if negated_arrives == "earlier" else (ROWS**2, -ROWS)
     np.testing.assert_array_equal(found.outputs[0], interleaved(*order))
 
@@ -78,8 +86,8 @@ def test_a_deadlock_has_a_time_and_no_values() -> None:
     found = imported("m11_pack_reassemble_deadlock")
     rows = np.random.default_rng(0).normal(size=(52, 64))
     arguments = [rows if values is None else values for values in found.arguments]
-    stuck = StepFunction.of(found.module).run(*arguments, depth=3)
-    assert not stuck.has_values
+    stuck = run(found.module, arguments, depth=3)
+    assert stuck.outputs == ()
     assert stuck.deadlock is not None
 
 
@@ -88,23 +96,9 @@ def test_a_recorded_graph_computes_on_values_in_the_recorded_time() -> None:
     found = imported("m11_pack_reassemble_deadlock")
     rows = np.random.default_rng(0).normal(size=(52, 64))
     arguments = [rows if values is None else values for values in found.arguments]
-    done = StepFunction.of(found.module, element_bytes=2).run(*arguments, depth=4)
+    done = run(found.module, arguments, depth=4, element_bytes=2)
     assert done.cycles == 2096
     np.testing.assert_allclose(done.outputs[0], rows / (1 + np.exp(-rows)), rtol=1e-5)
-
-
-def test_time_needs_no_tiles() -> None:
-    found = imported("m11_pack_reassemble_deadlock")
-    function = StepFunction.of(found.module, element_bytes=2)
-    done = function.run(*found.arguments, depth=4, timing_only=True)
-    assert (done.cycles, done.has_values) == (2096, False)
-    with pytest.raises(InputError, match="needs the values of"):
-        function.run(*found.arguments, depth=4)
-
-
-def test_selectors_are_needed_for_the_time() -> None:
-    with pytest.raises(InputError, match="holds selectors or integers"):
-        StepFunction.of(both_ways("negate", "square")).run(ROWS, None, timing_only=True)
 
 
 def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> None:
