@@ -52,8 +52,8 @@ class Axes:
     """
     The classes of nodes, of the streams of one graph.
 
-    `steps` are the dimensions by which loads step over an axis, `contracted` the tile sizes that
-    products sum over, `outputs` those that a weight gives to a product.
+    `steps` are the sizes of tiles that loads read one after the other, `contracted` those that
+    products sum over, `outputs` those that the right operand gives to a product.
     """
 
     parents: dict[Node, Node] = field(default_factory=dict[Node, Node])

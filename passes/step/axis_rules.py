@@ -149,7 +149,7 @@ def _load(axes: Axes, op: step.LoadOp) -> None:
             axes.pin(op, "it reads the tiles of its tensor in an order of its own", nodes(result))
             return
         axes.join(Node(result, index), Node(result, side))
-        axes.steps.append(Node(result, index))
+        axes.steps.append(Node(result, side))
     left = [Node(result, side) for side, count in sides.items() if count > 1]
     axes.pin(op, "it reads a part of its tensor", left)
 
@@ -231,6 +231,9 @@ def _map(axes: Axes, op: step.MapOp) -> None:
         for ours, theirs in zip(dimension_nodes(operand), dimension_nodes(result), strict=True):
             axes.join(ours, theirs)
     _function(axes, op, op.function)
+    if op.function in PRODUCTS:
+        reason = "it multiplies whole rows by whole columns, and sums over no dimension"
+        axes.pin(op, reason, [Node(op.operands[0], COLUMNS)])
 
 
 def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:

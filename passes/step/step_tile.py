@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from headrace.dialects import step
@@ -76,9 +77,17 @@ def _row_axes(axes: Axes) -> list[Node]:
 
 
 def _column_axes(axes: Axes) -> list[Node]:
-    """What loads step over, and a weight gives to the result of a product."""
-    given = {axes.find(node) for node in axes.outputs}
-    return [node for node in _stepped(axes) if node in given]
+    """What the loads of weights step over, and products have as columns."""
+    steps = set(axes.steps)
+    found = [node for node in axes.outputs if Node(_loaded(node.value), node.size) in steps]
+    return list(dict.fromkeys(map(axes.find, found)))
+
+
+def _loaded(value: SSAValue) -> SSAValue:
+    """The stream of a load that others only reshape or copy, or the stream itself."""
+    while isinstance(op := value.owner, step.FlattenOp | step.ReshapeOp | step.BroadcastOp):
+        value = op.input
+    return value
 
 
 def _stepped(axes: Axes) -> list[Node]:
