@@ -136,7 +136,7 @@ def _entry(
     traffic = _known(every.traffic_size, imported)
     if traffic is None and result.deadlock is None:
         traffic = _measured_traffic(netlist, operations, result, machine)
-    flops = sum(node.operations or 0 for node in result.nodes)
+    flops = sum(node.operations or 0 for node in result.nodes.values())
     compute = allocated_compute(operations)
     published = netlist.meta.get("published_cycles")
     ended = result.deadlock is None
@@ -179,8 +179,9 @@ def _measured_traffic(
 ) -> int | None:
     """The bytes of the tiles that the memory was asked for, where all have a static shape."""
     total = 0
-    for operation, node in zip(operations, result.nodes, strict=False):
-        if not node.requests:
+    for place, operation in enumerate(operations):
+        node = result.nodes.get(place)
+        if node is None or not node.requests:
             continue
         moved = operation.operands[-1] if isinstance(operation, STORES) else operation.results[0]
         assert isinstance(moved.type, StreamType)
@@ -199,7 +200,7 @@ def _measured_traffic(
 def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist) -> dict[str, Any]:
     """A deadlock, in the names of the netlist."""
     assert deadlock is not None
-    labels = dict(zip(program.names, (node.label for node in netlist.nodes), strict=True))
+    labels = {name: netlist.nodes[place].label for place, name in program.names.items()}
 
     def named(blocked: Blocked) -> Blocked:
         return replace(blocked, node=labels[blocked.node], other=labels[blocked.other])
