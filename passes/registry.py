@@ -22,6 +22,8 @@ _CLASSES = {
     "sam-parallelize": "SamParallelizePass",
     "step-dynamic-tile": "StepDynamicTilePass",
     "step-lower": "StepLowerPass",
+    "step-parallelize": "StepParallelizePass",
+    "step-simplify": "StepSimplifyPass",
     "step-size-fifos": "StepSizeFifosPass",
     "step-tile": "StepTilePass",
     "step-time-multiplex": "StepTimeMultiplexPass",

@@ -133,12 +133,12 @@ def step_map(
             elif fn == "row_append":
                 valid += 1
                 least = 1
-            elif fn == "transpose":
-                valid = columns
-                columns = rows
-                rows = valid
             elif fn == "number" or fn == "touch":
                 least = 1
+            elif fn == "transpose":
+                rows = columns
+                columns = operand[0] >> ROWS
+                valid = rows
             elif fn != "retype":
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)

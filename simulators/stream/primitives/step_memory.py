@@ -34,6 +34,7 @@ from headrace.simulators.stream.primitives.step_word import (
     RESIDENT,
     ROWS,
     ended_lists,
+    product,
     tile,
 )
 
@@ -67,11 +68,7 @@ def step_load(
     request_bytes: Int = 64,
 ) -> None:
     """-> tiles: `shape` is the shape of the stream."""
-    count = 1
-    k = 0
-    while k < len(shape):
-        count = count * shape[k]
-        k += 1
+    count = product(shape)
     position = 0
     while position < count:
         move(tile_rows, tile_columns, width, request_bytes)
@@ -96,11 +93,7 @@ def step_load_by(
     request_bytes: Int = 64,
 ) -> None:
     """ref -> tiles: for each element of ref, whatever it is, the tiles of `shape`."""
-    count = 1
-    k = 0
-    while k < len(shape):
-        count = count * shape[k]
-        k += 1
+    count = product(shape)
     while True:
         token = take(ref)
         if token == DONE:
