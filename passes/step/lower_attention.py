@@ -18,20 +18,19 @@ sums have the scores of rows that are not there); what keeps them out is ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
-from xdsl.dialects import tensor
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Operation, SSAValue
-from xdsl.rewriter import InsertPoint, Rewriter
 
 from headrace.dialects import step
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
 from headrace.passes.step.lower_rows import Misfit
 from headrace.passes.step.tensor_terms import Terms, shape_of
-from headrace.passes.step.term import Axis, Label, Term, same
+from headrace.passes.step.term import Label, Term, same
 
 Softmax = Literal["safe", "plain"]
 
@@ -45,6 +44,8 @@ class Cache:
     appended: SSAValue
     """The tensor of the program that has the new rows."""
     length: Term
+    requests: tuple[Label, ...]
+    """The axes of requests, such as sequences and heads."""
 
 
 @dataclass(frozen=True)
@@ -55,44 +56,48 @@ class Attention:
     keys: Cache
     values: Cache
     lengths: SSAValue
+    spread: tuple[int, ...]
+    """The axes of requests that `lengths` has."""
     scale: float
 
 
 def recognise(terms: Terms, value: SSAValue) -> Attention | None:
     """The tensor, requests x queries x width, as attention over caches, if it is."""
-    if len(shape_of(value)) != 3:
+    if len(shape_of(value)) < 3:
         return None
-    term, (request, query, column) = terms.root(value)
+    term, axes = terms.root(value)
     found = _sum_of_product(term)
     if found is None:
         return None
     position, factors = found
     for weights, rows in (factors, (factors[1], factors[0])):
-        values = _cache(terms, rows, request, position, column)
+        values = _cache(terms, rows, position, axes[-1])
         scores = _scores_of_softmax(weights, position)
         if values is None or scores is None:
             continue
+        count = len(values.requests)
         seen = _seen(terms, scores, position)
-        if seen is None or not same(seen[0], values.length):
+        if seen is None or not same(seen[0], values.length) or axes[:count] != values.requests:
             continue
         scale, raw = _scaled(seen[1])
         product = _sum_of_product(raw)
         if product is None:
             continue
         inner, (x, y) = product
-        for q, k in ((x, y), (y, x)):
-            keys = _cache(terms, k, request, position, inner)
-            lengths = terms.origins.get(values.length)
+        for query, rows_of_keys in ((x, y), (y, x)):
+            keys = _cache(terms, rows_of_keys, position, inner)
+            rows_of_query = terms.tensor_at(query, (*axes[:-1], inner))
             if (
                 keys is None
+                or rows_of_query is None
+                or keys.requests != values.requests
                 or not same(keys.length, values.length)
-                or lengths is None
-                or lengths[1] != (request,)
-                or q.kind != "leaf"
-                or q.axes != (request, query, inner)
             ):
                 continue
-            return Attention(q.tensor, keys, values, lengths[0], scale)
+            for places, lengths in terms.origins.get(values.length, {}).items():
+                if set(places) <= set(keys.requests):
+                    spread = tuple(keys.requests.index(cast(Label, one)) for one in places)
+                    return Attention(rows_of_query, keys, values, lengths, spread, scale)
     return None
 
 
@@ -104,9 +109,7 @@ def _sum_of_product(term: Term) -> tuple[Label, tuple[Term, Term]] | None:
     return (labels[0], (x, y)) if len(labels) == 1 else None
 
 
-def _cache(
-    terms: Terms, term: Term, request: Label, position: Label, column: Label
-) -> Cache | None:
+def _cache(terms: Terms, term: Term, position: Label, column: Label) -> Cache | None:
     """`position == length ? new : cache`"""
     if term.kind != "select" or term.args[0].kind != "compare_eq":
         return None
@@ -114,19 +117,19 @@ def _cache(
     place, length = condition.args
     if place.kind != "coordinate":
         place, length = length, place
-    axes: tuple[Axis, ...] = (request, position, column)
-    whole = terms.origins.get(term)
     if (
-        place.kind == "coordinate"
-        and place.data[0] is position
-        and new.kind == old.kind == "leaf"
-        and new.axes == (request, column)
-        and old.axes == axes
-        and whole is not None
-        and whole[1] == axes
+        place.kind != "coordinate"
+        or place.data[0] is not position
+        or old.kind != "leaf"
+        or old.axes[-2:] != (position, column)
+        or not all(isinstance(axis, Label) for axis in old.axes)
     ):
-        return Cache(old.tensor, new.tensor, whole[0], length)
-    return None
+        return None
+    requests = cast("tuple[Label, ...]", old.axes[:-2])
+    whole, row = terms.tensor_at(term, old.axes), terms.tensor_at(new, (*requests, column))
+    if whole is None or row is None:
+        return None
+    return Cache(old.tensor, row, whole, length, requests)
 
 
 def _scores_of_softmax(term: Term, position: Label) -> Term | None:
@@ -214,17 +217,17 @@ def lower(
     Returns what replaces the result and both caches. Raises `Misfit` for tiles that do not
     divide the caches.
     """
-    requests, positions, _ = shape_of(attention.keys.tensor)
+    *outer, positions, _ = shape_of(attention.keys.tensor)
+    requests = math.prod(outer)
     tile = rows or max(n for n in range(1, min(positions, 32) + 1) if positions % n == 0)
     if positions % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {positions} positions; change one")
     host = Host(before)
-    counts = host.tile_counts(attention.lengths, tile, positions // tile)
-    out = tensor.EmptyOp((), cast("TensorType", value.type))
-    Rewriter.insert_op(out, InsertPoint.before(before))
-    query = attention.query
-    if attention.scale != 1:
-        query = host.scaled(query, attention.scale)
+    one = _one_axis(host, attention)
+    counts = host.tile_counts(one.lengths, tile, positions // tile)
+    queries = shape_of(one.query)[1]
+    out = host.empty((requests, queries, shape_of(value)[-1]), value)
+    query = host.scaled(one.query, one.scale) if one.scale != 1 else one.query
     graph = _Graph(
         GraphBuilder(),
         requests,
@@ -233,12 +236,41 @@ def lower(
         compute,
         host.numbers(requests),
         counts,
-        host.last_rows(attention.lengths, counts, tile),
+        host.last_rows(one.lengths, counts, tile),
     )
-    tensors = graph.build(attention, query, out.results[0], host, softmax)
+    tensors = graph.build(one, query, out, host, softmax)
     results = graph.graph.finish(before, tensors).results
     places = (value, attention.keys.appended, attention.values.appended)
-    return dict(zip(places, results, strict=True))
+    return {
+        place: host.shaped(result, shape_of(place))
+        for place, result in zip(places, results, strict=True)
+    }
+
+
+def _one_axis(host: Host, attention: Attention) -> Attention:
+    """The same with one axis of requests, and one of queries."""
+    keys, values = attention.keys, attention.values
+    outer = tuple(label.extent for label in keys.requests)
+    count = math.prod(outer)
+
+    def flat(value: SSAValue, *inner: int) -> SSAValue:
+        return host.shaped(value, (count, *inner))
+
+    def cache(one: Cache) -> Cache:
+        positions, width = shape_of(one.tensor)[-2:]
+        return replace(one, tensor=flat(one.tensor, positions, width), new=flat(one.new, width))
+
+    queries = shape_of(attention.query)[len(outer) :]
+    lengths = attention.lengths
+    if attention.spread != (0,) or len(outer) > 1:
+        lengths = flat(host.spread(lengths, attention.spread, outer))
+    return replace(
+        attention,
+        query=flat(attention.query, math.prod(queries[:-1]), queries[-1]),
+        keys=cache(keys),
+        values=cache(values),
+        lengths=lengths,
+    )
 
 
 @dataclass
