@@ -18,7 +18,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from headrace.dialects import step
-from headrace.passes.step import lower_attention, lower_dense, lower_experts
+from headrace.passes.step import attention_terms, lower_attention, lower_dense, lower_experts
 from headrace.passes.step.lower_rows import Misfit, Unsupported
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.tensor_terms import Terms
@@ -105,7 +105,7 @@ class StepLowerPass(ModulePass):
                 host = [routed.indices, routed.weights]
                 found[value] = _Found(reads, _behind(host, reads))
                 inside |= _behind([value, *host], reads) - set(reads)
-            elif (attention := lower_attention.recognise(terms, value)) is not None:
+            elif (attention := attention_terms.recognise(terms, value)) is not None:
                 caches = (attention.keys, attention.values)
                 leaves = [attention.query, *(one.tensor for one in caches)]
                 leaves += [one.new for one in caches]
@@ -128,7 +128,7 @@ class StepLowerPass(ModulePass):
     def _lower_found(self, value: SSAValue) -> dict[SSAValue, SSAValue]:
         op = cast(Operation, value.owner)
         terms = Terms()
-        attention = lower_attention.recognise(terms, value)
+        attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
                 attention, value, op, self.rows, self.compute, self._softmax
