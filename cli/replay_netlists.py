@@ -25,7 +25,7 @@ from headrace.analyses.step_costs import (
 )
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, StepResult, lower
-from headrace.backends.step_netlist import ImportedNetlist, import_netlist
+from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType, TileType
@@ -94,19 +94,6 @@ def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
     return runs or {netlist.channel_depth: netlist.meta}
 
 
-def machine_of(netlist: Netlist) -> StepMachine:
-    """The machine that a netlist was recorded on."""
-    memory = netlist.meta["hbm"]
-    return StepMachine(
-        on_chip_bandwidth=netlist.meta["onchip_bw"],
-        channels=memory["channels"],
-        latency=memory["latency"],
-        interval=memory["ii"],
-        startup=memory["startup"],
-        request_bytes=memory["addr_offset"],
-    )
-
-
 def _costs(netlist: Netlist, imported: ImportedNetlist) -> tuple[GraphCost, GraphCost]:
     """The costs of all operations, and of those that are active."""
     halves = netlist.element_bytes == HALF_BYTES
@@ -136,7 +123,7 @@ def _entry(
     traffic = _known(every.traffic_size, imported)
     if traffic is None and result.deadlock is None:
         traffic = _measured_traffic(netlist, operations, result, machine)
-    flops = sum(node.operations or 0 for node in result.nodes)
+    flops = sum(node.operations or 0 for node in result.nodes.values())
     compute = allocated_compute(operations)
     published = netlist.meta.get("published_cycles")
     ended = result.deadlock is None
@@ -179,8 +166,9 @@ def _measured_traffic(
 ) -> int | None:
     """The bytes of the tiles that the memory was asked for, where all have a static shape."""
     total = 0
-    for operation, node in zip(operations, result.nodes, strict=False):
-        if not node.requests:
+    for place, operation in enumerate(operations):
+        node = result.nodes.get(place)
+        if node is None or not node.requests:
             continue
         moved = operation.operands[-1] if isinstance(operation, STORES) else operation.results[0]
         assert isinstance(moved.type, StreamType)
@@ -199,7 +187,7 @@ def _measured_traffic(
 def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist) -> dict[str, Any]:
     """A deadlock, in the names of the netlist."""
     assert deadlock is not None
-    labels = dict(zip(program.names, (node.label for node in netlist.nodes), strict=True))
+    labels = {name: netlist.nodes[place].label for place, name in program.names.items()}
 
     def named(blocked: Blocked) -> Blocked:
         return replace(blocked, node=labels[blocked.node], other=labels[blocked.other])
