@@ -17,16 +17,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from headrace.backends.step_nodes import integer_slot, node_of, selector_slot
+from headrace.backends.step_integers import expect_known_integers
+from headrace.backends.step_nodes import (
+    integer_slot,
+    is_part_of_functions,
+    node_of,
+    selector_slot,
+)
 from headrace.dialects import step
 from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
 from headrace.simulators.stream.simulate import simulate
-from headrace.simulators.stream.statistics import Deadlock, NodeStatistics
+from headrace.simulators.stream.statistics import Deadlock, NodeStatistics, SimulationResult
 from headrace.simulators.stream.step_memory import StepMemory
 from headrace.storage.errors import InputError
 
@@ -42,8 +48,11 @@ class StepResult:
     cycles: int
     """The largest final clock of any operation."""
     deadlock: Deadlock | None
-    nodes: tuple[NodeStatistics, ...]
-    """Of each operation in order, its operations and memory requests among it."""
+    nodes: Mapping[int, NodeStatistics]
+    """
+    Clocks, FLOPs and memory requests by the place of the operation in the graph. A zip has none
+    where it is part of the functions that read it.
+    """
     arbitration: Mapping[int, Array]
     """
     The orders of arrival by the place of the operation in the graph, as the interpreter replays
@@ -54,7 +63,7 @@ class StepResult:
     @property
     def requests(self) -> int:
         """Requests to the off-chip memory."""
-        return sum(node.requests for node in self.nodes)
+        return sum(node.requests for node in self.nodes.values())
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,8 @@ class StepProgram:
     """A graph as a program, to be run with any arguments."""
 
     program: Program
-    names: tuple[str, ...]
-    """The node of each operation in order."""
+    names: Mapping[int, str]
+    """The node of each operation by its place."""
     arbiters: Mapping[int, str]
     """The arrays of orders of arrival by the place of the operation."""
     selectors: Mapping[int, int]
@@ -87,24 +96,39 @@ class StepProgram:
         `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
         are missing or of a wrong shape. A deadlock is a result.
         """
-        result = simulate(
-            self.program,
-            self._arrays(arguments),
-            depth=depth,
-            memory=StepMemory(machine),
-            operations=operations,
-        )
+        result = self.simulate(arguments, depth=depth, machine=machine, operations=operations)
         nodes = {node.name: node for node in result.nodes}
         return StepResult(
             cycles=result.cycles,
             deadlock=result.deadlock,
-            nodes=tuple(nodes[name] for name in self.names),
-            arbitration={
-                place: result.outputs[name]
-                for place, name in self.arbiters.items()
-                if name in result.outputs
-            },
+            nodes={place: nodes[name] for place, name in self.names.items()},
+            arbitration=self.arbitration(result),
         )
+
+    def simulate(
+        self,
+        arguments: Arguments,
+        *,
+        depth: int | None = None,
+        machine: StepMachine = StepMachine(),
+        **observed: bool,
+    ) -> SimulationResult:
+        """As `run`, with what `simulate` of the stream engine observes and returns."""
+        return simulate(
+            self.program,
+            self._arrays(arguments),
+            depth=depth,
+            memory=StepMemory(machine),
+            **observed,
+        )
+
+    def arbitration(self, result: SimulationResult) -> dict[int, Array]:
+        """The orders of arrival in a run; see `StepResult`."""
+        return {
+            place: result.outputs[name]
+            for place, name in self.arbiters.items()
+            if name in result.outputs
+        }
 
     def _arrays(self, arguments: Arguments) -> dict[str, Array]:
         table = _SelectorTable(self.widest)
@@ -131,7 +155,7 @@ class _SelectorTable:
     """Selectors as places in one table: {0}, {1}, .. first, which merges send, then others."""
 
     def __init__(self, widest: int) -> None:
-        self._places = {(one,): one for one in range(widest)}
+        self._places: dict[tuple[int, ...], int] = {(one,): one for one in range(widest)}
 
     def places(self, rows: Array) -> Array:
         hot: list[tuple[int, ...]] = [tuple(np.flatnonzero(row).tolist()) for row in rows]
@@ -168,20 +192,20 @@ class _Lowering:
     builder: ProgramBuilder = field(default_factory=ProgramBuilder)
     streams: dict[SSAValue, Stream] = field(default_factory=dict[SSAValue, Stream])
     awaited: dict[SSAValue, Stream] = field(default_factory=dict[SSAValue, Stream])
-    names: list[str] = field(default_factory=list[str])
+    names: dict[int, str] = field(default_factory=dict[int, str])
     arbiters: dict[int, str] = field(default_factory=dict[int, str])
     selectors: dict[int, int] = field(default_factory=dict[int, int])
     integers: list[int] = field(default_factory=list[int])
 
     def run(self) -> StepProgram:
         for place, operation in enumerate(self.graph.body.block.ops):
-            if not isinstance(operation, step.YieldOp):
+            if not isinstance(operation, step.YieldOp) and not is_part_of_functions(operation):
                 self._add(place, operation)
         for value, stream in self.awaited.items():
             self.builder.connect(stream, self.streams[value])
         return StepProgram(
             self.builder.build(),
-            tuple(self.names),
+            self.names,
             self.arbiters,
             self.selectors,
             tuple(self.integers),
@@ -189,6 +213,7 @@ class _Lowering:
         )
 
     def _add(self, place: int, operation: Operation) -> None:
+        expect_known_integers(operation)
         node = node_of(operation, self.element_bytes)
         name = f"{operation.name.removeprefix('step.')} {place}"
         parameters = node.parameters
@@ -203,14 +228,16 @@ class _Lowering:
         results = [value for value in operation.results if isinstance(value.type, StreamType)]
         for value, stream in zip(results, outputs, strict=True):
             self.streams[value] = stream
-        self.names.append(name)
+        self.names[place] = name
 
     def _note_argument(self, operation: step.SelectOp | step.IntegersOp) -> None:
         tensor = operation.tensor
         assert isinstance(tensor, BlockArgument)
-        assert isinstance(tensor.type, TensorType)
         if isinstance(operation, step.SelectOp):
-            self.selectors[tensor.index] = tensor.type.get_shape()[-1]
+            selectors = operation.result.type
+            assert isinstance(selectors, StreamType)
+            assert isinstance(selectors.element_type, SelectorType)
+            self.selectors[tensor.index] = selectors.element_type.width
         elif tensor.index not in self.integers:
             self.integers.append(tensor.index)
 

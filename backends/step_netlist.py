@@ -25,6 +25,7 @@ from headrace.backends.step_netlist_nodes import NodeBuilder
 from headrace.backends.step_netlist_sizes import Sizes
 from headrace.dialects import step
 from headrace.dialects.step_types import SelectorType, StreamType
+from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.netlist import Netlist, NetlistNode, Port
 from headrace.storage.errors import InputError
 
@@ -54,6 +55,19 @@ def import_netlist(netlist: Netlist) -> ImportedNetlist:
     Raises `InputError`, which names the node, for an operator or a shape that `step` does not have.
     """
     return _Import(netlist).run()
+
+
+def machine_of(netlist: Netlist) -> StepMachine:
+    """The machine that a netlist was recorded for."""
+    memory = netlist.meta["hbm"]
+    return StepMachine(
+        on_chip_bandwidth=netlist.meta["onchip_bw"],
+        channels=memory["channels"],
+        latency=memory["latency"],
+        interval=memory["ii"],
+        startup=memory["startup"],
+        request_bytes=memory["addr_offset"],
+    )
 
 
 class _Import:
@@ -124,7 +138,13 @@ class _Import:
     def _promise(self, merge: NetlistNode) -> Port:
         port = Port(merge.id, 1)
         selector = SelectorType(len(merge.ports), hot=1)
-        type = StreamType(selector, self.sizes.shape(port))
+        try:
+            type = StreamType(selector, self.sizes.shape(port))
+        except ValueError as error:
+            raise InputError(
+                f"netlist {self.netlist.name} feeds back through {merge.label}, whose shape must "
+                f"be recorded then: {error}"
+            ) from None
         self.promised[port] = self.streams[port] = Block(arg_types=[type]).args[0]
         return port
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from headrace.backends.step_netlist_shape import recorded_size, symbol_text
 from headrace.dialects.step_dimension import RESERVED, Dimension, product, summed, symbol
-from headrace.simulators.stream.netlist import Netlist, NetlistNode, Output, Port
+from headrace.simulators.stream.netlist import Netlist, NetlistNode, Port
 
 SAME_VALUES = frozenset(("Broadcast", "Flatten", "Promote"))
 """Operators whose every output carries the values of their input."""
@@ -50,6 +50,7 @@ class Sizes:
     """Of the sizes that selectors and lengths decide that are there before the run."""
     _names: dict[Origin, tuple[str, ...]] = field(default_factory=dict[Origin, tuple[str, ...]])
     _declared: dict[Origin, Origin] = field(default_factory=dict[Origin, Origin])
+    """The selectors of the first partition with such sizes: partitions by others assume them."""
 
     def __post_init__(self) -> None:
         """Name what partitions give first: a graph that feeds back uses the names earlier."""
@@ -60,8 +61,9 @@ class Sizes:
     def _name_partition(self, node: NetlistNode, origin: Origin) -> None:
         if origin[0] == "last":
             return
-        texts = [output.shape[0] for output in node.outputs]
+        texts = [self._text(Port(node.id, output), 0) for output in range(node.output_count)]
         names = self._named(origin, texts)
+        self._declared.setdefault(origin, self._source(node.inputs["control"][0]))
         if origin[0] == "port" and self._node(origin[1]).op == "FlatReassemble":
             names = self._names[origin] = self._shared_out(origin[1], names)
         for name, text in zip(names, texts, strict=True):
@@ -76,7 +78,10 @@ class Sizes:
 
         The last output gets the units that the others leave: a merge of all has a known size.
         """
-        units = product(recorded_size(text, self._known) for text in self._output(port).shape)
+        try:
+            units = product(self.shape(port))
+        except ValueError:
+            return tuple(names)
         return (*names[:-1], str(units - summed(map(symbol, names[:-1]))))
 
     def partition(self, node: NetlistNode, selectors: Sequence[Dimension]) -> Named:
@@ -85,26 +90,26 @@ class Sizes:
         origin = self._origin(port)
         if origin[0] == "last":
             return self._last_and_others(node, selectors)
-        tensor = self._source(port)
         names = self._names[origin]
-        first = self._declared.setdefault(origin, tensor)
-        return Named(names, () if first == tensor else names)
+        declares = self._declared[origin] == self._source(port)
+        return Named(names, () if declares else names)
 
     def _last_and_others(self, node: NetlistNode, selectors: Sequence[Dimension]) -> Named:
         """Of each list one element is the last: as many as there are lists."""
         *outer, length = selectors
         last = product(outer)
         sizes = (last, (length.total() if length.is_ragged else last * length) - last)
-        for output, size in zip(node.outputs, sizes, strict=True):
-            self._remember(output.shape[0], size)
-        return Named(tuple(map(str, sizes)), tuple(filter(str.isidentifier, map(str, sizes))))
+        for output, size in enumerate(sizes):
+            self._remember(self._text(Port(node.id, output), 0), size)
+        return _claims(*sizes)
 
     def list_of_length(self, node: NetlistNode, operand: str) -> Named:
         """A list for each integer of an operand, as long as that integer."""
         port = node.inputs[operand][0]
         origin = ("lists", self._origin(port))
-        (name,) = self._named(origin, node.outputs[0].shape[-1:])
-        self._remember(node.outputs[0].shape[-1], symbol(name, ragged=True))
+        text = self._text(Port(node.id), -1)
+        (name,) = self._named(origin, [text])
+        self._remember(text, symbol(name, ragged=True))
         lengths = self._integers(port)
         if lengths is not None:
             self.values[f"~{name}"] = list(lengths)
@@ -112,11 +117,10 @@ class Sizes:
 
     def rows_kept(self, node: NetlistNode, ragged: bool) -> Named:
         """The size that is left when padding is dropped."""
-        text = node.outputs[0].shape[-1]
+        text = self._text(Port(node.id), -1)
         known = self.recorded.get(symbol_text(text) or "")
         if known is not None and known.is_ragged == ragged:
-            name = str(known).removeprefix("~")
-            return Named((name,), (name,))
+            return _claims(known)
         (name,) = self._named(("rows kept", node.id), [text])
         self._remember(text, symbol(name, ragged))
         kept = self._rows_of_packs(node)
@@ -137,8 +141,11 @@ class Sizes:
         reshaped = self._node(flattened.ports[0])
         if (node.parameters["fn"]["fn"], flattened.op, reshaped.op) != PACKER:
             return None
-        given = self._output(reshaped.ports[0]).shape[-1]
-        rows = self.values.get(str(self.recorded.get(symbol_text(given) or "")))
+        routed = self._node(reshaped.ports[0])
+        if routed.op != "FlatPartition":
+            return None
+        names = self._names[self._origin(routed.inputs["control"][0])]
+        rows = self.values.get(names[reshaped.ports[0].output])
         if not isinstance(rows, int):
             return None
         one_pack = flattened.parameters["min_rank"] == 0
@@ -147,7 +154,7 @@ class Sizes:
 
     def selected(self, node: NetlistNode, hot: int | None) -> str | None:
         """How many inputs each selector of a reassembly selects: a name if that is not `hot`."""
-        text = node.outputs[0].shape[-1 - int(node.parameters["reassemble_rank"])]
+        text = self._text(Port(node.id), -1 - int(node.parameters["reassemble_rank"]))
         if hot is not None:
             self._remember(text, Dimension.of(hot))
             return None
@@ -156,8 +163,11 @@ class Sizes:
         return name
 
     def shape(self, port: Port) -> tuple[Dimension, ...]:
-        """The recorded shape of an output, outermost first. Raises ValueError."""
-        return tuple(recorded_size(text, self._known) for text in self._output(port).shape)
+        """The recorded shape of an output, outermost first. Raises ValueError without one."""
+        texts = self._texts(port)
+        if not texts:
+            raise ValueError(f"output {port} has no recorded shape")
+        return tuple(recorded_size(text, self._known) for text in texts)
 
     def _known(self, name: str) -> Dimension:
         if name not in self.recorded:
@@ -181,8 +191,14 @@ class Sizes:
     def _node(self, port: Port) -> NetlistNode:
         return self.netlist.nodes[port.node]
 
-    def _output(self, port: Port) -> Output:
-        return self.netlist.nodes[port.node].outputs[port.output]
+    def _texts(self, port: Port) -> Sequence[str]:
+        outputs = self._node(port).outputs
+        return outputs[port.output].shape if port.output < len(outputs) else ()
+
+    def _text(self, port: Port, place: int) -> str:
+        """A recorded size, empty where a netlist has none."""
+        texts = self._texts(port)
+        return texts[place] if -len(texts) <= place < len(texts) else ""
 
     def _source(self, port: Port) -> Origin:
         """The output that has made the values: before fan-out and reshaping."""
@@ -222,6 +238,12 @@ class Sizes:
             consumers = int(node.parameters["num_consumers"])
             return None if dealt is None else dealt[port.output :: consumers]
         return None
+
+
+def _claims(*sizes: Dimension) -> Named:
+    """Sizes that are known by other operations' symbols."""
+    texts = tuple(str(size).removeprefix("~") for size in sizes)
+    return Named(texts, tuple(filter(str.isidentifier, texts)))
 
 
 def hot_rows(underlying: Mapping[str, Any]) -> Rows:

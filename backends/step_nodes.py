@@ -265,6 +265,17 @@ class _Lowering:
                 raise InputError(f"the stream engine has no primitive for '{operation.name}'")
 
 
+def is_part_of_functions(operation: Operation) -> bool:
+    """Whether it is a zip that only functions read: they take the parts as operands."""
+    if not isinstance(operation, step.ZipOp):
+        return False
+    readers = [use.operation for use in operation.result.uses]
+    return bool(readers) and all(
+        isinstance(reader, step.ComputeOperation) or is_part_of_functions(reader)
+        for reader in readers
+    )
+
+
 def _stream(value: SSAValue) -> StreamType:
     assert isinstance(value.type, StreamType)
     return value.type

@@ -85,6 +85,8 @@ class Function(StrEnum):
     """the tiles of a list below each other: one tile, of their valid rows"""
     RETILE_COLUMNS = "retile_columns"
     """the tiles of a list side by side: one tile"""
+    MULTIPLY_ADD = "multiply_add"
+    """the state times x plus y: sums that are scaled again, as those of an online softmax"""
     SIGNAL = "signal"
     """one integer when a list ends"""
     SPLIT_ROWS = "split_rows"
@@ -323,6 +325,7 @@ ACCUMULATORS: dict[Function, Rule] = {
     Function.MATMUL_TRANSPOSED: Rule(2, _product, _of_product, "Matmul"),
     Function.RETILE_ROWS: Rule(1, _same_tile, _none, "RetileRow"),
     Function.RETILE_COLUMNS: Rule(1, _same_tile, _none, "RetileCol"),
+    Function.MULTIPLY_ADD: Rule(2, _elementwise, _of_output(2)),
     Function.SIGNAL: Rule(1, _any_to_index, _none, "SignalReqAllRead", cycles=1),
 }
 """What `step.accumulate` folds with; the result rule is of one element, before retiling."""

@@ -220,6 +220,8 @@ def folded(
                 f"'{operation}' adds up the ragged size {inner} over the siblings of a list; the "
                 "sum differs from list to list: name it by `dim`"
             )
+    if outermost and inner.is_ragged:
+        return named_size(operation, name, ragged=False) if name else inner.total()
     return expect_no_name(operation, name, inner)
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
     "agent": {"dialects", "storage"},
-    "analyses": {"sympy", "xdsl", "dialects"},
+    "analyses": {"numpy", "sympy", "xdsl", "dialects"},
     "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "frontends": {"numpy", "scipy", "torch", "xdsl", "dialects", "storage"},
     "passes": {"xdsl", "dialects", "pipelines", "storage", "passes.canonicalization"},
     "simulators": {"llvmlite", "numpy", "numba", "storage"},
-    "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
+    "backends": {"numpy", "xdsl", "dialects", "interpreters", "storage", "simulators"},
     "models": {"networkx", "numpy", "scipy", "storage", "torch"},
     "experiments": {"headrace", "matplotlib", "models", "numpy", "scipy", "storage", "torch"},
     "pipelines": {"xdsl", "storage"},
