@@ -25,7 +25,7 @@ from headrace.analyses.step_costs import (
 )
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, StepResult, lower
-from headrace.backends.step_netlist import ImportedNetlist, import_netlist
+from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType, TileType
@@ -92,19 +92,6 @@ def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
     expected: Sequence[Mapping[str, Any]] = netlist.meta.get("expected", ())
     runs = {int(run["channel_depth"] or DEFAULT_DEPTH): run for run in expected}
     return runs or {netlist.channel_depth: netlist.meta}
-
-
-def machine_of(netlist: Netlist) -> StepMachine:
-    """The machine that a netlist was recorded on."""
-    memory = netlist.meta["hbm"]
-    return StepMachine(
-        on_chip_bandwidth=netlist.meta["onchip_bw"],
-        channels=memory["channels"],
-        latency=memory["latency"],
-        interval=memory["ii"],
-        startup=memory["startup"],
-        request_bytes=memory["addr_offset"],
-    )
 
 
 def _costs(netlist: Netlist, imported: ImportedNetlist) -> tuple[GraphCost, GraphCost]:
