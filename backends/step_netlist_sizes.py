@@ -230,7 +230,7 @@ class Sizes:
         source = self._source(port)
         if source[0] == "hot":
             underlying = self._node(self._first(port)).parameters["underlying"]
-            return ("rows", _by_row(underlying, source[1]))
+            return ("rows", _by_row(underlying, source[1]), underlying["shape"][-1])
         node = self._node(source[1])
         if node.op == "MetadataGen":
             return ("integers", tuple(node.parameters["underlying"]["values"]))
