@@ -239,6 +239,21 @@ def test_rows_of_a_tile() -> None:
             "more selectors than units",
             {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
         ),
+        (
+            "step_partition",
+            ["1", "9"],
+            "no selector 9",
+            {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
+        ),
+        (
+            "step_reassemble",
+            ["1", "2"],
+            "selects 1, which the node does not have",
+            {"unit": 0, "width": -8, "control_width": -2, "output": "order", **SELECTORS},
+        ),
+        ("step_expert_address", ["3"], "no expert", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
+        ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
 )
 def test_operands_that_do_not_line_up(
@@ -251,6 +266,12 @@ def test_operands_that_do_not_line_up(
 def test_inner_sizes_of_a_product() -> None:
     with pytest.raises(SimulationError, match="inner sizes"):
         computed("step_map", [[tile(3, 4)], [tile(5, 4)]], fn="matmul")
+
+
+def test_tiles_that_are_too_tall() -> None:
+    rows = [tile(1 << 18, 1), tile(1 << 18, 1, stop=1)]
+    with pytest.raises(SimulationError, match="more than 524287 rows"):
+        computed("step_accumulate", [rows], fn="retile_rows", levels=1)
 
 
 def test_a_function_that_no_map_has() -> None:

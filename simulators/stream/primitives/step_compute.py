@@ -43,6 +43,7 @@ from headrace.simulators.stream.primitives.step_word import (
     ROWS,
     VALID,
     absorb,
+    check_size,
     closes,
     load_cycles,
     store_cycles,
@@ -266,6 +267,7 @@ def step_accumulate(
         if ends == 1:
             if write_back != 0:
                 resident = RESIDENT
+            check_size(rows, columns)
             result = tile(rows, columns, valid, resident + level - levels)
             if fn == "signal":
                 result = (1 << PAYLOAD) | (resident + level - levels)
