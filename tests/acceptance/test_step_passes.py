@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from headrace.analyses.step_compute import allocated_compute
@@ -18,7 +19,9 @@ from headrace.backends.step_depths import find_depths
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist
 from headrace.cli.driver import make_context
 from headrace.dialects import step
+from headrace.frontends.torch_export import import_model
 from headrace.interpreters.step import interpret
+from headrace.models import moe
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.tests.netlists import recorded
 from headrace.tests.reference import reference_path
@@ -191,6 +194,28 @@ def test_passes_keep_the_values_of_recorded_routings(trace: str, experts: int, c
         module.verify()
         (result,) = interpret(module, arguments)
         np.testing.assert_allclose(result, layer.expected(arguments), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["loop", "batched"])
+@pytest.mark.parametrize(
+    "passes",
+    [
+        "step-tile{rows=3 columns=2}",
+        "step-dynamic-tile{round=2}",
+        "step-dynamic-tile,step-time-multiplex{regions=2},step-simplify",
+    ],
+)
+def test_models_compute_what_torch_computes(form: moe.Form, passes: str) -> None:
+    routing = np.array([[0, 3], [2, 0], [0, 2], [3, 2], [2, 0]])
+    sizes = moe.Sizes(experts=4, chosen=2, width=8, hidden=6)
+    model, args = moe.layer(sizes, form=form, routing=routing, dtype=torch.float64)
+    imported = import_model(model, args)
+    spec = f"step-lower{{rows=2 columns=3}},{passes}"
+    parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
+    imported.module.verify()
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (result,) = interpret(imported.module, arguments)
+    np.testing.assert_allclose(result, model(*args).detach(), rtol=0, atol=1e-12)
 
 
 def test_depths_of_single_channels_free_c8() -> None:

@@ -130,13 +130,19 @@ def test_tiles_that_are_reassembled_as_they_are() -> None:
     assert "'step.reassemble': it has a selector for each of its units" in text
 
 
-def weighted(graph: Graph, tiles: SSAValue, expert: int, **load: list[int]) -> SSAValue:
+def weighted(
+    graph: Graph,
+    tiles: SSAValue,
+    expert: int,
+    shape: Sequence[int] = (4,),
+    strides: Sequence[int] = (1,),
+) -> SSAValue:
     """Tiles times the weight of the expert, read in tiles of two columns."""
     tiles, ref = graph.build.insert(step.BroadcastOp(tiles, consumers=2)).outputs
-    pattern = {"tile": [WIDTH, 2], "strides": [1], "shape": [4], **load}
-    read = step.LoadOp(graph.body.args[2 + expert], ref, **pattern)
+    weight = graph.body.args[2 + expert]
+    read = step.LoadOp(weight, ref, tile=[WIDTH, 2], strides=strides, shape=shape)
     weights = graph.build.insert(read).result
-    for size in reversed(load.get("shape", [4])):
+    for size in shape:
         tiles = graph.build.insert(step.RepeatOp(tiles, factor=size)).result
     return graph.build.insert(step.MapOp(tiles, weights, fn="matmul")).result
 
