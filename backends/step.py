@@ -33,7 +33,7 @@ from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
 from headrace.simulators.stream.simulate import simulate
-from headrace.simulators.stream.statistics import Deadlock, NodeStatistics
+from headrace.simulators.stream.statistics import Deadlock, NodeStatistics, SimulationResult
 from headrace.simulators.stream.step_memory import StepMemory
 from headrace.storage.errors import InputError
 
@@ -98,24 +98,39 @@ class StepProgram:
         `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
         are missing or of a wrong shape. A deadlock is a result.
         """
-        result = simulate(
-            self.program,
-            self._arrays(arguments),
-            depth=depth,
-            memory=StepMemory(machine),
-            operations=operations,
-        )
+        result = self.simulate(arguments, depth=depth, machine=machine, operations=operations)
         nodes = {node.name: node for node in result.nodes}
         return StepResult(
             cycles=result.cycles,
             deadlock=result.deadlock,
             nodes={place: nodes[name] for place, name in self.names.items()},
-            arbitration={
-                place: result.outputs[name]
-                for place, name in self.arbiters.items()
-                if name in result.outputs
-            },
+            arbitration=self.arbitration(result),
         )
+
+    def simulate(
+        self,
+        arguments: Arguments,
+        *,
+        depth: int | None = None,
+        machine: StepMachine = StepMachine(),
+        **observed: bool,
+    ) -> SimulationResult:
+        """As `run`, with what `simulate` of the stream engine observes and returns."""
+        return simulate(
+            self.program,
+            self._arrays(arguments),
+            depth=depth,
+            memory=StepMemory(machine),
+            **observed,
+        )
+
+    def arbitration(self, result: SimulationResult) -> dict[int, Array]:
+        """The orders of arrival in a run; see `StepResult`."""
+        return {
+            place: result.outputs[name]
+            for place, name in self.arbiters.items()
+            if name in result.outputs
+        }
 
     def _arrays(self, arguments: Arguments) -> dict[str, Array]:
         table = _SelectorTable(self.widest)

@@ -41,6 +41,11 @@ Operations: TypeAlias = Mapping[
 ]
 """What operations of other dialects make of their operands."""
 
+PartialOperations: TypeAlias = Mapping[
+    type[Operation], Callable[[Operation, Sequence[Array | None]], Sequence[Array | None]]
+]
+"""The same, where operands and results may be unknown."""
+
 
 def interpret(
     module: ModuleOp,
@@ -54,6 +59,20 @@ def interpret(
     Raises `InputError` for another number or other shapes of arguments, for branches, and for
     operations that are not part of either.
     """
+    partial = cast("PartialOperations", others or {})
+    return cast("list[Array]", interpret_known(module, args, partial))
+
+
+def interpret_known(
+    module: ModuleOp,
+    args: Sequence[npt.ArrayLike | Storage | None],
+    others: PartialOperations,
+) -> list[Array | None]:
+    """
+    As `interpret`, with arguments that may be unknown: None.
+
+    What entry IR makes of an unknown tensor is unknown; `others` get None for it, and may give it.
+    """
     main = next((op for op in module.ops if isinstance(op, func.FuncOp)), None)
     if main is None:
         raise InputError("the module has no function to run")
@@ -62,6 +81,8 @@ def interpret(
         raise InputError(f"@{name} takes {len(block.args)} arguments, not {len(args)}")
     values: Values = {}
     for position, (argument, arg) in enumerate(zip(block.args, args, strict=True)):
+        if arg is None:
+            continue
         array = np.asarray(arg.to_dense() if isinstance(arg, Storage) else arg)
         wanted = cast(AnyTensorType, argument.type).get_shape()
         if len(wanted) != array.ndim or any(
@@ -75,12 +96,13 @@ def interpret(
     with np.errstate(all="ignore"):
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
-                return [values[result] for result in op.arguments]
-            meaning = (others or {}).get(type(op))
-            results = (
-                meaning(op, [values[v] for v in op.operands]) if meaning else [_run(op, values)]
-            )
-            values.update(zip(op.results, results, strict=True))
+                return [values.get(result) for result in op.arguments]
+            if meaning := others.get(type(op)):
+                results = meaning(op, [values.get(operand) for operand in op.operands])
+                known = zip(op.results, results, strict=True)
+                values.update((value, array) for value, array in known if array is not None)
+            elif all(operand in values for operand in op.operands):
+                values[op.results[0]] = _run(op, values)
     raise InputError(f"@{name} does not end in func.return")
 
 

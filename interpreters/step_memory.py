@@ -36,7 +36,7 @@ class Memory:
     """A tensor off the chip; that of a store is there when the graph has run."""
 
     def __init__(self, array: npt.ArrayLike | None = None) -> None:
-        self.array = np.zeros(()) if array is None else np.array(array, order="C")
+        self.array = np.zeros(()) if array is None else np.asarray(array)
 
     def tiles(self, where: str, tile: Shape) -> "Tiles":
         """The tensor in tiles of this shape; `where` is what errors name."""

@@ -22,6 +22,7 @@ _CLASSES = {
     "sam-parallelize": "SamParallelizePass",
     "step-dynamic-tile": "StepDynamicTilePass",
     "step-lower": "StepLowerPass",
+    "step-parallelize": "StepParallelizePass",
     "step-simplify": "StepSimplifyPass",
     "step-size-fifos": "StepSizeFifosPass",
     "step-tile": "StepTilePass",

@@ -5,7 +5,7 @@ from xdsl.ir import Operation
 
 
 def source_of(op: Operation) -> str:
-    """` (layer.py:12)`, the line that the operation or what surrounds it came from; "" if unknown."""
+    """` (layer.py:12)`, where the operation or what is around it came from; "" if unknown."""
     found: Operation | None = op
     while found is not None and "headrace.source" not in found.attributes:
         found = found.parent_op()

@@ -1,6 +1,7 @@
 """The graphs of a module, for passes that rewrite each of them."""
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
@@ -23,3 +24,10 @@ def graphs(module: ModuleOp, name: str, **sizes: int) -> list[step.GraphOp]:
             f"{name}: the module has no step.graph; lower a model to it first"
         )
     return found
+
+
+def add_input(graph: step.GraphOp, tensor: SSAValue) -> SSAValue:
+    """Let a graph read one more tensor; what stands for it inside."""
+    graph.operands = (*graph.operands, tensor)
+    block = graph.body.block
+    return block.insert_arg(tensor.type, len(block.args))

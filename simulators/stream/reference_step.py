@@ -21,7 +21,13 @@ from headrace.simulators.stream import reference_step_routing as routing
 from headrace.simulators.stream.netlist import Netlist, NetlistNode, Port
 from headrace.simulators.stream.reference_step_memory import Client, Memory, MemoryTiming
 from headrace.simulators.stream.reference_step_operators import Node
-from headrace.simulators.stream.reference_step_process import Channel, Process, Steps, Wait
+from headrace.simulators.stream.reference_step_process import (
+    Channel,
+    Element,
+    Process,
+    Steps,
+    Wait,
+)
 from headrace.simulators.stream.reference_step_values import Costs
 
 OPERATORS: dict[str, Callable[[Process, Node], Steps[None]]] = {
@@ -39,7 +45,6 @@ OPERATORS: dict[str, Callable[[Process, Node], Steps[None]]] = {
     "Streamify": operators.streamify,
     "DynStreamify": operators.dynamic_streamify,
     "RetileStreamify": operators.retile_streamify,
-    "ConsumerContext": operators.sink,
     "FlatPartition": routing.partition,
     "FlatReassemble": routing.reassemble,
     "Parallelize": routing.parallelize,
@@ -81,6 +86,7 @@ class StepReferenceResult:
     clocks: dict[int, int]
     requests: int
     arbitration: dict[int, tuple[int, ...]]
+    received: dict[int, tuple[Element, ...]]
     blocked: tuple[Blocked, ...]
 
     @property
@@ -133,6 +139,7 @@ class Simulation:
         self.merges: dict[Process, tuple[Channel, ...]] = {}
         self.outputs: dict[Process, tuple[Channel, ...]] = {}
         self.decisions: dict[int, list[int]] = {}
+        self.received: dict[int, list[Element]] = {}
         for number, node in enumerate(netlist.nodes):
             self.start(number, node)
 
@@ -154,6 +161,9 @@ class Simulation:
             self.merges[p] = inputs["inputs"]
             self.decisions[node.id] = []
             self.steps[p] = routing.eager_merge(p, connected, self.decisions[node.id])
+        elif node.op == "ConsumerContext":
+            self.received[node.id] = []
+            self.steps[p] = operators.sink(p, connected, self.received[node.id])
         elif node.op in MEMORY_OPERATORS:
             client = Client(self.memory, connected, number)
             self.steps[p] = MEMORY_OPERATORS[node.op](p, connected, client)
@@ -221,5 +231,6 @@ class Simulation:
             clocks=clocks,
             requests=self.memory.requests,
             arbitration={number: tuple(chosen) for number, chosen in self.decisions.items()},
+            received={number: tuple(elements) for number, elements in self.received.items()},
             blocked=tuple(blocked),
         )

@@ -430,6 +430,8 @@ def ended_dimensions(place: tuple[int, ...], sizes: Any) -> int:
     return count
 
 
-def sink(p: Process, node: Node) -> Steps[None]:
+def sink(p: Process, node: Node, received: list[Element]) -> Steps[None]:
+    """Keeps what arrives."""
     while (x := (yield from p.take(node.operand("input")))) is not None:
+        received.append(x)
         p.time += 0 if x.is_bare else 1

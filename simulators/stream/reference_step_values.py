@@ -136,6 +136,6 @@ def binary(fn: dict[str, Any], a: Value, b: Value, bandwidth: int) -> tuple[Valu
         case _:
             assert isinstance(a, Tile)
             assert isinstance(b, Tile)
-            taller = b if b.rows > a.rows else a
-            out = replace(taller, columns=max(a.columns, b.columns))
+            taller = b if a.rows == 1 != b.rows else a
+            out = replace(taller, columns=b.columns if a.columns == 1 else a.columns)
             return out, compute_cycles(out.elements, bandwidth)

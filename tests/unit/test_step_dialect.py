@@ -314,6 +314,19 @@ def test_reshape_cuts_into_chunks_and_marks_padding() -> None:
     assert shapes(step.ReshapeOp(stream(2, 4, 2), rank=1, chunk=2))[0] == "[2, 2, 2, 2]"
 
 
+def test_chunks_of_buffers_are_whole() -> None:
+    buffers = stream(4, of=step.BufferType(INDEX, (2,)))
+    assert shapes(step.ReshapeOp(buffers, chunk=2))[0] == "[2, 2]"
+
+
+def test_sums_of_ragged_sizes_may_be_claimed() -> None:
+    flat = step.FlattenOp(stream(2, "~r"), min=0, max=1, dim="e0", assumed=["e0"])
+    assert (shapes(flat), flat.declared) == (["[e0]"], ())
+    tiles = stream(1, 4, of=tile("~m", 64))
+    packed = step.AccumulateOp(tiles, fn="retile_rows", rank=1, dim=16)
+    assert (element(packed), packed.declared) == (tile(16, 64), ())
+
+
 def test_reshape_may_add_an_outer_size_that_tells_whether_there_is_anything() -> None:
     op = step.ReshapeOp(stream("e0"), chunk=4, outer=True)
     assert shapes(op)[0] == "[positive(e0), ceil(e0, 4), 4]"

@@ -43,6 +43,7 @@ from headrace.simulators.stream.primitives.step_word import (
     ROWS,
     VALID,
     absorb,
+    check_size,
     closes,
     load_cycles,
     store_cycles,
@@ -133,12 +134,12 @@ def step_map(
             elif fn == "row_append":
                 valid += 1
                 least = 1
-            elif fn == "transpose":
-                valid = columns
-                columns = rows
-                rows = valid
             elif fn == "number" or fn == "touch":
                 least = 1
+            elif fn == "transpose":
+                rows = columns
+                columns = operand[0] >> ROWS
+                valid = rows
             elif fn != "retype":
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)
@@ -266,6 +267,7 @@ def step_accumulate(
         if ends == 1:
             if write_back != 0:
                 resident = RESIDENT
+            check_size(rows, columns)
             result = tile(rows, columns, valid, resident + level - levels)
             if fn == "signal":
                 result = (1 << PAYLOAD) | (resident + level - levels)

@@ -619,6 +619,27 @@ step.deal %0 rank 0 consumers 0 : !step.stream<index, [a]>
 
 // -----
 
+// Buffers are not padded
+%0 = "test.op"() : () -> !step.stream<!step.buffer<index, [4]>, [e0]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<!step.buffer<index, [4]>, [e0]>
+// CHECK: 'step.reshape' may have to pad with !step.buffer<index, [4]>, of which none is empty; cut into chunks that divide a static size
+
+// -----
+
+// Nor in tuples
+%0 = "test.op"() : () -> !step.stream<tuple<index, !step.buffer<index, [4]>>, [3]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<tuple<index, !step.buffer<index, [4]>>, [3]>
+// CHECK: 'step.reshape' may have to pad with !step.buffer<index, [4]>, of which none is empty; cut into chunks that divide a static size
+
+// -----
+
+// Nor are selectors that select something
+%0 = "test.op"() : () -> !step.stream<!step.selector<4, hot 1>, [e0]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<!step.selector<4, hot 1>, [e0]>
+// CHECK: 'step.reshape' may have to pad with !step.selector<4, hot 1>, of which none is empty; cut into chunks that divide a static size
+
+// -----
+
 // Levels that are cut exist
 %0 = "test.op"() : () -> !step.stream<index, [2, 3]>
 %1, %2 = step.reshape %0 rank 2 chunk 2 : !step.stream<index, [2, 3]>

@@ -1,15 +1,21 @@
 """Step functions with values: time decides only the order of arrival, which is replayed."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
+from xdsl.dialects.test import Test
 from xdsl.parser import Parser
 
-from headrace.backends.step_run import run
+from headrace.backends.result import Result
+from headrace.backends.step import graphs_of, lower
+from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
-from headrace.interpreters.step import interpret
+from headrace.interpreters.step import interpret, interpret_graph
 from headrace.tests.netlists import imported
 
 ROW = "!step.tile<f32, [1, 4]>"
@@ -49,6 +55,13 @@ ROWS = np.arange(12, dtype=np.float64).reshape(3, 4)
 BOTH = np.ones((3, 2), dtype=np.bool_)
 
 
+def run(
+    module: ModuleOp, arguments: Sequence[object], depth: int, element_bytes: int | None = None
+) -> Result:
+    names = tuple(f"argument{place}" for place in range(len(arguments)))
+    return StepFunction(module, names, element_bytes).run(*arguments, depth=depth)
+
+
 def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([first, second], axis=1).reshape(6, 4)
 
@@ -60,7 +73,6 @@ def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def test_values_come_in_the_order_of_arrival(slow: str, negated_arrives: str) -> None:
     compute = {"first": ("negate compute 1", "square"), "second": ("negate", "square compute 1")}
     found = run(both_ways(*compute[slow]), [ROWS, BOTH], depth=2)
-    assert found.outputs is not None
     order = (-ROWS, ROWS**2) if negated_arrives == "earlier" else (ROWS**2, -ROWS)
     np.testing.assert_array_equal(found.outputs[0], interleaved(*order))
 
@@ -75,8 +87,8 @@ def test_a_deadlock_has_a_time_and_no_values() -> None:
     rows = np.random.default_rng(0).normal(size=(52, 64))
     arguments = [rows if values is None else values for values in found.arguments]
     stuck = run(found.module, arguments, depth=3)
-    assert stuck.outputs is None
-    assert stuck.graphs[-1].deadlock is not None
+    assert stuck.outputs == ()
+    assert stuck.deadlock is not None
 
 
 def test_a_recorded_graph_computes_on_values_in_the_recorded_time() -> None:
@@ -86,5 +98,27 @@ def test_a_recorded_graph_computes_on_values_in_the_recorded_time() -> None:
     arguments = [rows if values is None else values for values in found.arguments]
     done = run(found.module, arguments, depth=4, element_bytes=2)
     assert done.cycles == 2096
-    assert done.outputs is not None
     np.testing.assert_allclose(done.outputs[0], rows / (1 + np.exp(-rows)), rtol=1e-5)
+
+
+def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> None:
+    """The program of the paper's Figures 6 and 7: rows packed by four, and unpacked again."""
+    text = Path(__file__).parents[1] / "filecheck" / "dialects" / "step" / "experts.mlir"
+    context = Context()
+    for dialect in (Builtin, Func, Test, step.STEP):
+        context.load_dialect(dialect)
+    (graph,) = graphs_of(Parser(context, text.read_text()).parse_module())
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(10, 64))
+    weights = [random.normal(size=(64, 256)) for _ in range(2)]
+    expert = np.array([0, 1, 1, 0, 1, 1, 1, 0, 1, 1])
+    arguments = [rows, np.eye(2)[expert] != 0, *weights]
+    stuck = lower(graph, element_bytes=2).run(arguments, depth=2).deadlock
+    assert stuck is not None
+    assert stuck.smallest_depth == 9
+    result = lower(graph, element_bytes=2).run(arguments, depth=9)
+    assert result.deadlock is None
+    assert result.requests == 10 * 2 + (1 + 2) * 4 * 64 * 2 + 10 * 8
+    (found,) = interpret_graph(graph, arguments, result.arbitration)
+    wanted = np.where((expert == 0)[:, None], rows @ weights[0], rows @ weights[1])
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
