@@ -87,17 +87,36 @@ class Host:
 
         return self._generic([lengths], ["b"], "b", shape_of(lengths), i64, body, (most,))
 
-    def last_rows(self, lengths: SSAValue, tiles: SSAValue, rows: int, more: int) -> SSAValue:
-        """`more` than the rows that the last of so many tiles of `rows` has of a length."""
+    def last_rows(self, lengths: SSAValue, tiles: SSAValue, rows: int) -> SSAValue:
+        """The rows that the last of so many tiles of `rows` has of a length."""
 
         def body(insert: Insert, values: Sequence[SSAValue]) -> SSAValue:
             length, count = values
             others = insert(arith.SubiOp(count, insert(_integer(1))))
-            start = insert(arith.MuliOp(others, insert(_integer(rows))))
-            left = insert(arith.SubiOp(length, start))
-            return insert(arith.AddiOp(left, insert(_integer(more)))) if more else left
+            return insert(
+                arith.SubiOp(length, insert(arith.MuliOp(others, insert(_integer(rows)))))
+            )
 
         return self._generic([lengths, tiles], ["b", "b"], "b", shape_of(lengths), i64, body)
+
+    def shifted(self, value: SSAValue, by: int) -> SSAValue:
+        """Integers and a number."""
+
+        def body(insert: Insert, values: Sequence[SSAValue]) -> SSAValue:
+            return insert(arith.AddiOp(values[0], insert(_integer(by))))
+
+        return self._generic([value], ["b"], "b", shape_of(value), i64, body)
+
+    def unseen(self, used: SSAValue, rows: int, like: TensorType[Attribute]) -> SSAValue:
+        """`rows` less those used, one number in a row of its own, of the elements of `like`."""
+
+        def body(insert: Insert, values: Sequence[SSAValue]) -> SSAValue:
+            left = insert(arith.SubiOp(insert(_integer(rows)), values[0]))
+            return insert(arith.SIToFPOp(left, element))
+
+        element = cast(AnyFloat, like.element_type)
+        shape = (*shape_of(used), 1)
+        return self._generic([used], ["b"], "bd", shape, element, body)
 
     def scaled(self, value: SSAValue, factor: float) -> SSAValue:
         """A tensor of floats times a number."""

@@ -2,21 +2,23 @@
 Decode attention over caches of different lengths, as a stream graph.
 
 Of each request the tiles of its cache are read that hold its rows. The last one gets the new row,
-goes back to memory, and takes its place among the others; the scores of its rows behind the new one
-become -inf. Scores of all tiles are exponentiated, multiplied with the values and added up, and
-divided by their sum.
+goes back to memory, and takes its place among the others. Scores of all tiles are exponentiated,
+multiplied with the values and added up, and divided by their sum.
 
-Exponentials of scores can overflow. The `safe` form subtracts the largest score of a row: it keeps
-the scores of a request in a buffer until that is known. The `plain` form, that of the literature,
-does not.
+Rows of the last tile behind the new one are zero, and so are their scores; what they must not add
+to the sum is kept out in two ways. The `plain` form is the graph of the literature: the powers of
+those scores are 1 each, and their number is subtracted. Where scores are large, exponentials
+overflow; where all are far below 0, they vanish beside what is subtracted. The `safe` form has
+neither: it sets those scores to -inf, and subtracts the largest score of a row from all, for which
+it keeps the scores of a request in a buffer until that is known.
 
-Source: "Streaming Tensor Programs", arXiv 2511.07776, section 5 (the graph, for timing only); the
-masked scores and the safe form are ours.
+Source: "Streaming Tensor Programs", arXiv 2511.07776, section 5 (the graph, for timing only: its
+sums have the scores of rows that are not there); what keeps them out is ours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from xdsl.dialects import tensor
@@ -231,10 +233,9 @@ def lower(
         compute,
         host.numbers(requests),
         counts,
-        host.last_rows(attention.lengths, counts, tile, 0),
-        host.last_rows(attention.lengths, counts, tile, 1),
+        host.last_rows(attention.lengths, counts, tile),
     )
-    tensors = graph.build(attention, query, out.results[0], softmax)
+    tensors = graph.build(attention, query, out.results[0], host, softmax)
     results = graph.graph.finish(before, tensors).results
     places = (value, attention.keys.appended, attention.values.appended)
     return dict(zip(places, results, strict=True))
@@ -251,34 +252,35 @@ class _Graph:
     compute: int
     indices: SSAValue
     counts: SSAValue
-    before_last: SSAValue
-    """The rows that the last tile of a request has,"""
-    with_last: SSAValue
-    """and those with the new one."""
+    rest: SSAValue
+    """The rows that the last tile of a request has, without the new one."""
+    alone: bool = False
+    made: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
 
     def build(
-        self, attention: Attention, query: SSAValue, out: SSAValue, softmax: Softmax
+        self, attention: Attention, query: SSAValue, out: SSAValue, host: Host, softmax: Softmax
     ) -> list[SSAValue]:
         graph = self.graph
         q = self._rows(query, shape_of(query)[1])
         new = [self._rows(cache.new, 1) for cache in (attention.keys, attention.values)]
-        self.index, self.count, self.last, self.seen = (
-            graph.add(step.FlattenOp(graph.add(step.IntegersOp(graph.tensor(one))), min=0, max=1))
-            for one in (self.indices, self.counts, self.before_last, self.with_last)
-        )
+        self.alone = softmax == "safe"
         keys, stored_keys = self._cache(attention.keys, new[0], first=True)
         values, stored_values = self._cache(attention.values, new[1], first=False)
         queries = graph.add(step.ExpandOp(q, keys, rank=1))
-        scores = self._masked(self._map("matmul_transposed", queries, keys))
+        scores = self._map("matmul_transposed", queries, keys)
         if softmax == "safe":
-            scores = self._below_largest(scores)
+            seen = self._integers(host.shifted(self.rest, 1))
+            scores = self._below_largest(self._masked(scores, seen))
         powers = self._map("exp", scores)
         weighted = self._fold("matmul", powers, values)
         total = self._map("row_sum", self._fold("add", powers))
+        if softmax == "plain":
+            unseen = host.unseen(self.rest, self.tile - 1, cast("TensorType", out.type))
+            total = self._map("sub", total, self._padding(unseen))
         result = graph.add(
             step.MapOp(weighted, total, fn="div", compute=self.compute, write_back=True)
         )
-        store = step.RandomStoreOp(graph.tensor(out), self.index, result)
+        store = step.RandomStoreOp(graph.tensor(out), self._integers(self.indices), result)
         graph.add(store)
         return [store.result, stored_keys, stored_values]
 
@@ -296,12 +298,18 @@ class _Graph:
         known = () if first else ("tiles",)
         address = graph.add(
             step.CacheReadAddressOp(
-                self.index, self.count, row_tiles=self.row_tiles, dim="tiles", assumed=known
+                self._integers(self.indices),
+                self._integers(self.counts),
+                row_tiles=self.row_tiles,
+                dim="tiles",
+                assumed=known,
             )
         )
         tile = (self.tile, shape_of(cache.tensor)[-1])
         tiles = graph.add(step.RandomLoadOp(memory, address, tile=tile))
-        selector = graph.add(step.FilterLastOp(self.count, dim="tiles", assumed=("tiles",)))
+        selector = graph.add(
+            step.FilterLastOp(self._integers(self.counts), dim="tiles", assumed=("tiles",))
+        )
         parts = step.PartitionOp(
             tiles,
             selector,
@@ -309,24 +317,46 @@ class _Graph:
             dims=(str(self.requests), "others"),
             assumed=() if first else ("others",),
         )
-        last = self._free("set_offset", graph.add(parts), self.last)
+        last = self._free("set_offset", graph.add(parts), self._integers(self.rest))
         row = graph.add(step.FlattenOp(new, min=0, max=1))
         appended = self._free("row_append", last, row)
         whole = graph.add(step.ReassembleOp(selector, [appended, parts.results[1]], rank=0))
         merged = graph.add(step.FlattenOp(whole, min=0, max=1))
         place = graph.add(
             step.MapOp(
-                self.index, self.count, fn="cache_write_address", scalar=float(self.row_tiles)
+                self._integers(self.indices),
+                self._integers(self.counts),
+                fn="cache_write_address",
+                scalar=float(self.row_tiles),
             )
         )
         store = step.RandomStoreOp(memory, place, appended)
         graph.add(store)
         return merged, store.result
 
-    def _masked(self, scores: SSAValue) -> SSAValue:
+    def _integers(self, value: SSAValue) -> SSAValue:
+        """
+        A number for each request.
+
+        The plain form makes them once, as the literature does: readers wait for each other. In the
+        safe form a request is stored long after the next one begins, and each reader has its own.
+        """
+        if self.alone or value not in self.made:
+            integers = self.graph.add(step.IntegersOp(self.graph.tensor(value)))
+            self.made[value] = self.graph.add(step.FlattenOp(integers, min=0, max=1))
+        return self.made[value]
+
+    def _padding(self, unseen: SSAValue) -> SSAValue:
+        """What rows that are not there add to a sum of exponentials: exp(0) each."""
+        tiles = self.graph.add(step.LoadOp(self.graph.tensor(unseen), tile=(1, 1)))
+        return self.graph.add(step.FlattenOp(tiles, min=0, max=2))
+
+    def _masked(self, scores: SSAValue, seen: SSAValue) -> SSAValue:
         """Scores with -inf behind the rows of a request, in its last tile."""
         graph = self.graph
-        selector = graph.add(step.FilterLastOp(self.count, dim="tiles", assumed=("tiles",)))
+        selector = graph.add(
+            step.FilterLastOp(self._integers(self.counts), dim="tiles", assumed=("tiles",))
+        )
         parts = step.PartitionOp(
             scores,
             selector,
@@ -334,7 +364,7 @@ class _Graph:
             dims=(str(self.requests), "others"),
             assumed=("others",),
         )
-        last = self._free("mask_columns", graph.add(parts), self.seen)
+        last = self._free("mask_columns", graph.add(parts), seen)
         whole = graph.add(step.ReassembleOp(selector, [last, parts.results[1]], rank=0))
         return graph.add(step.FlattenOp(whole, min=0, max=1))
 

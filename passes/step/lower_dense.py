@@ -12,12 +12,9 @@ from xdsl.ir import Operation, SSAValue
 from headrace.dialects import step
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
-from headrace.passes.step.lower_rows import Misfit, RowLowering, Unsupported
+from headrace.passes.step.lower_rows import Misfit, RowLowering, Unsupported, usual
 from headrace.passes.step.tensor_terms import Terms
 from headrace.passes.step.term import Label, Term
-
-LARGEST = 64
-"""The most rows of a tile, where the number is not given."""
 
 
 def lower(
@@ -39,7 +36,7 @@ def lower(
     count = 1
     for axis in outer:
         count *= axis.extent
-    tile = rows or max(n for n in range(1, min(count, LARGEST) + 1) if count % n == 0)
+    tile = rows or usual(count)
     if count % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {count} rows; change one")
     graph, host = GraphBuilder(), Host(before)

@@ -213,7 +213,7 @@ def lower(
     compute: int,
 ) -> SSAValue:
     """
-    The graph of routed experts, with tiles of `rows` and of `columns` (0: all); its result.
+    The graph of routed experts, with tiles of `rows` and of `columns`; its result.
 
     Raises `Unsupported` for experts that are not computed row by row.
     """

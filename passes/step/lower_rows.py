@@ -31,6 +31,16 @@ FUNCTIONS = {
 """Functions of `step.map` for scalar operations."""
 
 
+LARGEST = 64
+"""The most rows or columns of a tile, where the number is not given."""
+
+
+def usual(size: int) -> int:
+    """The largest divisor of a size that is at most `LARGEST`; all of it if that is below 16."""
+    divisor = max(n for n in range(1, min(size, LARGEST) + 1) if size % n == 0)
+    return divisor if divisor >= 16 else size
+
+
 class Unsupported(Exception):
     """Why an expression has no form as a stream."""
 
@@ -59,7 +69,8 @@ class RowLowering:
     Emits streams for expressions over `rows` and one column.
 
     `leaf` gives the row tiles of a tensor, `reference` a stream with an element for each row tile.
-    `columns` is the width of tiles of products, 0 for all; `numbers` fixes labels at numbers.
+    `columns` is the width of tiles of products, 0 for the usual one; `numbers` gives labels a
+    number each.
     """
 
     terms: Terms
@@ -272,7 +283,7 @@ class RowLowering:
 
     def _part(self, column: Label) -> int:
         """The columns of the tiles of a product."""
-        part = self.columns or column.extent
+        part = self.columns or usual(column.extent)
         if column.extent % part:
             raise Misfit(f"tiles of {part} columns do not divide {column.extent}; change one")
         return part

@@ -28,11 +28,11 @@ class StepLowerPass(ModulePass):
     Finds routed experts, attention over caches, and rows through layers: a `step.graph` of each.
 
     Routing (which experts a row has, and with which weights) is computed before the graph, by the
-    operations that there are. `rows` and `columns` are the sizes of tiles: of the rows that are
-    computed at once (by default single rows where they are routed, else up to 64), and of what
-    weights make of them (by default all); attention reads caches in tiles of `rows`, by default 32.
-    `compute` is the bandwidth of each unit in FLOPs a cycle. `softmax` of attention is `safe` or
-    `plain`, without the subtraction of the maximum.
+    operations that there are. `rows` is how many rows are computed at once (by default single rows
+    where they are routed, else up to 64), or the rows of a cache in a tile (up to 32); `columns`
+    the width of what a weight gives at once (up to 64). `compute` is the bandwidth of each unit in
+    FLOPs a cycle. `softmax` of attention is `safe`, or `plain` without the subtraction of the
+    maximum.
     """
 
     name = "step-lower"
