@@ -21,8 +21,10 @@ from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import import_model
 from headrace.interpreters.step import interpret
-from headrace.models import moe
+from headrace.models import blocks, mlp, moe
+from headrace.models.example import Example
 from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.tests.imported import draw
 from headrace.tests.netlists import recorded
 from headrace.tests.reference import reference_path
 from headrace.tests.step_moe import ExpertLayer
@@ -211,6 +213,35 @@ def test_models_compute_what_torch_computes(form: moe.Form, passes: str) -> None
     model, args = moe.layer(sizes, form=form, routing=routing, dtype=torch.float64)
     imported = import_model(model, args)
     spec = f"step-lower{{rows=2 columns=3}},{passes}"
+    parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
+    imported.module.verify()
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (result,) = interpret(imported.module, arguments)
+    np.testing.assert_allclose(result, model(*args).detach(), rtol=0, atol=1e-12)
+
+
+DENSE: dict[str, Example] = {
+    "mlp": mlp.mlp((8, 16, 4), batch=4),
+    "feed forward": blocks.feed_forward(),
+    "rotary": blocks.rotary(),
+    "layer norm": (torch.nn.LayerNorm(8), (draw(4, 8),)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "lowering", "passes"),
+    [
+        *((name, "{rows=1}", "step-tile{rows=2}") for name in DENSE),
+        *((name, "{rows=2}", "step-tile{rows=1},step-simplify") for name in DENSE),
+        *((name, "{columns=2}", "step-tile{columns=4}") for name in ("mlp", "feed forward")),
+        ("mlp", "{rows=2 columns=1}", "step-tile{rows=1 columns=4}"),
+    ],
+)
+def test_dense_models_compute_what_torch_computes(name: str, lowering: str, passes: str) -> None:
+    model, args = DENSE[name]
+    model, args = model.double().eval(), tuple(x.double() for x in args)
+    imported = import_model(model, args)
+    spec = f"step-lower{lowering},{passes}"
     parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
     imported.module.verify()
     arguments = [stored.to_dense() for stored in imported.bind(*args)]

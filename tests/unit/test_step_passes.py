@@ -156,7 +156,7 @@ def test_columns_of_a_row_that_is_needed_whole() -> None:
 def test_columns_that_are_read_in_part() -> None:
     module = experts(lambda g, t, e: weighted(g, t, e, shape=[3]))
     text = refusal(module, "step-tile{columns=4}")
-    assert "no load steps over columns of tiles that could be others" in text
+    assert "no load steps over columns of several tiles" in text
 
 
 @pytest.mark.parametrize(
