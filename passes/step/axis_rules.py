@@ -322,7 +322,7 @@ def _split(axes: Axes, op: step.FlatMapOp) -> None:
     for ours, theirs in zip(dimension_nodes(source)[1:], dimension_nodes(result)[1:], strict=True):
         axes.join(ours, theirs)
     pair = (Node(source, 0), Node(source, split))
-    reason = f"it splits {split} of tiles whose innermost dimension are not those {split}"
+    reason = f"it splits {split} inside of another dimension: they would come in another order"
     axes.conditions.append(Condition(pair, op, reason))
     axes.pin(op, "its result has all parts", [Node(result, 0), Node(result, split)])
 
@@ -335,7 +335,7 @@ def _eager_merge(axes: Axes, op: step.EagerMergeOp) -> None:
     outer = dimension_nodes(data)[op.integer("rank") :]
     for ours, theirs in zip(outer, dimension_nodes(selector), strict=True):
         axes.join(ours, theirs)
-    reason = "it merges tiles of several experts; tile before step-time-multiplex"
+    reason = "it merges tiles of several streams; tile before step-time-multiplex"
     axes.pin(op, reason, [*outer, *tile_nodes(data)[:1]])
 
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException
 
 from headrace.analyses.step_compute import allocated_compute
 from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
@@ -27,7 +30,7 @@ from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.tests.imported import draw
 from headrace.tests.netlists import recorded
 from headrace.tests.reference import reference_path
-from headrace.tests.step_moe import ExpertLayer
+from headrace.tests.step_moe import Array, ExpertLayer
 
 IGNORED = {"dim", "dims", "rows", "assumed", "masked", "compute"}
 """Names of sizes, which differ; masks, which the authors keep where nothing is padded; FLOPs."""
@@ -259,3 +262,22 @@ def test_depths_of_single_channels_free_c8() -> None:
     assert result.deadlock is None
     assert result.cycles == 2_096
     assert 0 < len(found) < 6
+
+
+def test_bodies_that_give_lists_are_shared() -> None:
+    """Rows are split inside of the column tiles: other rows a tile would be another order."""
+    results: list[list[Array]] = []
+    for passes in ("", "step-time-multiplex{regions=1}"):
+        netlist = rewritten("m09_moe_static_tile4", passes).netlist
+        (main,) = (op for op in netlist.module.ops if isinstance(op, FuncOp))
+        rng = np.random.default_rng(0)
+        arguments = [
+            rng.integers(-3, 4, type.get_shape()).astype(float) if given is None else given
+            for type, given in zip(main.body.block.arg_types, netlist.arguments, strict=True)
+            if isinstance(type, TensorType)
+        ]
+        results.append(interpret(netlist.module, arguments))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(PassFailedException, match="they would come in another order"):
+        rewritten("m09_moe_static_tile4", "step-dynamic-tile")

@@ -255,3 +255,32 @@ def test_nothing_is_packed() -> None:
     graph = Graph(X, ROUTING)
     text = refusal(graph.module(*graph.parts()), "step-dynamic-tile")
     assert "it packs no rows into tiles; what has no packing is static" in text
+
+
+def product_of_tiles(outer_rows: bool) -> tuple[Graph, SSAValue]:
+    """x (4 x 6) times w (6 x 8) in tiles of 2 x 2, stored as they come: rows or columns outside."""
+    graph = Graph(TensorType(f32, [4, 6]), TensorType(f32, [6, 8]))
+    shape = [2, 4] if outer_rows else [4, 2]
+    left, right = graph.body.args
+    of_rows, of_columns = ([1, 0], [0, 1]) if outer_rows else ([0, 1], [1, 0])
+    x = graph.build.insert(step.LoadOp(left, tile=[2, 6], strides=of_rows, shape=shape)).result
+    w = graph.build.insert(step.LoadOp(right, tile=[6, 2], strides=of_columns, shape=shape)).result
+    tiles = graph.build.insert(step.MapOp(x, w, fn="matmul")).result
+    return graph, graph.build.insert(step.StoreOp(tiles, into=TensorType(f32, [4, 8]))).result
+
+
+@pytest.mark.parametrize("passes", ["rows=1", "rows=4", "columns=4", "rows=4 columns=1"])
+def test_products_that_are_stored_tile_by_tile(passes: str) -> None:
+    graph, stored = product_of_tiles(outer_rows=True)
+    module = graph.module(results=[stored])
+    parse_passes(f"step-tile{{{passes}}}", get_all_passes()).apply(make_context(), module)
+    module.verify()
+    rng = np.random.default_rng(0)
+    x, w = (rng.integers(-3, 4, size).astype(np.float64) for size in ((4, 6), (6, 8)))
+    np.testing.assert_array_equal(interpret(module, [x, w])[0], x @ w)
+
+
+def test_tiles_that_are_stored_in_another_order() -> None:
+    graph, stored = product_of_tiles(outer_rows=False)
+    text = refusal(graph.module(results=[stored]), "step-tile{columns=4}")
+    assert "'step.store': it stores tiles in the order in which they come" in text
