@@ -9,6 +9,7 @@ import pytest
 import torch
 from xdsl.utils.exceptions import PassFailedException
 
+import headrace
 from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
@@ -18,7 +19,6 @@ from headrace.models.example import Example
 from headrace.passes.step.step_lower import StepLowerPass
 from headrace.storage.errors import InputError
 from headrace.tests.imported import Lambda, draw, named
-from headrace.tests.reference import reference_path
 
 T: Any = torch
 F: Any = torch.nn.functional
@@ -149,20 +149,22 @@ def test_an_expert_twice_for_one_row_is_an_error_of_the_run() -> None:
         interpret(imported.module, [stored.to_dense() for stored in imported.bind(*args)])
 
 
-TRACES = (
-    ("mixtral_b64/008_010.npz", moe.MIXTRAL),
-    ("mixtral_b1024/019_009.npz", moe.MIXTRAL),
-    ("qwen_b64/032_012.npz", moe.QWEN),
-    ("qwen_b1024/022_016.npz", moe.QWEN),
-)
+def test_the_public_interface_runs_the_graphs() -> None:
+    model, args = moe.layer(SIZES, 7, dtype=torch.float64)
+    result = headrace.compile(model, args, target="step").run(*args, depth=2)
+    torch.testing.assert_close(result.outputs[0], model(*args))
+    assert result.cycles > 0
 
 
-@pytest.mark.parametrize(("trace", "sizes"), TRACES, ids=lambda one: str(one).split("/")[0])
-def test_recorded_routing(trace: str, sizes: moe.Sizes) -> None:
-    path = reference_path(f"step/traces/expert_routing/{trace}")
-    small = moe.Sizes(sizes.experts, sizes.chosen, 4, 3)
-    model, args = moe.layer(small, form="batched", routing=path, dtype=torch.float64)
-    check(model, args, rows=16)
+def test_a_layer_without_values_is_timed_and_has_no_outputs() -> None:
+    options: dict[str, Any] = {"form": "batched", "routing": ROUTING, "dtype": torch.float64}
+    program = headrace.compile(*moe.layer(SIZES, **options), target="step")
+    model, args = moe.layer(SIZES, values=False, **options)
+    without = headrace.compile(model, args, target="step")
+    found = without.run(*args, depth=2, timing_only=True)
+    assert found.cycles == program.run(*args, depth=2).cycles
+    with pytest.raises(InputError, match="needs the values of gate, up, down"):
+        without.run(*args)
 
 
 # --- attention -------------------------------------------------------------------------------
