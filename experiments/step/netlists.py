@@ -73,3 +73,8 @@ def with_compute(netlist: Netlist, compute: int) -> Netlist:
         if node["params"].get("compute_bw"):
             node["params"]["compute_bw"] = compute
     return copy
+
+
+def available() -> None:
+    """Raises `InputError` where the recorded netlists are absent."""
+    recorded("golden/netlists")
