@@ -46,6 +46,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     ]
     if speedups:
         grouped_bars(axes, speedups, "window", "source", "value")
+        axes.set_yticks((1, 1.2, 1.4, 1.6))
         axes.legend()
     axes.set_xlabel("variation of the lengths, first request of the window")
     axes.set_ylabel("cycles interleaved to dynamic")

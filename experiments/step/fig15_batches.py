@@ -67,17 +67,19 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
             color="black",
         )
     for one in chosen(lines, measure=SPEEDUP):
-        dynamic = chosen(lines, measure="cycles dynamic", batch=one["batch"], source=one["source"])
-        at = (number(one["batch"]), number(dynamic[0]["value"]))
-        offset = {"textcoords": "offset points", "ha": "center", "va": "top"}
-        axes.annotate(f"{number(one['value']):.2f}x", at, (0, -8), **offset)
+        place = {"batch": one["batch"], "source": one["source"]}
+        (coarse,) = chosen(lines, measure="cycles coarse", **place)
+        at = (number(one["batch"]), number(coarse["value"]))
+        offset = {"textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"{number(one['value']):.2f}x", at, (0, 10), **offset)
+    axes.margins(y=0.15)
     axes.plot([], [], "x", color="black", label="published")
     axes.set_xticks(BATCHES)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("batch")
     axes.set_ylabel("cycles")
     axes.set_title("decode attention: coarse and dynamic assignment")
-    axes.legend()
+    axes.legend(loc="lower right")
 
 
 EXPERIMENT = Experiment(

@@ -80,7 +80,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     means = [
         {
             **one,
-            "group": f"{one['batch']} {one['variation']}",
+            "group": f"{str(one['batch']).replace(' and ', '+')} {one['variation']}",
             "series": f"{str(one['measure']).split()[1]}, {one['source']}",
         }
         for one in lines
@@ -88,6 +88,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     ]
     if means:
         grouped_bars(axes, means, "group", "series", "value")
+        axes.set_yticks((1, 1.5, 2, 2.5, 3, 3.5))
         axes.legend()
     axes.set_xlabel("batch, variation of the lengths")
     axes.set_ylabel("cycles to those of dynamic assignment")

@@ -67,5 +67,6 @@ def panel(axes: Drawing, lines: Sequence[Mapping[str, Cell]], name: str, colour:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("regions")
+    axes.autoscale()
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)

@@ -9,7 +9,7 @@ each comparison says which it is.
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Case, Cell, Cells, Drawing, Row, integer
-from headrace.experiments.plots import COLOURS, number
+from headrace.experiments.plots import COLOURS, number, plain_axis
 from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.step.measure import replayed, rewritten
 from headrace.experiments.step.memory import without_idle
@@ -150,7 +150,8 @@ def _of_all(row: Row) -> float:
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     """Cycles over on-chip memory; the front of the static tiles, and what is beyond it."""
     layers = dict.fromkeys((one["model"], one["batch"]) for one in lines)
-    figure.set_size_inches(5.5 * len(layers), 4.5)
+    figure.set_size_inches(max(6.5, 5.5 * len(layers)), 5)
+    axes: Drawing = None
     for axes, (model, batch) in zip(
         figure.subplots(1, len(layers), squeeze=False)[0], layers, strict=True
     ):
@@ -160,14 +161,16 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
             _draw(axes, chosen(some, source=source), colour)
         known = [one for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)]
         memory = [one["onchip"] / 1e6 for one in known]
-        cycles = [one["cycles"] for one in known]
+        cycles = [one["cycles"] / 1e6 for one in known]
         axes.plot(memory, cycles, "x", markersize=10, color="black", label="published")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        plain_axis(axes.xaxis, (1, 1.5, 2, 3, 4, 6))
+        plain_axis(axes.yaxis, (1, 2, 3, 4, 6, 7, 8, 9))
         axes.set_xlabel("on-chip memory, MB")
-        axes.set_ylabel("cycles")
+        axes.set_ylabel("million cycles")
         axes.set_title(f"{model}, batch {batch}")
-        axes.legend(fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> None:
@@ -176,7 +179,7 @@ def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> No
     groups: dict[tuple[bool, bool], list[Point]] = {}
     for one in chosen(lines, measure="cycles"):
         if one["tile"] in memory:
-            point = Point(number(one["value"]), memory[one["tile"]] / 1e6)
+            point = Point(number(one["value"]) / 1e6, memory[one["tile"]] / 1e6)
             filled = one["FLOPs/cycle"] == published_compute(one["tile"])
             groups.setdefault((one["tile"] == "dynamic", filled), []).append(point)
     for (dynamic, filled), points in groups.items():
@@ -185,7 +188,7 @@ def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> No
             "marker": "*" if dynamic else "o",
             "markersize": 13 if dynamic else 6,
             "fillstyle": "full" if filled else "none",
-            "label": kind if filled else f"{kind}, compute of the others",
+            "label": kind if filled else f"{kind}, other compute",
         }
         x, y = [point.bytes for point in points], [point.cycles for point in points]
         axes.plot(x, y, linestyle="", color=colour, **style)
