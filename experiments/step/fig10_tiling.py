@@ -1,4 +1,4 @@
-"""Figure 10: static and dynamic tiles of a Mixtral layer at batch 1024."""
+"""Figure 10: static and dynamic tiles of Mixtral and Qwen layers at batch 1024."""
 
 from headrace.experiments.experiment import Case, Experiment, Sizes
 from headrace.experiments.step.netlists import available
@@ -15,6 +15,9 @@ from headrace.experiments.step.tiling import (
 NEAR = (64, 128, 256, 512)
 """Static tiles that can be next to the dynamic ones on the front at the compute of those."""
 
+UNKNOWN = (64, 128, 512)
+"""Static tiles of Qwen whose published points are not recorded."""
+
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published sizes at all sizes, and either kind of tiles with the other's compute."""
@@ -22,6 +25,9 @@ def cases(sizes: Sizes) -> list[Case]:
         *published_cases("mixtral", 1024),
         case("mixtral", 1024, "dynamic", STATIC),
         *(case("mixtral", 1024, tile, DYNAMIC) for tile in NEAR),
+        *published_cases("qwen", 1024),
+        *(case("qwen", 1024, tile, STATIC) for tile in UNKNOWN),
+        case("qwen", 1024, "dynamic", STATIC),
     ]
 
 

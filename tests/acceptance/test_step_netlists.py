@@ -10,6 +10,7 @@ import pytest
 
 from headrace.experiments.step.netlists import Netlist, read, recorded, with_compute
 from headrace.experiments.step.requests import for_requests
+from headrace.experiments.step.routing import Routing, for_routing
 from headrace.tests.reference import reference_path
 
 reference_path("step/golden/netlists")
@@ -50,6 +51,29 @@ def test_a_graph_for_fewer_requests_is_the_recorded_one(way: str) -> None:
     made = for_requests(read(f"{TEMPLATE}_{way}"), lengths_of(other), other["meta"]["max_N"])
     assert comparable(made) == comparable(other)
     for key in ("max_N", "channel_depth_overrides"):
+        assert made["meta"][key] == other["meta"][key]
+
+
+def routing_of(name: str) -> Routing:
+    chosen: Routing = np.load(recorded(f"traces/expert_routing/{name}.npz"))["data"].tolist()
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("template", "trace", "tile", "name"),
+    [
+        ("fig9_mixtral_b64_tile16", "mixtral_b1024/019_009", 256, "fig10_mixtral_b1024_tile256"),
+        ("fig9_mixtral_b64_tile16", "mixtral_b1024/019_009", 64, "fig10_mixtral_b1024_tile64"),
+        ("fig9_mixtral_b64_dyn", "mixtral_b1024/019_009", None, "fig10_mixtral_b1024_dyn"),
+        ("fig9_qwen_b64_tile16", "qwen_b64/032_012", 32, "fig9_qwen_b64_tile32"),
+    ],
+)
+def test_a_graph_for_other_tokens_is_the_recorded_one(
+    template: str, trace: str, tile: int | None, name: str
+) -> None:
+    made, other = for_routing(read(template), routing_of(trace), tile), read(name)
+    assert comparable(made) == comparable(other)
+    for key in ("batch", "tile"):
         assert made["meta"][key] == other["meta"][key]
 
 
