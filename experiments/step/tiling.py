@@ -165,10 +165,9 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     """Cycles over on-chip memory; the front of the static tiles, and what is beyond it."""
     layers = dict.fromkeys((one["model"], one["batch"]) for one in lines)
     figure.set_size_inches(max(6.5, 5.5 * len(layers)), 5)
-    axes: Drawing = None
-    for axes, (model, batch) in zip(
-        figure.subplots(1, len(layers), squeeze=False)[0], layers, strict=True
-    ):
+    marks: dict[str, Drawing] = {}
+    panels = figure.subplots(1, len(layers), squeeze=False)[0]
+    for axes, (model, batch) in zip(panels, layers, strict=True):
         some = chosen(lines, model=model, batch=batch)
         origins = dict.fromkeys(one["source"] for one in some)
         for colour, source in zip(COLOURS, origins, strict=False):
@@ -184,7 +183,9 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
         axes.set_xlabel("on-chip memory, MB")
         axes.set_ylabel("million cycles")
         axes.set_title(f"{model}, batch {batch}")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        drawn, names = axes.get_legend_handles_labels()
+        marks |= zip(names, drawn, strict=True)
+    figure.legend(marks.values(), marks, loc="outside lower center", ncols=2)
 
 
 def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> None:
