@@ -160,7 +160,7 @@ def _tiles(name: str, load: step.LoadOp) -> int:
         stride //= max(size, 1)
         if size != 1 and given != stride:
             stride = -1
-    if stride != 1:
+    if stride != 1 or prod(shape) != count:
         reason = "it does not read all tiles of its tensor in the order of their addresses"
         raise fail(name, load, reason)
     return count

@@ -64,7 +64,10 @@ class StepTilePass(ModulePass):
         self, graph: step.GraphOp, axes: Axes, found: list[Node], what: str, size: int
     ) -> None:
         if not found:
-            raise fail(self.name, graph, f"no load steps over {what} of tiles that could be others")
+            reason = (
+                f"no load steps over {what} of several tiles, and one tile of all is not cut again"
+            )
+            raise fail(self.name, graph, f"{reason}; give step-lower a size")
         for axis in found:
             retile(self.name, graph, axes, axis, size)
         reinfer(self.name, graph)

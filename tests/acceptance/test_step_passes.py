@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
+from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException
 
 from headrace.analyses.step_compute import allocated_compute
 from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
@@ -18,11 +22,15 @@ from headrace.backends.step_depths import find_depths
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist
 from headrace.cli.driver import make_context
 from headrace.dialects import step
+from headrace.frontends.torch_export import import_model
 from headrace.interpreters.step import interpret
+from headrace.models import blocks, mlp, moe
+from headrace.models.example import Example
 from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.tests.imported import draw
 from headrace.tests.netlists import recorded
 from headrace.tests.reference import reference_path
-from headrace.tests.step_moe import ExpertLayer
+from headrace.tests.step_moe import Array, ExpertLayer
 
 IGNORED = {"dim", "dims", "rows", "assumed", "masked", "compute"}
 """Names of sizes, which differ; masks, which the authors keep where nothing is padded; FLOPs."""
@@ -193,6 +201,57 @@ def test_passes_keep_the_values_of_recorded_routings(trace: str, experts: int, c
         np.testing.assert_allclose(result, layer.expected(arguments), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["loop", "batched"])
+@pytest.mark.parametrize(
+    "passes",
+    [
+        "step-tile{rows=3 columns=2}",
+        "step-dynamic-tile{round=2}",
+        "step-dynamic-tile,step-time-multiplex{regions=2},step-simplify",
+    ],
+)
+def test_models_compute_what_torch_computes(form: moe.Form, passes: str) -> None:
+    routing = np.array([[0, 3], [2, 0], [0, 2], [3, 2], [2, 0]])
+    sizes = moe.Sizes(experts=4, chosen=2, width=8, hidden=6)
+    model, args = moe.layer(sizes, form=form, routing=routing, dtype=torch.float64)
+    imported = import_model(model, args)
+    spec = f"step-lower{{rows=2 columns=3}},{passes}"
+    parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
+    imported.module.verify()
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (result,) = interpret(imported.module, arguments)
+    np.testing.assert_allclose(result, model(*args).detach(), rtol=0, atol=1e-12)
+
+
+DENSE: dict[str, Example] = {
+    "mlp": mlp.mlp((8, 16, 4), batch=4),
+    "feed forward": blocks.feed_forward(),
+    "rotary": blocks.rotary(),
+    "layer norm": (torch.nn.LayerNorm(8), (draw(4, 8),)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "lowering", "passes"),
+    [
+        *((name, "{rows=1}", "step-tile{rows=2}") for name in DENSE),
+        *((name, "{rows=2}", "step-tile{rows=1},step-simplify") for name in DENSE),
+        *((name, "{columns=2}", "step-tile{columns=4}") for name in ("mlp", "feed forward")),
+        ("mlp", "{rows=2 columns=1}", "step-tile{rows=1 columns=4}"),
+    ],
+)
+def test_dense_models_compute_what_torch_computes(name: str, lowering: str, passes: str) -> None:
+    model, args = DENSE[name]
+    model, args = model.double().eval(), tuple(x.double() for x in args)
+    imported = import_model(model, args)
+    spec = f"step-lower{lowering},{passes}"
+    parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
+    imported.module.verify()
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (result,) = interpret(imported.module, arguments)
+    np.testing.assert_allclose(result, model(*args).detach(), rtol=0, atol=1e-12)
+
+
 def test_depths_of_single_channels_free_c8() -> None:
     netlist = import_netlist(recorded("m11_pack_reassemble_deadlock"))
     found = find_depths(netlist.graph, netlist.arguments, depth=2, element_bytes=2)
@@ -203,3 +262,22 @@ def test_depths_of_single_channels_free_c8() -> None:
     assert result.deadlock is None
     assert result.cycles == 2_096
     assert 0 < len(found) < 6
+
+
+def test_bodies_that_give_lists_are_shared() -> None:
+    """Rows are split inside of the column tiles: other rows a tile would be another order."""
+    results: list[list[Array]] = []
+    for passes in ("", "step-time-multiplex{regions=1}"):
+        netlist = rewritten("m09_moe_static_tile4", passes).netlist
+        (main,) = (op for op in netlist.module.ops if isinstance(op, FuncOp))
+        rng = np.random.default_rng(0)
+        arguments = [
+            rng.integers(-3, 4, type.get_shape()).astype(float) if given is None else given
+            for type, given in zip(main.body.block.arg_types, netlist.arguments, strict=True)
+            if isinstance(type, TensorType)
+        ]
+        results.append(interpret(netlist.module, arguments))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(PassFailedException, match="they would come in another order"):
+        rewritten("m09_moe_static_tile4", "step-dynamic-tile")

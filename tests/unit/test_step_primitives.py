@@ -268,6 +268,12 @@ def test_inner_sizes_of_a_product() -> None:
         computed("step_map", [[tile(3, 4)], [tile(5, 4)]], fn="matmul")
 
 
+def test_tiles_that_are_too_tall() -> None:
+    rows = [tile(1 << 18, 1), tile(1 << 18, 1, stop=1)]
+    with pytest.raises(SimulationError, match="more than 524287 rows"):
+        computed("step_accumulate", [rows], fn="retile_rows", levels=1)
+
+
 def test_a_function_that_no_map_has() -> None:
     with pytest.raises(ProgramError, match="no such function"):
         run("step_map", ["1"], fn="cube", widths=(2,))

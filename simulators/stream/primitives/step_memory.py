@@ -33,6 +33,7 @@ from headrace.simulators.stream.primitives.step_word import (
     PAYLOAD,
     RESIDENT,
     ROWS,
+    check_size,
     ended_lists,
     product,
     tile,
@@ -68,6 +69,7 @@ def step_load(
     request_bytes: Int = 64,
 ) -> None:
     """-> tiles: `shape` is the shape of the stream."""
+    check_size(tile_rows, tile_columns)
     count = product(shape)
     position = 0
     while position < count:
@@ -93,6 +95,7 @@ def step_load_by(
     request_bytes: Int = 64,
 ) -> None:
     """ref -> tiles: for each element of ref, whatever it is, the tiles of `shape`."""
+    check_size(tile_rows, tile_columns)
     count = product(shape)
     while True:
         token = take(ref)
@@ -125,6 +128,7 @@ def step_random_load(
     request_bytes: Int = 64,
 ) -> None:
     """address -> tile."""
+    check_size(tile_rows, tile_columns)
     while True:
         token = take(address)
         if token == DONE:

@@ -40,6 +40,13 @@ def tile(rows: int, columns: int, valid: int, marks: int) -> int:
 
 
 @helper
+def check_size(rows: int, columns: int) -> None:
+    """Refuse a tile that an element cannot carry."""
+    if not below(rows, FIELD + 1) or not below(columns, FIELD + 1):
+        fail("a tile has more than 524287 rows or columns")
+
+
+@helper
 def bytes_of(token: int, width: int) -> int:
     size = 0
     if (token & BARE) == 0:
