@@ -100,6 +100,27 @@ def test_a_damaged_netlist_is_one_line(capsys: pytest.CaptureFixture[str], tmp_p
     assert len(error.splitlines()) == 1
 
 
+def test_a_graph_that_is_not_legal_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = json.loads(Path(micro("m01_one_request_load_store")).read_text())
+    data["nodes"][1] = {
+        "id": 1,
+        "op": "Flatten",
+        "params": {"min_rank": 3, "max_rank": 5},
+        "inputs": {"input": [0, None]},
+    }
+    data["nodes"].append({"id": 2, "op": "ConsumerContext", "params": {}, "inputs": {}})
+    data["nodes"][2]["inputs"]["input"] = [1, None]
+    path = tmp_path / "flat.json"
+    path.write_text(json.dumps(data))
+    assert main(["replay", str(path), str(path), "--jobs", "2"]) == 2
+    error = capsys.readouterr().err
+    assert "node Flatten_1" in error
+    assert "has the levels 0 to 2" in error
+    assert len(error.splitlines()) == 1
+
+
 def test_what_is_neither_folder_nor_netlist_is_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
