@@ -72,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="compile and simulate a program", description=RUN)
     run.set_defaults(command=_run)
     run.add_argument("source", metavar="SOURCE", help="what to run")
-    run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
+    run.add_argument("--target", default="sam", metavar="T", help="machine: sam or step")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, pass spec, or auto")
     _add_inputs(run)
     _add_lanes(run)

@@ -66,8 +66,8 @@ class Tiles:
         return Tile.of(self._place(address).copy())
 
     def write(self, address: int, tile: Tile) -> None:
-        """Replace a tile, padding included; raises `InputError` where there is none."""
-        self._place(address)[:] = tile.array
+        """Replace the valid rows of a tile; raises `InputError` where there is none."""
+        self._place(address)[: tile.valid_rows] = tile.array[: tile.valid_rows]
 
     def _place(self, address: int) -> Array:
         if not 0 <= address < self.count:

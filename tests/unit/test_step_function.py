@@ -58,8 +58,7 @@ BOTH = np.ones((3, 2), dtype=np.bool_)
 def run(
     module: ModuleOp, arguments: Sequence[object], depth: int, element_bytes: int | None = None
 ) -> Result:
-    names = tuple(f"argument{place}" for place in range(len(arguments)))
-    return StepFunction(module, names, element_bytes).run(*arguments, depth=depth)
+    return StepFunction.of(module, element_bytes).run(*arguments, depth=depth)
 
 
 def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
