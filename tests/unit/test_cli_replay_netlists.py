@@ -68,6 +68,23 @@ def test_the_waits_of_a_deadlock_are_in_the_names_of_the_netlist(
     assert ("FlatPartition_2", "room", "Reshape_9") in waits
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_single_channels_that_free_a_deadlock_are_found(
+    capsys: pytest.CaptureFixture[str], depth: int
+) -> None:
+    arguments = [micro("m11_pack_reassemble_deadlock"), "--depth", str(depth)]
+    [entry] = replayed(capsys, *arguments, "--fifos")
+    needed = entry["deadlock"]["channel_depths"]
+    # Expert 1's rows wait for room somewhere in its own branch.
+    assert needed.keys() <= {
+        "FlatPartition_2[1]",
+        *(f"{op}[0]" for op in ("Reshape_9", "Flatten_10", "Accum_11", "UnaryMap_12")),
+        "RetileStreamify_13[0]",
+    }
+    assert min(needed.values()) > depth
+    assert "channel_depths" not in replayed(capsys, *arguments)[0]["deadlock"]
+
+
 def test_people_get_a_table_and_the_reason_of_a_deadlock(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
