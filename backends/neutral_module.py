@@ -39,8 +39,8 @@ from headrace.backends.neutral import (
 from headrace.backends.neutral_operators import BINARY, REDUCTIONS, UNARY, has_root
 from headrace.backends.neutral_program import writer_mode
 from headrace.dialects import sam
-from headrace.dialects.sam_operation import index_attribute
 from headrace.dialects.sparse_tensor import encoding_of
+from headrace.dialects.stream_operation import index_attribute
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level
 

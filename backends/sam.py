@@ -31,9 +31,9 @@ from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.backends.tiles import tile_parameters
 from headrace.dialects import sam
-from headrace.dialects.functions import only_block
-from headrace.dialects.sam_flow import producers_first
+from headrace.dialects.functions import main_function
 from headrace.dialects.sparse_tensor import format_of
+from headrace.dialects.stream_flow import producers_first
 from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level, Storage
@@ -72,20 +72,6 @@ def histogram(graph: sam.GraphOp) -> dict[str, int]:
             kind = HISTOGRAM.get(name, name)
             counts[kind] = counts.get(kind, 0) + 1
     return counts
-
-
-def main_function(module: ModuleOp) -> FuncOp:
-    """
-    The function to compile: `main`, or the only one.
-
-    Raises `InputError` if there is none, and if it has branches.
-    """
-    functions = [op for op in module.body.block.ops if isinstance(op, FuncOp) and op.body.blocks]
-    for function in functions:
-        if function.sym_name.data == "main" or len(functions) == 1:
-            only_block(function)
-            return function
-    raise InputError("the module has no function to compile; name one 'main'")
 
 
 def build(module: ModuleOp) -> Program:

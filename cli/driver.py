@@ -189,8 +189,9 @@ def lower(
     parameters: Mapping[str, object] | None = None,
 ) -> Program:
     """Run the passes on entry IR (in place) and build the program."""
-    from headrace.backends.sam import build, main_function
+    from headrace.backends.sam import build
     from headrace.backends.shapes import argument_shapes
+    from headrace.dialects.functions import main_function
 
     if parameters and pipeline is None:
         raise InputError(f"'{min(parameters)}' is a parameter of no pipeline; name a pipeline file")

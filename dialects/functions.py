@@ -1,5 +1,6 @@
-"""What is asked of functions before anything else: their operations are one straight line."""
+"""What is asked of a module before anything else: one function, whose operations are a line."""
 
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block
 
@@ -19,3 +20,17 @@ def only_block(function: FuncOp) -> Block:
             "functions of one block can be compiled and run; replace its branches by arith.select"
         )
     return function.body.block
+
+
+def main_function(module: ModuleOp) -> FuncOp:
+    """
+    The function to compile: `main`, or the only one.
+
+    Raises `InputError` if there is none, and if it has branches.
+    """
+    functions = [op for op in module.body.block.ops if isinstance(op, FuncOp) and op.body.blocks]
+    for function in functions:
+        if function.sym_name.data == "main" or len(functions) == 1:
+            only_block(function)
+            return function
+    raise InputError("the module has no function to compile; name one 'main'")

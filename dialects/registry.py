@@ -18,4 +18,9 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
 
         return SparseTensor
 
-    return {"sam": get_sam, "sparse_tensor": get_sparse_tensor}
+    def get_step() -> Dialect:
+        from headrace.dialects.step import STEP
+
+        return STEP
+
+    return {"sam": get_sam, "sparse_tensor": get_sparse_tensor, "step": get_step}

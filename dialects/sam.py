@@ -100,7 +100,6 @@ from headrace.dialects.sam_lanes import (
     GatherOp,
     LanesAttr,
 )
-from headrace.dialects.sam_operation import StreamOperation
 from headrace.dialects.sam_structure import (
     BitvectorBuildOp,
     BitvectorChunkOp,
@@ -131,6 +130,7 @@ from headrace.dialects.sam_types import (
     tile_shape,
 )
 from headrace.dialects.sam_write import AssembleOp, StoreOp, WriteCoordinatesOp, WriteValuesOp
+from headrace.dialects.stream_operation import StreamOperation
 
 __all__ = [
     "COLUMN_FOLDS",

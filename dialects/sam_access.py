@@ -35,19 +35,21 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 
 from headrace.dialects.sam_operation import (
-    Properties,
-    StreamOperation,
-    Types,
     expect_depth,
     expect_index,
     expect_inside,
     expect_stream,
-    expect_tensor,
-    index_attribute,
     push_axis,
 )
 from headrace.dialects.sam_types import Kind, StreamType
 from headrace.dialects.sparse_tensor import format_of
+from headrace.dialects.stream_operation import (
+    Properties,
+    StreamOperation,
+    Types,
+    expect_tensor,
+    index_attribute,
+)
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level
 

@@ -31,7 +31,6 @@ from headrace.dialects.sam_access import (
     expect_format,
 )
 from headrace.dialects.sam_compute import AccumulateOp, AluOp, IntersectOp, JoinOperation, ReduceOp
-from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sam_lanes import BalanceOp, DealOp, ForkOp, GatherOp
 from headrace.dialects.sam_presence import FULL, Atoms, Presence, PresenceLimitError, Space
 from headrace.dialects.sam_structure import (
@@ -49,6 +48,7 @@ from headrace.dialects.sam_structure import (
 )
 from headrace.dialects.sam_types import Kind, StreamType
 from headrace.dialects.sam_write import AssembleOp, WriteCoordinatesOp, WriteValuesOp
+from headrace.dialects.stream_flow import producers_first
 from headrace.storage.levels import Level
 
 

@@ -32,16 +32,13 @@ from xdsl.utils.str_enum import StrEnum
 
 from headrace.dialects.sam_alu import AluKind, operand_count, result_type
 from headrace.dialects.sam_operation import (
-    Properties,
-    StreamOperation,
-    Types,
     expect_depth,
     expect_inside,
     expect_same_axes,
     expect_stream,
-    scalar_attribute,
 )
 from headrace.dialects.sam_types import Kind, StreamType
+from headrace.dialects.stream_operation import Properties, StreamOperation, Types, scalar_attribute
 
 
 class JoinOperation(StreamOperation):

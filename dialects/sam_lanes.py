@@ -29,18 +29,10 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from headrace.dialects.sam_access import expect_level
-from headrace.dialects.sam_operation import (
-    Properties,
-    StreamOperation,
-    Types,
-    expect_depth,
-    expect_same_axes,
-    expect_stream,
-    index_attribute,
-    stack,
-)
+from headrace.dialects.sam_operation import expect_depth, expect_same_axes, expect_stream, stack
 from headrace.dialects.sam_structure import expect_positive
 from headrace.dialects.sam_types import Kind, StreamType
+from headrace.dialects.stream_operation import Properties, StreamOperation, Types, index_attribute
 from headrace.storage.levels import Level
 
 

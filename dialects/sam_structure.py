@@ -25,19 +25,16 @@ from xdsl.utils.str_enum import StrEnum
 
 from headrace.dialects.sam_access import axis_name
 from headrace.dialects.sam_operation import (
-    Properties,
-    StreamOperation,
-    Types,
     expect_depth,
     expect_index,
     expect_inside,
     expect_same_axes,
     expect_stream,
-    index_attribute,
     push_axis,
     stack,
 )
 from headrace.dialects.sam_types import Kind, StreamType
+from headrace.dialects.stream_operation import Properties, StreamOperation, Types, index_attribute
 
 
 class Empty(StrEnum):

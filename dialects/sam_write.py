@@ -31,17 +31,14 @@ from headrace.dialects.sam_access import (
     value_type,
 )
 from headrace.dialects.sam_operation import (
-    Properties,
-    StreamOperation,
-    Types,
     expect_depth,
     expect_index,
     expect_same_axes,
     expect_stream,
-    expect_tensor,
 )
 from headrace.dialects.sam_structure import Empty, EmptyAttr
 from headrace.dialects.sam_types import Kind, LevelType, StreamType, ValuesType, tile_shape
+from headrace.dialects.stream_operation import Properties, StreamOperation, Types, expect_tensor
 from headrace.storage.levels import Level
 
 

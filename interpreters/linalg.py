@@ -9,7 +9,7 @@ bounded, and products of matrices go to `numpy.einsum`.
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import product
 from typing import Any, TypeAlias, cast
 
@@ -36,13 +36,42 @@ CHUNK = 1 << 22
 """The largest number of points of an iteration space that are evaluated at once."""
 
 
-def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list[Array]:
+Operations: TypeAlias = Mapping[
+    type[Operation], Callable[[Operation, Sequence[Array]], list[Array]]
+]
+"""What operations of other dialects make of their operands."""
+
+PartialOperations: TypeAlias = Mapping[
+    type[Operation], Callable[[Operation, Sequence[Array | None]], Sequence[Array | None]]
+]
+"""The same, where operands and results may be unknown."""
+
+
+def interpret(
+    module: ModuleOp,
+    args: Sequence[npt.ArrayLike | Storage],
+    others: Operations | None = None,
+) -> list[Array]:
     """
-    Run the first function of `module`.
+    Run the first function of `module`, entry IR and the operations of `others`.
 
     `args` are arrays of the shapes of its arguments (or stored tensors); so are the results.
     Raises `InputError` for another number or other shapes of arguments, for branches, and for
-    operations that are not part of the entry IR.
+    operations that are not part of either.
+    """
+    partial = cast("PartialOperations", others or {})
+    return cast("list[Array]", interpret_known(module, args, partial))
+
+
+def interpret_known(
+    module: ModuleOp,
+    args: Sequence[npt.ArrayLike | Storage | None],
+    others: PartialOperations,
+) -> list[Array | None]:
+    """
+    As `interpret`, with arguments that may be unknown: None.
+
+    What entry IR makes of an unknown tensor is unknown; `others` get None for it, and may give it.
     """
     main = next((op for op in module.ops if isinstance(op, func.FuncOp)), None)
     if main is None:
@@ -52,6 +81,8 @@ def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list
         raise InputError(f"@{name} takes {len(block.args)} arguments, not {len(args)}")
     values: Values = {}
     for position, (argument, arg) in enumerate(zip(block.args, args, strict=True)):
+        if arg is None:
+            continue
         array = np.asarray(arg.to_dense() if isinstance(arg, Storage) else arg)
         wanted = cast(AnyTensorType, argument.type).get_shape()
         if len(wanted) != array.ndim or any(
@@ -65,8 +96,13 @@ def interpret(module: ModuleOp, args: Sequence[npt.ArrayLike | Storage]) -> list
     with np.errstate(all="ignore"):
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
-                return [values[result] for result in op.arguments]
-            values[op.results[0]] = _run(op, values)
+                return [values.get(result) for result in op.arguments]
+            if meaning := others.get(type(op)):
+                results = meaning(op, [values.get(operand) for operand in op.operands])
+                known = zip(op.results, results, strict=True)
+                values.update((value, array) for value, array in known if array is not None)
+            elif all(operand in values for operand in op.operands):
+                values[op.results[0]] = _run(op, values)
     raise InputError(f"@{name} does not end in func.return")
 
 

@@ -31,8 +31,8 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import InterpretationError
 
 from headrace.dialects import sam, sparse_tensor
-from headrace.dialects.sam_flow import producers_first
 from headrace.dialects.sparse_tensor import format_of
+from headrace.dialects.stream_flow import producers_first
 from headrace.interpreters.sam_access import AccessFunctions
 from headrace.interpreters.sam_compute import ComputeFunctions
 from headrace.interpreters.sam_lanes import LaneFunctions

@@ -20,6 +20,11 @@ _CLASSES = {
     "sam-lower": "SamLowerPass",
     "sam-order": "SamOrderPass",
     "sam-parallelize": "SamParallelizePass",
+    "step-dynamic-tile": "StepDynamicTilePass",
+    "step-parallelize": "StepParallelizePass",
+    "step-size-fifos": "StepSizeFifosPass",
+    "step-tile": "StepTilePass",
+    "step-time-multiplex": "StepTimeMultiplexPass",
 }
 """Pass `family-verb` is the class of that name in `passes/family/family_verb.py`."""
 

@@ -13,8 +13,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
-from headrace.backends.sam import main_function
 from headrace.backends.statistics import TensorStatistics
+from headrace.dialects.functions import main_function
 from headrace.passes.sam.product_chains import Chain, chains, splits_of
 from headrace.passes.sam.sam_associate import SamAssociatePass
 from headrace.passes.sam.sam_fuse import erase_unused

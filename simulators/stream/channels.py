@@ -44,7 +44,9 @@ class ChannelFunction(Function):
         """In a burst: the ports that are known to have a token or slot ready."""
         self.slots_are_free = False
         """In a burst: whether every slot is known to be free by now, so that no send stalls."""
-        ports = (*variant.inputs, *variant.outputs)
+        self.closes = variant.primitive.closes
+        self.tables = {table.name for table in variant.primitive.tables}
+        ports = (*variant.fixed_inputs, *variant.fixed_outputs)
         self.port_words = {name: layout.PORTS + k for k, name in enumerate(ports)}
         self.parameter_words: dict[str, int] = {}
         self.words = layout.PORTS + len(ports)
@@ -148,17 +150,16 @@ class ChannelFunction(Function):
 
     # Waiting -------------------------------------------------------------------------------------
 
-    def wait_data(self, port: str, line: int) -> str:
-        """Wait for a token; returns the address of its slot. The clock moves to its stamp."""
-        if not self.is_ready(port):
-            self.check_data(port, line)
+    def at_head(self, port: str, line: int) -> str:
+        """Move the clock to the stamp of a token that is there; returns the address of its slot."""
         if self.variant.moves:
             self.check_space(MOVES + port, 1, line)
         head = self.get(f"{port}.position")
         self.wait_clock(self.load(head), layout.STALL_IN)
         return head
 
-    def check_data(self, port: str, line: int) -> None:
+    def check_data(self, port: str, line: int, ended: str = "") -> None:
+        """Go on when there is a token; at `ended`, if given, when there will be none."""
         check, turn, blocked, ready = (
             self.label(stem) for stem in ("data", "turn", "empty", "ready")
         )
@@ -170,6 +171,8 @@ class ChannelFunction(Function):
         rest = self.turn(port, head)
         self.branch(self.let(f"icmp eq i64 {rest}, 0"), blocked, ready)
         self.open(blocked)
+        if ended:
+            self.unless_closed(f"%{port}.channel", ended)
         cell = self.let(f"add i64 %{port}.channel, {layout.FILLED * layout.WORD}")
         self.suspend(Point("data", port, line), check, cell, "0")
         self.open(ready)
@@ -205,7 +208,10 @@ class ChannelFunction(Function):
         discard = self.load(f"%{port}.channel", layout.DISCARD * layout.WORD)
         self.branch(self.let(f"icmp eq i64 {discard}, 0"), blocked, drop)
         self.open(drop)
-        self.put("0", f"%{port}.base")
+        if self.closes:
+            self.clear(f"%{port}.base", f"%{port}.bytes")
+        else:
+            self.put("0", f"%{port}.base")
         self.set(f"{port}.position", f"%{port}.base")
         self.set(f"{port}.last", f"%{port}.end")
         self.set(f"{port}.limit", f"%{port}.end")
@@ -265,6 +271,25 @@ class ChannelFunction(Function):
         self.put(token, tail, layout.WORD)
         self.set(f"{port}.position", self.let(f"add i64 {tail}, {layout.SLOT}"))
 
+    # Streams that end by closing -----------------------------------------------------------------
+
+    def unless_closed(self, channel: str, ended: str) -> None:
+        """Go to `ended` if the writer of an empty channel has closed it."""
+        going_on = self.label("open")
+        closed = self.load(channel, layout.CLOSED * layout.WORD)
+        self.branch(self.let(f"icmp eq i64 {closed}, 0"), going_on, ended)
+        self.open(going_on)
+
+    def at_end(self, channel: str) -> None:
+        """Move the clock to the time at which a channel was closed."""
+        closed = self.load(channel, layout.CLOSED * layout.WORD)
+        self.wait_clock(self.let(f"sub i64 {closed}, 1"), layout.STALL_IN)
+
+    def clear(self, base: str, bytes: str) -> None:
+        """Make the slots of a ring that nobody reads free at all times."""
+        start = self.pointer(base)
+        self.emit(f"call void @llvm.memset.p0.i64(ptr {start}, i8 0, i64 {bytes}, i1 false)")
+
     # Arrays that grow ----------------------------------------------------------------------------
 
     def check_space(self, array: str, entries: int, line: int) -> None:
@@ -318,7 +343,9 @@ class ChannelFunction(Function):
         yield "store i64 0, ptr %stalled"
         yield from _word("traffic.start", layout.TRAFFIC)
         yield "store i64 %traffic.start, ptr %traffic"
-        for port in (*self.variant.inputs, *self.variant.outputs):
+        yield "%ended = alloca i64"
+        yield "store i64 0, ptr %ended"
+        for port in (*self.variant.fixed_inputs, *self.variant.fixed_outputs):
             yield from self.load_port(port)
         for parameter in self.variant.parameters:
             yield from self.load_parameter(parameter)
@@ -327,7 +354,7 @@ class ChannelFunction(Function):
         yield f"switch i64 %point, label %start [{cases}]"
 
     def load_port(self, port: str) -> Iterator[str]:
-        reads = port in self.variant.inputs
+        reads = port in self.variant.fixed_inputs
         yield from _word(f"{port}.channel", self.port_words[port])
         yield f"%{port}.record = inttoptr i64 %{port}.channel to ptr"
         words = {
@@ -341,7 +368,11 @@ class ChannelFunction(Function):
             yield from _word(f"{port}.{name}", index, record=f"%{port}.record")
         yield f"%{port}.bytes = sub i64 %{port}.end, %{port}.base"
         yield f"%{port}.space = sub i64 %{port}.bytes, %{port}.filled"
-        yield f"%{port}.far = add i64 %{port}.first, %{port}.{'filled' if reads else 'space'}"
+        rest = "filled" if reads else "space"
+        if reads and self.closes:
+            rest = "there"
+            yield f"%{port}.there = call i64 @llvm.smax.i64(i64 %{port}.filled, i64 0)"
+        yield f"%{port}.far = add i64 %{port}.first, %{port}.{rest}"
         yield f"%{port}.near = call i64 @llvm.umin.i64(i64 %{port}.far, i64 %{port}.end)"
         for name, start in (("position", "first"), ("last", "far"), ("limit", "near")):
             yield f"%{port}.{name} = alloca i64"
@@ -354,7 +385,7 @@ class ChannelFunction(Function):
                 yield from _word(name, first)
             case "Float":
                 yield from _word(name, first, FLOAT)
-            case "Ints" | "Floats":
+            case "Ints" | "Floats" | "ManyIns" | "ManyOuts":
                 yield from _word(f"{name}.base", first)
                 yield from _word(f"{name}.size", first + 1)
             case "IntWork" | "FloatWork":
@@ -382,16 +413,28 @@ class ChannelFunction(Function):
         yield from _word("stalled.before", layout.STALL_OUT)
         yield "%stalled.total = add i64 %stalled.before, %stalled.here"
         yield "store i64 %stalled.total, ptr %stalled.before.cell"
-        for port in (*self.variant.inputs, *self.variant.outputs):
+        if self.closes:
+            yield "%ended.now = load i64, ptr %ended"
+            yield "%is.ended = icmp ne i64 %ended.now, 0"
+        for port in (*self.variant.fixed_inputs, *self.variant.fixed_outputs):
             yield f"%{port}.final = load i64, ptr %{port}.position"
             yield f"%{port}.last.final = load i64, ptr %{port}.last"
             yield f"%{port}.rest = sub i64 %{port}.last.final, %{port}.final"
             yield f"store i64 %{port}.final, ptr %{port}.first.cell"
-            if port in self.variant.inputs:
+            if port in self.variant.fixed_inputs:
                 yield f"store i64 %{port}.rest, ptr %{port}.filled.cell"
                 continue
             yield f"%{port}.held = sub i64 %{port}.bytes, %{port}.rest"
-            yield f"store i64 %{port}.held, ptr %{port}.filled.cell"
+            filled = f"%{port}.held"
+            if self.closes:
+                filled = f"%{port}.left"
+                yield f"%{port}.empty = icmp eq i64 %{port}.held, 0"
+                yield f"%{port}.over = and i1 %{port}.empty, %is.ended"
+                yield f"{filled} = select i1 %{port}.over, i64 {-layout.SLOT}, i64 %{port}.held"
+                yield from _word(f"{port}.closed", layout.CLOSED, record=f"%{port}.record")
+                yield f"%{port}.closing = select i1 %is.ended, i64 %ended.now, i64 %{port}.closed"
+                yield f"store i64 %{port}.closing, ptr %{port}.closed.cell"
+            yield f"store i64 {filled}, ptr %{port}.filled.cell"
             yield f"%{port}.new = sub i64 %{port}.held, %{port}.filled"
             yield from _word(f"{port}.pushed", layout.PUSHED, record=f"%{port}.record")
             yield f"%{port}.pushed.now = add i64 %{port}.pushed, %{port}.new"

@@ -18,10 +18,12 @@ import hashlib
 from headrace.simulators.stream import layout
 from headrace.simulators.stream.channels import BURST
 from headrace.simulators.stream.errors import ProgramError
-from headrace.simulators.stream.expressions import ExpressionFunction, NotConstant
+from headrace.simulators.stream.expressions import NotConstant
 from headrace.simulators.stream.ir import COLD, DECLARATIONS, FLOAT, INT, Value
 from headrace.simulators.stream.kernel import ARENA, Kernel, Point, Variant
 from headrace.simulators.stream.primitive import LOCAL_KINDS, Procedure
+from headrace.simulators.stream.tables import TableFunction
+from headrace.simulators.stream.tokens import DONE
 
 
 def generate(variant: Variant) -> Kernel:
@@ -55,7 +57,7 @@ LATENCY = 1
 """Cycles from the clock of the sender to the stamp of a token."""
 
 
-class _StepFunction(ExpressionFunction):
+class _StepFunction(TableFunction):
     """Adds statements."""
 
     def __init__(self, variant: Variant) -> None:
@@ -239,7 +241,7 @@ class _StepFunction(ExpressionFunction):
 
     def assign(self, target: ast.expr, value: ast.expr, node: ast.stmt) -> None:
         match target, value:
-            case _, ast.Call(func=ast.Name(id="peek" | "take" as verb), args=[port]):
+            case _, ast.Call(func=ast.Name(id="peek" | "take" | "stamp_of" as verb), args=[port]):
                 self.store(target, self.receive(verb, port, node.lineno), node)
             case _, ast.Call(func=ast.Name(id="ask"), args=[line]):
                 self.ask(self.value(line).text, node.lineno)
@@ -250,6 +252,11 @@ class _StepFunction(ExpressionFunction):
                 if result is None:
                     self.refuse(node, f"{name} returns nothing")
                 self.store(target, result, node)
+            case _, ast.Call(func=ast.Name(id="arrival"), args=[port]):
+                chosen = self.chosen(port)
+                if chosen is None:
+                    self.refuse(port, "arrival() is for ports that are addressed at run time")
+                self.store(target, self.arrival(*chosen), node)
             case (
                 ast.Name(id=name),
                 ast.Call(func=ast.Name(id="registers" | "numbers" as verb), args=[count]),
@@ -275,12 +282,29 @@ class _StepFunction(ExpressionFunction):
             self.refuse(node, f"'{name}' changes its type")
 
     def receive(self, verb: str, port: ast.expr, line: int) -> Value:
+        if chosen := self.chosen(port):
+            return self.receive_chosen(verb, *chosen, line)
+        if verb == "stamp_of":
+            self.refuse(port, "stamp_of() is for ports that are addressed at run time")
         name = self.port(port)
-        head = self.wait_data(name, line)
+        ready = self.is_ready(name)  # In a burst, a token is there.
+        ended, after = self.label("ended"), self.label("after")
+        if not ready:
+            self.check_data(name, line, ended if self.closes else "")
+        head = self.at_head(name, line)
         token = self.load(head, layout.WORD)
         if verb == "take":
             self.remove(name, head)
-        return Value(INT, token)
+        if ready or not self.closes:
+            return Value(INT, token)
+        self.write(f"{name}.token", Value(INT, token))
+        self.jump(after)
+        self.open(ended)
+        self.at_end(f"%{name}.channel")
+        self.write(f"{name}.token", Value(INT, str(DONE)))
+        self.jump(after)
+        self.open(after)
+        return self.read(f"{name}.token")
 
     # Verbs ---------------------------------------------------------------------------------------
 
@@ -289,6 +313,12 @@ class _StepFunction(ExpressionFunction):
         match verb:
             case "take" | "peek":
                 self.receive(verb, args[0], line)
+            case "pop" if chosen := self.chosen(args[0]):
+                self.pop_chosen(*chosen)
+            case "room" if chosen := self.chosen(args[0]):
+                self.room_chosen(*chosen, line)
+            case "close":
+                self.close()
             case "pop":
                 port = self.port(args[0])
                 wanted = self.truth(args[1]) if len(args) > 1 else None
@@ -344,16 +374,25 @@ class _StepFunction(ExpressionFunction):
                 self.refuse(call, f"{verb} is no statement")
 
     def send(self, args: list[ast.expr], line: int) -> None:
-        port, token, *at = self.port(args[0]), *args[1:]
+        target, token, *at = args
         if at:
             self.write("send.at", self.value(at[0]))
-        tail = self.wait_room(port, line)
+        chosen, port, channel = self.chosen(target), "", ""
+        if chosen:
+            tail, channel = self.room_chosen(*chosen, line)
+        else:
+            port = self.port(target)
+            tail = self.wait_room(port, line)
         stamp = self.let(f"add i64 {self.get('t')}, {LATENCY}")
         if at:
             stamp = self.let(
                 f"call i64 @llvm.smax.i64(i64 {stamp}, i64 {self.read('send.at').text})"
             )
-        self.insert(port, tail, self.value(token).text, stamp)
+        word = self.value(token).text
+        if chosen:
+            self.insert_chosen(channel, tail, word, stamp)
+        else:
+            self.insert(port, tail, word, stamp)
 
     def ask(self, detail: str, line: int) -> None:
         """Wait until the memory arbiter has served the node."""

@@ -307,6 +307,8 @@ def run_coroutines(
         variant = variant_of(str(program.kinds[index]), len(ins), given)
         if dict(variant.statics).get("tile", 0):
             raise ProgramError(f"node '{name}' computes with tiles, which coroutines cannot")
+        if variant.primitive.closes:
+            raise ProgramError(f"node '{name}' ends by closing, which coroutines cannot")
         ports: dict[str, Channel | None] = {
             **{port: channels[c] for port, c in zip(variant.inputs, ins, strict=True)},
             **{

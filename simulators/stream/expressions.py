@@ -155,6 +155,8 @@ class ExpressionFunction(ChannelFunction):
                 return self.choose(self.truth(test), self.value(body), self.value(orelse).text)
             case ast.Call(func=ast.Name(id="len"), args=[array]):
                 return self.length(self.array(array))
+            case ast.Call(func=ast.Name(id="place"), args=[array]):
+                return Value(INT, self.let(f"lshr i64 %{self.array(array)}.base, 3"))
             case ast.Call(func=ast.Name(id=verb), args=args):
                 return self.call(verb, args, expression)
             case _:
@@ -184,7 +186,7 @@ class ExpressionFunction(ChannelFunction):
         return self.let(f"icmp ne i64 {value.text}, 0")
 
     def call(self, verb: str, args: list[ast.expr], node: ast.expr) -> Value:
-        if verb in ("peek", "take", "ask") or verb in self.procedure.helpers:
+        if verb in ("peek", "take", "ask", "arrival", "stamp_of") or verb in self.procedure.helpers:
             self.refuse(node, f"{verb} must stand alone: x = {verb}(..)")
         operands = [self.value(argument).text for argument in args]
         match verb, operands:

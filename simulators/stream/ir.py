@@ -31,6 +31,7 @@ DECLARATIONS = "\n".join(
         "declare i64 @llvm.smax.i64(i64, i64)",
         "declare i64 @llvm.cttz.i64(i64, i1)",
         "declare i64 @llvm.ctpop.i64(i64)",
+        "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
         "declare double @pow(double, double)",
         *(f"declare double @{name}(double)" for name in FLOAT_FUNCTIONS.values()),
         '!0 = !{!"branch_weights", i32 1, i32 1000}',
@@ -183,7 +184,8 @@ class Function:
             *body, terminator = block.lines or ["unreachable"]
             yield from body
             for name in live[abs(block.transfer)] if block.transfer else ():
-                copy, cell = f"%x{block.transfer}.{name}", f"%x{block.transfer}.{name}.cell"
+                copy = f"%saved.{block.transfer}.{name}"
+                cell = f"{copy}.cell"
                 variable, kind = f"%var.{name}", self.types[name]
                 source, target = (variable, cell) if block.transfer > 0 else (cell, variable)
                 yield f"{cell} = getelementptr i64, ptr %record, i64 {words[name]}"

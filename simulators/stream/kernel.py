@@ -43,12 +43,21 @@ class Variant:
         return self.primitive.ports(self.n, inputs=False)
 
     @functools.cached_property
+    def fixed_inputs(self) -> tuple[str, ...]:
+        """The inputs that the code names; the others are addressed at run time."""
+        return self.primitive.ports(self.n, inputs=True, tables=False)
+
+    @functools.cached_property
+    def fixed_outputs(self) -> tuple[str, ...]:
+        return self.primitive.ports(self.n, inputs=False, tables=False)
+
+    @functools.cached_property
     def parameters(self) -> tuple[Argument, ...]:
-        """The parameters of the primitive, then the arrays of records."""
+        """The parameters of the primitive, its tables of ports, then the arrays of records."""
         names = [MOVES + port for port in (*self.inputs, *self.outputs)] if self.moves else []
         names += [BUSY] if self.trace else []
         records = (Argument(name, "IntOutput", None) for name in names)
-        return (*self.primitive.parameters, *records)
+        return (*self.primitive.parameters, *self.primitive.tables, *records)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,20 @@ class Outs:
     def __getitem__(self, index: int) -> Out: ...
 
 
+class ManyIns:
+    """Input ports that are addressed at run time; for groups too wide to be unrolled."""
+
+    def __getitem__(self, index: int) -> In: ...
+    def __len__(self) -> int: ...
+
+
+class ManyOuts:
+    """Output ports that are addressed at run time."""
+
+    def __getitem__(self, index: int) -> Out: ...
+    def __len__(self) -> int: ...
+
+
 class Ints:
     """An int64 array that the primitive reads; a program may also bind a tuple of numbers."""
 
@@ -130,6 +144,32 @@ def send(port: Out, token: int, at: int = 0) -> None:
 
 def room(port: Out) -> None:
     """The wait of `send` without sending."""
+
+
+def close() -> None:
+    """
+    End all outputs now. A reader that has taken everything moves its clock to the clock of the
+    sender at this time, and `peek` and `take` give D, as often as they are called.
+
+    Streams of a primitive that calls this, its inputs included, end so and not with a token.
+    """
+
+
+def stamp_of(port: In) -> int:
+    """
+    The stamp of the next token of one of many ports, after waiting for it, D if there is none. The
+    clock does not move.
+    """
+    ...
+
+
+def arrival(port: In) -> int:
+    """
+    The stamp of the next token of one of many ports, N if there is none now, D if there will be
+    none. Neither waits nor moves the clock. What is there now depends on the order in which nodes
+    run, so what a primitive makes of N must not.
+    """
+    ...
 
 
 # Clock ------------------------------------------------------------------------------------------
@@ -245,6 +285,11 @@ def ask(line: int) -> int:
 
 def collect() -> None:
     """Wait until tiles that nobody refers to have been found, or made."""
+
+
+def place(work: IntWork) -> int:
+    """Where an array begins, in words of the memory that `memory: IntWork` overlays."""
+    ...
 
 
 def registers(n: int) -> list[int]:

@@ -47,7 +47,13 @@ RESPONSE = 5
 PUSHED = 6
 """Bytes pushed so far."""
 DISCARD = 7
-"""1 if nobody reads the channel; its ring has a single slot, overwritten by every send."""
+"""1 if nobody reads the channel; what is sent to it is overwritten when its ring is full."""
+CLOSED = 7
+"""
+If somebody reads the channel: 0, or 1 + the time at which its writer closed it.
+
+Closing an empty channel also sets FILLED to -SLOT, so that a reader that waits there wakes.
+"""
 CHANNEL_WORDS = 8
 
 NEVER_BINDS = -(1 << 60)

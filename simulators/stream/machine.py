@@ -36,6 +36,31 @@ class MemoryDescription:
 
 
 @dataclass(frozen=True)
+class StepMachine:
+    """The numbers of a machine that runs streaming tensor programs."""
+
+    on_chip_bandwidth: int = 64
+    """Bytes a cycle between an operator and a memory unit."""
+    channels: int = 32
+    """Channels of the off-chip memory."""
+    latency: int = 2
+    """Cycles of a request on its channel."""
+    interval: int = 2
+    """Cycles between two requests on one channel."""
+    startup: int = 14
+    """Further cycles of every request."""
+    request_bytes: int = 64
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            least = 0 if part.name in ("latency", "startup") else 1
+            if getattr(self, part.name) < least:
+                raise ProgramError(
+                    f"{part.name} of a machine is {getattr(self, part.name)}; give {least} or more"
+                )
+
+
+@dataclass(frozen=True)
 class MachineDescription:
     """A machine that runs stream programs."""
 

@@ -7,7 +7,7 @@ calls when no node can move.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,16 @@ class MemoryModel(ABC):
     @abstractmethod
     def arbiter(self) -> Primitive | None:
         """What serves the clients when no node can move."""
+
+    @property
+    def writers(self) -> Collection[Primitive]:
+        """The clients that write but have no array for it."""
+        return ()
+
+    @property
+    def merges(self) -> Collection[Primitive]:
+        """The primitives that wait for the arbiter to tell which of their inputs is earliest."""
+        return ()
 
     @property
     @abstractmethod

@@ -7,6 +7,7 @@ does the same for a function that primitives call; it is compiled into each of i
 """
 
 import ast
+import functools
 import inspect
 import linecache
 import textwrap
@@ -19,7 +20,9 @@ from headrace.simulators.stream.errors import ProgramError
 
 Constant = int | float | str | tuple[Any, ...]
 
-PORT_KINDS = ("In", "Out", "Ins", "Outs")
+PORT_KINDS = ("In", "Out", "Ins", "Outs", "ManyIns", "ManyOuts")
+TABLE_KINDS = ("ManyIns", "ManyOuts")
+"""Groups of ports that are addressed at run time, through a table of channels."""
 ARRAY_KINDS = ("Ints", "Floats")
 OUTPUT_KINDS = ("IntOutput", "FloatOutput")
 WORK_KINDS = ("IntWork", "FloatWork")
@@ -46,15 +49,15 @@ class Argument:
 
     @property
     def is_input(self) -> bool:
-        return self.kind in ("In", "Ins")
+        return self.kind in ("In", "Ins", "ManyIns")
 
     @property
     def is_output(self) -> bool:
-        return self.kind in ("Out", "Outs")
+        return self.kind in ("Out", "Outs", "ManyOuts")
 
     @property
     def is_group(self) -> bool:
-        return self.kind in ("Ins", "Outs")
+        return self.kind in ("Ins", "Outs", *TABLE_KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +97,30 @@ class Primitive(Procedure):
         object.__setattr__(self, "parameters", bound)
         object.__setattr__(self, "statics", static)
 
-    def ports(self, n: int, inputs: bool) -> tuple[str, ...]:
-        """The names of the input (or output) ports, groups expanded: `crd0`, `crd1`, .."""
+    @functools.cached_property
+    def closes(self) -> bool:
+        """Whether its streams end by closing, not with a token."""
+        return any(
+            isinstance(node, ast.Name) and node.id == "close"
+            for statement in self.body
+            for node in ast.walk(statement)
+        )
+
+    @property
+    def tables(self) -> tuple[Argument, ...]:
+        """The groups of ports that are addressed at run time."""
+        return tuple(a for a in self.arguments if a.kind in TABLE_KINDS)
+
+    def ports(self, n: int, inputs: bool, tables: bool = True) -> tuple[str, ...]:
+        """
+        The names of the input (or output) ports, groups expanded: `crd0`, `crd1`, ..
+
+        Without `tables`, only those that the code names.
+        """
         names: list[str] = []
         for argument in self.arguments:
+            if argument.kind in TABLE_KINDS and not tables:
+                continue
             if argument.is_input if inputs else argument.is_output:
                 group = [f"{argument.name}{k}" for k in range(n)]
                 names += group if argument.is_group else [argument.name]
@@ -109,7 +132,7 @@ class Primitive(Procedure):
 
         Raises `ProgramError` if there is no such n.
         """
-        groups = sum(a.kind == "Ins" for a in self.arguments)
+        groups = sum(a.kind in ("Ins", "ManyIns") for a in self.arguments)
         single = sum(a.kind == "In" for a in self.arguments)
         n, rest = divmod(inputs - single, groups or 1)
         if rest or n < 0 or (not groups and n):

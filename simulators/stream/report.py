@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from headrace.simulators.stream import layout
 from headrace.simulators.stream.schedule import Run
 from headrace.simulators.stream.statistics import Blocked, Deadlock, SimulationResult
 from headrace.storage.atomic import replace_file
@@ -41,12 +40,12 @@ def diagnose(run: Run, smallest_depth: int | None) -> Deadlock:
     for node in run.live_nodes():
         point = run.blocked_at(node)
         assert point is not None
-        channel = run.port_channel(node, point.subject)
-        reader = run.readers[channel]
+        kind = "room" if point.kind == "room" else "data"
+        channel = run.first_empty(node) if point.kind == "memory" else run.awaited(node)
+        reader, writer = run.readers[channel], run.writers[channel]
         assert reader is not None
-        other = run.writers[channel][0] if point.kind == "data" else reader[0]
-        held = int(run.channel(channel)[layout.FILLED]) // layout.SLOT
-        blocked = Blocked(run.label(node), point.kind, point.subject, run.label(other), held)
+        (_, port), (other, _) = (reader, writer) if kind == "data" else (writer, reader)
+        blocked = Blocked(run.label(node), kind, port, run.label(other), run.held(channel))
         waits[node] = (blocked, other)
     return Deadlock(
         blocked=tuple(blocked for blocked, _ in waits.values()),

@@ -11,7 +11,7 @@ T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,7 +24,14 @@ from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.kernel import ARENA, FREE_TILES, Point, Variant
 from headrace.simulators.stream.kernels import NOTHING, Observe, compiled, kernel_of
 from headrace.simulators.stream.memory import MemoryModel
-from headrace.simulators.stream.primitive import ARRAY_KINDS, OUTPUT_KINDS, Argument
+from headrace.simulators.stream.primitive import (
+    ARRAY_KINDS,
+    OUTPUT_KINDS,
+    TABLE_KINDS,
+    Argument,
+    Primitive,
+)
+from headrace.simulators.stream.primitives.step_arbiter import PORT_WORDS
 from headrace.simulators.stream.program import Program, Slot
 
 Array = npt.NDArray[Any]
@@ -37,6 +44,21 @@ SMALLEST_OUTPUT = 1 << 17
 
 TILE_HOLDERS = ("tiles", "entries")
 """The parameters in which accumulators keep addresses of tiles."""
+
+BUFFERS = "cells"
+"""The parameter in which nodes keep what they pass on by reference."""
+
+SERVED_BY_ARBITER = (
+    "nodes",
+    "clients",
+    "dispatch",
+    "merges",
+    "merge_starts",
+    "merge_inputs",
+    "ports",
+    "asking",
+)
+"""The parameters in which an arbiter sees the nodes."""
 
 SWEEPS = 1 << 16
 """Rounds of the scheduler between looks at the keyboard."""
@@ -86,10 +108,11 @@ class Run:
         self.heap = np.zeros(size, dtype=np.int64)
         self.node_starts: list[int] = starts.tolist()
         self.addresses = self.heap.ctypes.data + layout.WORD * starts[:-1].astype(np.int64)
-        self.readers: list[tuple[int, str] | None] = [None] * channels
-        self.writers: list[tuple[int, str]] = [(0, "")] * channels
+        self.readers: dict[int, tuple[int, str] | None] = dict.fromkeys(range(channels))
+        self.writers: dict[int, tuple[int, str]] = {}
         self.rings: list[Array] = [self.heap] * channels
         self.bound: dict[tuple[int, str], Array] = {}
+        self.retired: list[Array] = []
         self.arena = self.lay_out_arena()
         machine = native.machine()
         for node, kernel in enumerate(self.kernels):
@@ -124,18 +147,22 @@ class Run:
         record[layout.STEP] = step
         self.release(node)
         channels = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
-        ports = [
-            *zip(variant.inputs, self.inputs[node], strict=True),
-            *zip(variant.outputs, self.outputs[node], strict=True),
-        ]
-        for index, (port, channel) in enumerate(ports):
-            record[layout.PORTS + index] = channels + layout.WORD * layout.CHANNEL_WORDS * channel
-            if index < len(variant.inputs):
-                self.readers[channel] = (node, port)
-            else:
-                self.writers[channel] = (node, port)
+        read = dict(zip(variant.inputs, self.inputs[node], strict=True))
+        written = dict(zip(variant.outputs, self.outputs[node], strict=True))
+        self.readers.update({channel: (node, port) for port, channel in read.items()})
+        self.writers.update({channel: (node, port) for port, channel in written.items()})
+        places = {
+            port: channels + layout.WORD * layout.CHANNEL_WORDS * channel
+            for port, channel in (*read.items(), *written.items())
+        }
+        for index, port in enumerate((*variant.fixed_inputs, *variant.fixed_outputs)):
+            record[layout.PORTS + index] = places[port]
         for argument in variant.parameters:
-            self.bind_parameter(node, argument)
+            if argument.kind in TABLE_KINDS:
+                table = [places[f"{argument.name}{k}"] for k in range(variant.n)]
+                self.point_at_array(node, argument, np.array(table, dtype=np.int64))
+            else:
+                self.bind_parameter(node, argument)
 
     def lay_out_arena(self) -> Arena | None:
         """Place the tiles that the program reads; `None` if it has no tiles."""
@@ -188,21 +215,25 @@ class Run:
             case "Float":
                 record[word : word + 1].view(np.float64)[0] = self.number(value, where)
             case _:
-                if node == self.arbiter and argument.name == "memory":
-                    return  # The arbiter sees memory as one array at address 0.
-                array = self.array(value, argument.kind, where)
-                self.bound[node, argument.name] = array
-                record[word] = array.ctypes.data
-                record[word + 1] = len(array) if argument.kind in ARRAY_KINDS else 0
-                record[word + 2] = len(array)
+                if argument.name == "memory":
+                    return  # All memory as one array at address 0.
+                self.point_at_array(node, argument, self.array(value, argument.kind, where))
+
+    def point_at_array(self, node: int, argument: Argument, array: Array) -> None:
+        """Make the record of a node describe an array."""
+        record, word = self.record(node), self.kernels[node].parameters[argument.name]
+        self.bound[node, argument.name] = array
+        record[word] = array.ctypes.data
+        record[word + 1] = len(array) if argument.kind in (*ARRAY_KINDS, *TABLE_KINDS) else 0
+        record[word + 2] = len(array)
 
     def parameter(self, node: int, argument: Argument) -> Any:
         """What the program, the memory model or the primitive itself gives a parameter."""
         parameters = self.parameters[node]
         if argument.name in parameters:
             return parameters[argument.name]
-        if node == self.arbiter and argument.name in ("nodes", "clients"):
-            return self.clients() if argument.name == "clients" else self.addresses[:node]
+        if node == self.arbiter and argument.name in SERVED_BY_ARBITER:
+            return self.served(argument.name)
         if self.memory_state is not None:
             about = argument.name.removesuffix("_at")
             slot = parameters.get(about)
@@ -215,20 +246,57 @@ class Run:
                 return value
         return argument.default
 
-    def clients(self) -> Array:
-        """The records of the nodes that touch memory: readers by rank, then writers by rank."""
+    def served(self, name: str) -> Array:
+        """
+        What the arbiter sees of the nodes: the records of all; of those that touch memory
+        (readers by rank, then writers by rank), and the requests that each makes at most in a
+        cycle; of those that merge by time, and the channels that each reads. And memory to work.
+        """
         assert self.memory is not None
-        touching = set(self.memory.clients.values())
-        clients = [
-            node for node in range(self.arbiter) if self.kernels[node].variant.primitive in touching
-        ]
+        if name == "nodes":
+            return self.addresses[: self.arbiter]
+        if name.startswith("merge"):
+            return self.merging(name)
+        clients = self.nodes_of(self.memory.clients.values())
         clients.sort(key=lambda node: (self.writes(node), self.program.ranks[node]))
-        return self.addresses[clients]
+        if name == "clients":
+            return self.addresses[clients]
+        if name in ("ports", "asking"):
+            return np.zeros(PORT_WORDS * len(clients), dtype=np.int64)
+        limits = [
+            self.integer(
+                self.parameters[node].get("dispatch", 1), f"'dispatch' of '{self.label(node)}'"
+            )
+            for node in clients
+        ]
+        return np.array(limits, dtype=np.int64)
+
+    def merging(self, name: str) -> Array:
+        assert self.memory is not None
+        merges = self.nodes_of(self.memory.merges)
+        if name == "merges":
+            return self.addresses[merges]
+        if name == "merge_starts":
+            return np.cumsum([0, *(len(self.inputs[node]) for node in merges)], dtype=np.int64)
+        first = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
+        channels = [channel for node in merges for channel in self.inputs[node]]
+        size = layout.WORD * layout.CHANNEL_WORDS
+        return first + size * np.array(channels, dtype=np.int64)
+
+    def nodes_of(self, primitives: Iterable[Primitive]) -> list[int]:
+        """The nodes that run one of some primitives."""
+        wanted = set(primitives)
+        return [
+            node for node in range(self.arbiter) if self.kernels[node].variant.primitive in wanted
+        ]
 
     def writes(self, node: int) -> bool:
         """Whether the node writes an array."""
-        parameters = self.kernels[node].variant.primitive.parameters
-        return any(parameter.kind in OUTPUT_KINDS for parameter in parameters)
+        primitive = self.kernels[node].variant.primitive
+        writers = self.memory.writers if self.memory else ()
+        return primitive in writers or any(
+            parameter.kind in OUTPUT_KINDS for parameter in primitive.parameters
+        )
 
     def lookup(self, value: Any, where: str) -> Any:
         if not isinstance(value, Slot):
@@ -334,6 +402,23 @@ class Run:
         points = [(node, self.blocked_at(node)) for node in self.live_nodes()]
         return [(node, point) for node, point in points if point and point.kind == kind]
 
+    def awaited(self, node: int) -> int:
+        """The channel that a node is suspended at."""
+        cell = int(self.record(node)[layout.WAIT_CELL] - self.heap.ctypes.data) // layout.WORD
+        return (cell - self.node_starts[-1]) // layout.CHANNEL_WORDS
+
+    def first_empty(self, node: int) -> int:
+        """The first input of a node that merges by time at which a token may still arrive."""
+        return next(
+            channel
+            for channel in self.inputs[node]
+            if not self.held(channel) and not self.channel(channel)[layout.CLOSED]
+        )
+
+    def held(self, channel: int) -> int:
+        """The number of tokens in a channel."""
+        return max(0, int(self.channel(channel)[layout.FILLED]) // layout.SLOT)
+
     def is_unbounded(self, channel: int) -> bool:
         return bool(self.channel(channel)[layout.RESPONSE] == layout.NEVER_BINDS)
 
@@ -361,8 +446,8 @@ class Run:
         """
         full = [
             (node, channel)
-            for node, point in self.suspended("room")
-            if self.is_unbounded(channel := self.port_channel(node, point.subject))
+            for node, _ in self.suspended("room")
+            if self.is_unbounded(channel := self.awaited(node))
         ]
         for node, channel in full:
             self.grow_ring(channel)
@@ -385,6 +470,8 @@ class Run:
             capacity = max(4 * len(old), SMALLEST_OUTPUT)
             array = np.empty(capacity, dtype=np.int64)
         array[: len(old)] = old
+        if name == BUFFERS:
+            self.retired.append(old)  # References to what it holds are under way.
         self.bound[node, name] = array
         record[word] = array.ctypes.data
         record[word + 2] = capacity
@@ -392,7 +479,7 @@ class Run:
     def grow_ring(self, channel: int) -> None:
         record, old = self.channel(channel), self.rings[channel]
         head = int(record[layout.HEAD] - record[layout.BASE]) // layout.WORD
-        filled = int(record[layout.FILLED]) // layout.SLOT
+        filled = self.held(channel)
         ring = np.zeros(2 * len(old), dtype=np.int64)
         ring[: 2 * filled] = np.roll(old, -head)[: 2 * filled]
         self.rings[channel] = ring
@@ -416,4 +503,5 @@ class Run:
         """The number of tokens that the reader of a channel has taken."""
         record = self.channel(channel)
         start, end = self.program.initial_starts[channel : channel + 2]
-        return int(record[layout.PUSHED] - record[layout.FILLED]) // layout.SLOT + int(end - start)
+        pushed = int(record[layout.PUSHED]) // layout.SLOT
+        return pushed - self.held(channel) + int(end - start)

@@ -22,6 +22,7 @@ from headrace.simulators.stream.statistics import (
     SimulationResult,
     Traffic,
 )
+from headrace.simulators.stream.step_memory import StepMemory
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +31,9 @@ VALUES_STEER = {"coordinates", "value_drop"}
 
 COMPUTES = {"accumulate", "accumulate_points", "alu", "reduce"}
 """Primitives that count idle cycles where others count the words that they move."""
+
+COUNTS_OPERATIONS = {"step_accumulate", "step_map"}
+"""Primitives that count their operations."""
 
 WORD_BYTES = 8
 """Bytes of a coordinate, segment or value where no memory model says otherwise."""
@@ -56,11 +60,17 @@ def simulate(
     in proportion to the tokens), `operations` for the arithmetic operations of each node, which
     slows the engine by up to a tenth.
 
+    Programs of `step_` primitives carry sizes and no values; their memory is a `StepMemory`, that
+    of the default machine if none is given.
+
     Raises `ProgramError` for a bad argument and `SimulationError` if a primitive meets an illegal
     token. A deadlock is a result.
     """
     if depth is not None and depth < 1:
         raise ProgramError(f"channel depth {depth} is too small; a channel holds at least 1 token")
+    if any(kind.startswith("step_") for kind in program.kinds.tolist()):
+        memory = memory or StepMemory()
+        _check_step(program, memory, occupancy)
     skip = timing_only and not VALUES_STEER.intersection(program.kinds.tolist())
     observe = Observe(occupancy, trace, operations, timing_only=skip)
     run = Run(program, arrays, depth, memory, observe)
@@ -75,13 +85,27 @@ def simulate(
         nodes=tuple(_node_statistics(run, node, operations) for node in range(run.arbiter)),
         channels=tuple(
             _channel_statistics(run, channel, reader, occupancy)
-            for channel, reader in enumerate(run.readers)
+            for channel, reader in run.readers.items()
             if reader is not None
         ),
         memory=_traffic(run),
         deadlock=deadlock,
         intervals=_intervals(run) if trace else (),
     )
+
+
+def _check_step(program: Program, memory: MemoryModel, occupancy: bool) -> None:
+    """Refuse what streaming tensor programs cannot have."""
+    others = [kind for kind in program.kinds.tolist() if not kind.startswith("step_")]
+    if others:
+        raise ProgramError(
+            f"a program of step_ primitives cannot have '{others[0]}': its streams end with a "
+            "token, theirs by closing; fan out with step_broadcast"
+        )
+    if not isinstance(memory, StepMemory):
+        raise ProgramError("a program of step_ primitives needs memory=StepMemory(..)")
+    if occupancy:
+        raise ProgramError("occupancy= is not available for step_ primitives; leave it out")
 
 
 def smallest_depth(
@@ -139,12 +163,26 @@ def _node_statistics(run: Run, node: int, operations: bool) -> NodeStatistics:
         stalled_on_input=waited_in,
         stalled_on_output=waited_out,
         tokens=sum(_pushed(run, c) for c in run.outputs[node] if run.readers[c] is not None),
-        operations=_operations(run, node, busy) if operations else None,
+        operations=_operations(run, node, busy) if operations or _counts(run, node) else None,
+        requests=int(record[layout.TRAFFIC]) if _asks(run, node) else 0,
     )
+
+
+def _asks(run: Run, node: int) -> bool:
+    """Whether a node of a streaming tensor program touches memory."""
+    memory = run.memory
+    return isinstance(memory, StepMemory) and str(run.program.kinds[node]) in memory.clients
+
+
+def _counts(run: Run, node: int) -> bool:
+    """Whether a node counts its operations in every run."""
+    return run.program.kinds[node] in COUNTS_OPERATIONS
 
 
 def _operations(run: Run, node: int, busy: int) -> int:
     """Every busy cycle of a node that computes is an operation on one value, unless it is idle."""
+    if _counts(run, node):
+        return int(run.record(node)[layout.TRAFFIC])
     if not _computes(run, node):
         return 0
     given = run.parameters[node]
@@ -231,12 +269,14 @@ def _traffic(run: Run) -> dict[str, Traffic]:
     word_bytes = run.memory.bytes_per_word if run.memory else WORD_BYTES
     traffic: dict[str, Traffic] = {}
     for node in range(run.arbiter):
-        if _computes(run, node):
+        if _computes(run, node) or _counts(run, node):
             continue
         moved = int(run.record(node)[layout.TRAFFIC]) * word_bytes
         parameters = run.parameters[node]
         slots = [value.name for value in parameters.values() if isinstance(value, Slot)]
         name = str(parameters.get("output", slots[0] if slots else "")).partition(".")[0]
+        if _asks(run, node):
+            name = run.label(node)
         if moved:
             old = traffic.get(name, Traffic())
             traffic[name] = (

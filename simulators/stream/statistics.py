@@ -26,6 +26,8 @@ class NodeStatistics:
     Arithmetic operations, if they were asked for: one for each value computed, and for each value
     added to another.
     """
+    requests: int = 0
+    """Requests to the off-chip memory, of a node of a streaming tensor program."""
 
 
 @dataclass(frozen=True)

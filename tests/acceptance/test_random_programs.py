@@ -19,9 +19,9 @@ from xdsl.utils.exceptions import PassFailedException
 
 from headrace.backends.compiled import Program
 from headrace.backends.graph import GraphStep
-from headrace.backends.sam import main_function
 from headrace.cli.driver import lower, make_context
 from headrace.dialects import sam
+from headrace.dialects.functions import main_function
 from headrace.frontends.einsum import import_einsum
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.passes.sam.region_expression import read_region

@@ -10,9 +10,9 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 import headrace
-from headrace.backends.sam import main_function
 from headrace.backends.shapes import argument_shapes
 from headrace.cli.driver import parse_module
+from headrace.dialects.functions import main_function
 from headrace.frontends.einsum import import_einsum
 
 

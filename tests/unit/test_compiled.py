@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 import headrace
 from headrace.backends.compiled import Program, graphs_with_values
 from headrace.backends.graph import Assembly, GraphStep
-from headrace.backends.sam import build, histogram, main_function
+from headrace.backends.sam import build, histogram
 from headrace.backends.steps import (
     CollapseStep,
     ConcatenateStep,
@@ -27,6 +27,7 @@ from headrace.backends.steps import (
     SliceStep,
 )
 from headrace.dialects import sam
+from headrace.dialects.functions import main_function
 from headrace.interpreters.linalg import interpret
 from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.memory import BankedMemory

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
     "agent": {"dialects", "storage"},
+    "analyses": {"sympy", "xdsl", "dialects"},
     "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
@@ -23,14 +24,14 @@ MAY_IMPORT = {
     "frontends": {"numpy", "scipy", "torch", "xdsl", "dialects", "storage"},
     "passes": {"xdsl", "dialects", "pipelines", "storage", "passes.canonicalization"},
     "simulators": {"llvmlite", "numpy", "numba", "storage"},
-    "backends": {"numpy", "xdsl", "dialects", "storage", "simulators"},
+    "backends": {"numpy", "xdsl", "dialects", "interpreters", "storage", "simulators"},
     "models": {"networkx", "numpy", "scipy", "storage", "torch"},
     "experiments": {"headrace", "matplotlib", "models", "numpy", "scipy", "storage", "torch"},
     "pipelines": {"xdsl", "storage"},
     "scheduling": {"xdsl", "backends", "dialects", "passes", "storage"},
 }
 MAY_IMPORT_EVERYTHING = {"cli"}
-HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "torch"}
+HEAVY = {"botorch", "gpytorch", "llvmlite", "matplotlib", "networkx", "numba", "sympy", "torch"}
 
 
 def imports(file: Path) -> Iterator[str]:

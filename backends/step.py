@@ -1,0 +1,256 @@
+"""
+From `step` graphs to programs of the stream engine, and what a run of one says.
+
+Every operation becomes one node, in the order of the operations: memory ports are served in that
+order, readers first. A simulation has sizes and routing but no values of tiles; selectors and
+integers come from the graph's arguments. Values are the interpreter's, which replays the recorded
+arbitration: the order in which units arrived.
+
+Source: "Streaming Tensor Programs", ASPLOS 2026, arXiv 2511.07776, section 5.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from headrace.backends.step_nodes import (
+    integer_slot,
+    is_part_of_functions,
+    node_of,
+    selector_slot,
+)
+from headrace.dialects import step
+from headrace.dialects.step_types import SelectorType, StreamType
+from headrace.simulators.stream.machine import StepMachine
+from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
+from headrace.simulators.stream.simulate import simulate
+from headrace.simulators.stream.statistics import Deadlock, NodeStatistics, SimulationResult
+from headrace.simulators.stream.step_memory import StepMemory
+from headrace.storage.errors import InputError
+
+Array: TypeAlias = npt.NDArray[Any]
+Arguments: TypeAlias = Sequence[npt.ArrayLike | None]
+"""Of a graph, in order; those that are only loaded from may be None."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a simulation of a graph says."""
+
+    cycles: int
+    """The largest final clock of any operation."""
+    deadlock: Deadlock | None
+    nodes: Mapping[int, NodeStatistics]
+    """
+    Clocks, FLOPs and memory requests by the place of the operation in the graph. A zip has none
+    where it is part of the functions that read it.
+    """
+    arbitration: Mapping[int, Array]
+    """
+    The orders of arrival by the place of the operation in the graph, as the interpreter replays
+    them: of a merge the input of every unit, of a reassembly the inputs of one selector after the
+    other. Empty after a deadlock.
+    """
+
+    @property
+    def requests(self) -> int:
+        """Requests to the off-chip memory."""
+        return sum(node.requests for node in self.nodes.values())
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """A graph as a program, to be run with any arguments."""
+
+    program: Program
+    names: Mapping[int, str]
+    """The node of each operation by its place."""
+    arbiters: Mapping[int, str]
+    """The arrays of orders of arrival by the place of the operation."""
+    selectors: Mapping[int, int]
+    """How many a selector selects out of, by the argument that holds them."""
+    integers: tuple[int, ...]
+    """The arguments that hold integers."""
+    widest: int
+    """The most that any selector of the graph selects out of."""
+
+    def run(
+        self,
+        arguments: Arguments,
+        *,
+        depth: int | None = None,
+        machine: StepMachine = StepMachine(),
+        operations: bool = False,
+    ) -> StepResult:
+        """
+        Simulate the graph. `depth` is the capacity of every channel, None: unbounded.
+
+        `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
+        are missing or of a wrong shape. A deadlock is a result.
+        """
+        result = self.simulate(arguments, depth=depth, machine=machine, operations=operations)
+        nodes = {node.name: node for node in result.nodes}
+        return StepResult(
+            cycles=result.cycles,
+            deadlock=result.deadlock,
+            nodes={place: nodes[name] for place, name in self.names.items()},
+            arbitration=self.arbitration(result),
+        )
+
+    def simulate(
+        self,
+        arguments: Arguments,
+        *,
+        depth: int | None = None,
+        machine: StepMachine = StepMachine(),
+        **observed: bool,
+    ) -> SimulationResult:
+        """As `run`, with what `simulate` of the stream engine observes and returns."""
+        return simulate(
+            self.program,
+            self._arrays(arguments),
+            depth=depth,
+            memory=StepMemory(machine),
+            **observed,
+        )
+
+    def arbitration(self, result: SimulationResult) -> dict[int, Array]:
+        """The orders of arrival in a run; see `StepResult`."""
+        return {
+            place: result.outputs[name]
+            for place, name in self.arbiters.items()
+            if name in result.outputs
+        }
+
+    def _arrays(self, arguments: Arguments) -> dict[str, Array]:
+        table = _SelectorTable(self.widest)
+        arrays: dict[str, Array] = {}
+        for argument, width in self.selectors.items():
+            rows = _values(arguments, argument).reshape(-1, width) != 0
+            arrays[selector_slot(argument)] = table.places(rows)
+        for argument in self.integers:
+            arrays[integer_slot(argument)] = _values(arguments, argument).astype(np.int64).ravel()
+        return {**arrays, **table.arrays()}
+
+
+def _values(arguments: Arguments, argument: int) -> Array:
+    values = arguments[argument] if argument < len(arguments) else None
+    if values is None:
+        raise InputError(
+            f"argument {argument} of the graph holds selectors or integers, which decide when "
+            "things happen: give its values"
+        )
+    return np.asarray(values)
+
+
+class _SelectorTable:
+    """Selectors as places in one table: {0}, {1}, .. first, which merges send, then others."""
+
+    def __init__(self, widest: int) -> None:
+        self._places: dict[tuple[int, ...], int] = {(one,): one for one in range(widest)}
+
+    def places(self, rows: Array) -> Array:
+        hot: list[tuple[int, ...]] = [tuple(np.flatnonzero(row).tolist()) for row in rows]
+        return np.array(
+            [self._places.setdefault(row, len(self._places)) for row in hot], dtype=np.int64
+        )
+
+    def arrays(self) -> dict[str, Array]:
+        rows = list(self._places)
+        return {
+            "selectors.starts": np.cumsum([0, *map(len, rows)], dtype=np.int64),
+            "selectors.members": np.array([one for row in rows for one in row], dtype=np.int64),
+        }
+
+
+def lower(graph: step.GraphOp, element_bytes: int | None = None) -> StepProgram:
+    """
+    The program of a graph; numbers of tiles have `element_bytes`, None: those of their type.
+
+    Raises `InputError` for what depends on the values of tiles.
+    """
+    return _Lowering(graph, element_bytes).run()
+
+
+def graphs_of(module: ModuleOp) -> list[step.GraphOp]:
+    """The graphs of a module, in order."""
+    return [operation for operation in module.walk() if isinstance(operation, step.GraphOp)]
+
+
+@dataclass
+class _Lowering:
+    graph: step.GraphOp
+    element_bytes: int | None
+    builder: ProgramBuilder = field(default_factory=ProgramBuilder)
+    streams: dict[SSAValue, Stream] = field(default_factory=dict[SSAValue, Stream])
+    awaited: dict[SSAValue, Stream] = field(default_factory=dict[SSAValue, Stream])
+    names: dict[int, str] = field(default_factory=dict[int, str])
+    arbiters: dict[int, str] = field(default_factory=dict[int, str])
+    selectors: dict[int, int] = field(default_factory=dict[int, int])
+    integers: list[int] = field(default_factory=list[int])
+
+    def run(self) -> StepProgram:
+        for place, operation in enumerate(self.graph.body.block.ops):
+            if not isinstance(operation, step.YieldOp) and not is_part_of_functions(operation):
+                self._add(place, operation)
+        for value, stream in self.awaited.items():
+            self.builder.connect(stream, self.streams[value])
+        return StepProgram(
+            self.builder.build(),
+            self.names,
+            self.arbiters,
+            self.selectors,
+            tuple(self.integers),
+            self._widest(),
+        )
+
+    def _add(self, place: int, operation: Operation) -> None:
+        node = node_of(operation, self.element_bytes)
+        name = f"{operation.name.removeprefix('step.')} {place}"
+        parameters = node.parameters
+        if isinstance(operation, step.EagerMergeOp | step.ReassembleOp):
+            merges = isinstance(operation, step.EagerMergeOp)
+            self.arbiters[place] = f"{name}.{'choices' if merges else 'order'}"
+            parameters = {**parameters, "output": name}
+        if isinstance(operation, step.SelectOp | step.IntegersOp):
+            self._note_argument(operation)
+        inputs = [self._stream(value) for value in node.inputs]
+        outputs = self.builder.node(node.kind, *inputs, name=name, **parameters)
+        results = [value for value in operation.results if isinstance(value.type, StreamType)]
+        for value, stream in zip(results, outputs, strict=True):
+            self.streams[value] = stream
+        self.names[place] = name
+
+    def _note_argument(self, operation: step.SelectOp | step.IntegersOp) -> None:
+        tensor = operation.tensor
+        assert isinstance(tensor, BlockArgument)
+        if isinstance(operation, step.SelectOp):
+            selectors = operation.result.type
+            assert isinstance(selectors, StreamType)
+            assert isinstance(selectors.element_type, SelectorType)
+            self.selectors[tensor.index] = selectors.element_type.width
+        elif tensor.index not in self.integers:
+            self.integers.append(tensor.index)
+
+    def _stream(self, value: SSAValue) -> Stream:
+        """What carries a value; one that a later operation makes is connected at the end."""
+        if value in self.streams:
+            return self.streams[value]
+        return self.awaited.setdefault(value, self.builder.feedback())
+
+    def _widest(self) -> int:
+        widths = [
+            result.type.element_type.width
+            for operation in self.graph.body.block.ops
+            for result in operation.results
+            if isinstance(result.type, StreamType)
+            and isinstance(result.type.element_type, SelectorType)
+        ]
+        return max(widths, default=0)

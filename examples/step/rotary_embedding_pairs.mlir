@@ -1,0 +1,27 @@
+// Rotary position embedding of pairs of neighbours: a tile is one pair.
+
+func.func @rotary_embedding_pairs(%ones: tensor<5x7xf32>, %x: tensor<5x7x16xf32>) -> tensor<5x7x16xf32> {
+  %frequencies = arith.constant dense<[[1.000000e+00, 0.316227764, 1.000000e-01, 0.0316227749, 1.000000e-02, 0.00316227763, 1.000000e-03, 0.000316227757]]> : tensor<1x8xf32>
+  %0 = step.graph(%ones, %x, %frequencies) : (tensor<5x7xf32>, tensor<5x7x16xf32>, tensor<1x8xf32>) -> tensor<5x7x16xf32> {
+  ^bb0(%ones_1: tensor<5x7xf32>, %x_1: tensor<5x7x16xf32>, %frequencies_1: tensor<1x8xf32>):
+    %pair = step.load %x_1 tile [1, 2] strides [56, 8, 1] shape [5, 7, 8] : tensor<5x7x16xf32>
+    %pair_1, %pair_2 = step.broadcast %pair consumers 2 : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>
+    %one = step.load %ones_1 tile [1, 1] strides [7, 1] shape [5, 7] : tensor<5x7xf32>
+    %count = step.scan %one fn add rank 1 : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7]>
+    %position = step.map %count fn shift scalar -1.000000e+00 : f64 : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7]>
+    %position_1, %position_2 = step.broadcast %position consumers 2 : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7]>
+    %frequency = step.load %frequencies_1, %position_1 tile [1, 1] strides [1] shape [8] : tensor<1x8xf32>, !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7]>
+    %positions = step.repeat %position_2 factor 8 : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7]>
+    %angle = step.map %positions, %frequency fn mul : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>, !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %angle_1, %angle_2 = step.broadcast %angle consumers 2 : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %cos = step.map %angle_1 fn cos : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %mul = step.map %pair_1, %cos fn mul : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>, !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %rotate_half = step.map %pair_2 fn rotate_half : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>
+    %sin = step.map %angle_2 fn sin : !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %mul_1 = step.map %rotate_half, %sin fn mul : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>, !step.stream<!step.tile<f32, [1, 1]>, [1, 5, 7, 8]>
+    %rotated = step.map %mul, %mul_1 fn add : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>, !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>
+    %result = step.store %rotated into tensor<5x7x16xf32> : !step.stream<!step.tile<f32, [1, 2]>, [1, 5, 7, 8]>
+    step.yield %result : tensor<5x7x16xf32>
+  }
+  func.return %0 : tensor<5x7x16xf32>
+}

@@ -1,0 +1,135 @@
+"""
+Axes: which sizes of streams and tiles must change together when a graph is tiled anew.
+
+A tensor axis that is cut into tiles shows up twice: as a size of the tiles, and as a dimension of
+the streams that carry them. Both are nodes of a union-find structure; an operation joins the nodes
+that it makes equal, and a load joins the dimension that steps over an axis with the size of the
+tile along that axis. A class of nodes, an `Axis`, is what a pass tiles anew as a whole.
+
+An operation that would not compute the same with other tiles pins the nodes that it depends on. A
+pin does no harm until its axis is to be changed; then it is the reason of the refusal.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from xdsl.ir import Operation, SSAValue
+
+from headrace.dialects import step
+
+Side = Literal["rows", "columns"]
+ROWS: Side = "rows"
+COLUMNS: Side = "columns"
+
+
+class Node(NamedTuple):
+    """A dimension of a stream, counted from the innermost, or a size of its tiles."""
+
+    value: SSAValue
+    size: int | Side
+
+
+class Pin(NamedTuple):
+    """The operation that needs a node as it is, and why."""
+
+    node: Node
+    op: Operation
+    reason: str
+
+
+class Condition(NamedTuple):
+    """Nodes that must be of one axis, where any of them is changed."""
+
+    nodes: tuple[Node, ...]
+    op: Operation
+    reason: str
+
+
+@dataclass
+class Axes:
+    """
+    The classes of nodes, of the streams of one graph.
+
+    `steps` are the dimensions by which loads step over an axis, `contracted` the tile sizes that
+    products sum over, `outputs` those that a weight gives to a product.
+    """
+
+    parents: dict[Node, Node] = field(default_factory=dict[Node, Node])
+    pins: list[Pin] = field(default_factory=list[Pin])
+    conditions: list[Condition] = field(default_factory=list[Condition])
+    steps: list[Node] = field(default_factory=list[Node])
+    contracted: list[Node] = field(default_factory=list[Node])
+    outputs: list[Node] = field(default_factory=list[Node])
+
+    def find(self, node: Node) -> Node:
+        """The node that stands for the class."""
+        path: list[Node] = []
+        while (parent := self.parents.get(node, node)) != node:
+            path.append(node)
+            node = parent
+        for passed in path:
+            self.parents[passed] = node
+        return node
+
+    def join(self, *nodes: Node) -> None:
+        first, *others = (self.find(node) for node in nodes)
+        for other in others:
+            self.parents[other] = first
+
+    def pin(self, op: Operation, reason: str, nodes: Iterable[Node]) -> None:
+        self.pins += [Pin(node, op, reason) for node in nodes]
+
+    def same(self, one: Node, other: Node) -> bool:
+        return self.find(one) == self.find(other)
+
+    def obstacle(self, axis: Node) -> tuple[Operation, str] | None:
+        """Why the class of a node cannot be tiled anew: the first operation that forbids it."""
+        return self._obstacles.get(self.find(axis))
+
+    @cached_property
+    def _obstacles(self) -> dict[Node, tuple[Operation, str]]:
+        """Of every class; all joins, pins and conditions are known by then."""
+        found: dict[Node, tuple[Operation, str]] = {}
+        for pin in self.pins:
+            found.setdefault(self.find(pin.node), (pin.op, pin.reason))
+        for condition in self.conditions:
+            classes = {self.find(node) for node in condition.nodes}
+            for axis in classes if len(classes) > 1 else ():
+                found.setdefault(axis, (condition.op, condition.reason))
+        return found
+
+
+def stream(value: SSAValue) -> step.StreamType:
+    """The type of a stream of the graph."""
+    assert isinstance(value.type, step.StreamType), value.type
+    return value.type
+
+
+def dimension_nodes(value: SSAValue) -> list[Node]:
+    """The dimensions of a stream, innermost first."""
+    return [Node(value, index) for index in range(stream(value).rank + 1)]
+
+
+def nodes(value: SSAValue) -> Iterator[Node]:
+    """All nodes of a stream."""
+    yield from dimension_nodes(value)
+    yield from tile_nodes(value)
+
+
+def tile_nodes(value: SSAValue) -> tuple[Node, ...]:
+    """The sizes of the tiles of a stream, if it carries tiles."""
+    if isinstance(stream(value).element_type, step.TileType):
+        return Node(value, ROWS), Node(value, COLUMNS)
+    return ()
+
+
+def is_one(node: Node) -> bool:
+    """Whether the size of a node is 1: no axis, but the lack of one."""
+    type = stream(node.value)
+    if isinstance(node.size, int):
+        return type.dimensions[type.rank - node.size] == 1
+    tile = type.element_type
+    assert isinstance(tile, step.TileType)
+    return (tile.rows if node.size == ROWS else tile.columns) == 1

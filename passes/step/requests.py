@@ -1,0 +1,140 @@
+"""
+Which part of a graph handles independent requests, one after the other.
+
+A source brings one unit for each request: an operation that reads a tensor without a reference, and
+the flattening of its leading 1 into [requests, ..]. All else is the body, of which regions can be
+made if no operation keeps something from one request to the next, and if results leave by address.
+
+Source: "Streaming Tensor Programs", arXiv 2511.07776, section 4.3.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import Operation, SSAValue
+
+from headrace.dialects import step
+from headrace.dialects.stream_flow import producers_first
+from headrace.passes.step.refusal import fail
+
+
+@dataclass(frozen=True)
+class RequestStream:
+    """A stream [requests, ..] that enters the body."""
+
+    root: step.StepOperation
+    """What reads the tensor: [1, requests, ..]."""
+    flatten: step.FlattenOp
+
+    @property
+    def value(self) -> SSAValue:
+        return self.flatten.results[0]
+
+    @property
+    def type(self) -> step.StreamType:
+        assert isinstance(self.value.type, step.StreamType)
+        return self.value.type
+
+    @property
+    def rank(self) -> int:
+        """Of one unit."""
+        return self.type.rank
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The graph as sources and body, both in the order of flow."""
+
+    count: int
+    sources: Sequence[RequestStream]
+    body: Sequence[step.StepOperation]
+
+
+def requests_of(name: str, graph: step.GraphOp) -> Requests:
+    """
+    Take a graph apart for the pass `name`.
+
+    Raises `PassFailedException` for what ties requests together, at the operation.
+    """
+    order, cycle = producers_first(graph.body.block)
+    if cycle:
+        raise fail(name, cycle[0], "it is part of a feedback; the graph has its regions already")
+    sources = [_source(name, op) for op in graph.body.block.ops if _is_root(op)]
+    if not sources:
+        raise fail(name, graph, "it reads no requests: no load without a ref, no integers")
+    first = sources[0]
+    for source in sources:
+        if source.type.dimensions[0] != first.type.dimensions[0]:
+            raise fail(
+                name,
+                source.root,
+                f"it brings {source.type.dimensions[0]} units, but '{first.root.name}' brings "
+                f"{first.type.dimensions[0]}; each brings one for each request",
+            )
+    apart = {op for source in sources for op in (source.root, source.flatten)}
+    body = [op for op in order if isinstance(op, step.StepOperation) and op not in apart]
+    for op in body:
+        _check(name, op)
+    return Requests(first.type.dimensions[0].value, sources, body)
+
+
+def _is_root(op: Operation) -> bool:
+    return isinstance(op, step.LoadOp | step.IntegersOp | step.SelectOp) and not any(
+        isinstance(operand.type, step.StreamType) for operand in op.operands
+    )
+
+
+def _source(name: str, op: Operation) -> RequestStream:
+    assert isinstance(op, step.StepOperation)
+    result = op.results[0]
+    type = result.type
+    assert isinstance(type, step.StreamType)
+    uses = list(result.uses)
+    flatten = uses[0].operation if len(uses) == 1 else None
+    outermost = isinstance(flatten, step.FlattenOp) and (
+        flatten.integer("min"),
+        flatten.integer("max"),
+    ) == (type.rank - 1, type.rank)
+    if not isinstance(flatten, step.FlattenOp) or not outermost:
+        raise fail(
+            name,
+            op,
+            "its leading 1 is not merged with the requests: follow it by step.flatten min "
+            f"{type.rank - 1} max {type.rank}",
+        )
+    return RequestStream(op, flatten)
+
+
+def _check(name: str, op: step.StepOperation) -> None:
+    """Refuse operations that depend on more than one request."""
+    match op:
+        case step.StoreOp():
+            reason = "it stores results in order; requests leave their regions by step.random_store"
+        case step.DealOp():
+            reason = "it deals units of all requests in turn"
+        case step.PromoteOp() if op.rank is None:
+            reason = "it makes one list of all requests"
+        case step.ReshapeOp() if op.integer("chunk") > 1 and op.integer("rank") == _rank(op):
+            reason = "it packs units of several requests together"
+        case step.StreamifyOp() if op.ref is not None and op.integer("rank") == _rank(op, 1):
+            reason = "it replays one buffer for several requests"
+        case _:
+            return
+    raise fail(name, op, reason)
+
+
+def _rank(op: step.StepOperation, operand: int = 0) -> int:
+    type = op.operands[operand].type
+    assert isinstance(type, step.StreamType)
+    return type.rank
+
+
+def first_ragged_read(body: Sequence[step.StepOperation]) -> step.RandomLoadOp | None:
+    """The first operation that reads the tiles of a request from off-chip memory, list by list."""
+    return next(_ragged_reads(body), None)
+
+
+def _ragged_reads(body: Sequence[step.StepOperation]) -> Iterator[step.RandomLoadOp]:
+    for op in body:
+        if isinstance(op, step.RandomLoadOp) and _rank(op, 1) > 0:
+            yield op

@@ -1,0 +1,85 @@
+"""
+`step-tile`: chooses the sizes of static tiles.
+
+Source: "Streaming Tensor Programs", arXiv 2511.07776, sections 4.1 and 5 (tile sizes of rows and of
+the hidden axis).
+"""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from headrace.dialects import step
+from headrace.passes.step.axes import Axes, Node
+from headrace.passes.step.axis_rules import axes_of
+from headrace.passes.step.graphs import graphs
+from headrace.passes.step.packing import packings, rebuild
+from headrace.passes.step.refusal import fail
+from headrace.passes.step.reinfer import reinfer
+from headrace.passes.step.retile import retile
+from headrace.passes.step.row_tiles import check_rows, drop_padding, splits_of
+
+
+@dataclass(frozen=True)
+class StepTilePass(ModulePass):
+    """
+    Cuts rows into tiles of `rows`, and what weights make of them into tiles of `columns`.
+
+    Rows that are packed into tiles in the run, as those of an expert, are packed in `rows` at a
+    time, the last tile padded; the rows of a graph that packs none are cut by its loads. Columns
+    are those of the weights of products, where loads step over them. 0 leaves sizes as they are.
+    """
+
+    name = "step-tile"
+
+    rows: int = 0
+    columns: int = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for graph in graphs(op, self.name, rows=self.rows, columns=self.columns):
+            if self.rows:
+                self._tile_rows(graph)
+            if self.columns:
+                axes = axes_of(graph)
+                self._retile_all(graph, axes, _column_axes(axes), "columns", self.columns)
+
+    def _tile_rows(self, graph: step.GraphOp) -> None:
+        axes = axes_of(graph)
+        found = list(packings(graph))
+        if not found:
+            self._retile_all(graph, axes, _row_axes(axes), "rows", self.rows)
+            return
+        for packing in found:
+            check_rows(self.name, axes, packing)
+        for op in splits_of(axes, found, graph.body.block.ops):
+            drop_padding(op)
+        for packing in found:
+            rebuild(self.name, packing, "static", self.rows)
+        reinfer(self.name, graph)
+
+    def _retile_all(
+        self, graph: step.GraphOp, axes: Axes, found: list[Node], what: str, size: int
+    ) -> None:
+        if not found:
+            raise fail(self.name, graph, f"no load steps over {what} of tiles that could be others")
+        for axis in found:
+            retile(self.name, graph, axes, axis, size)
+        reinfer(self.name, graph)
+
+
+def _row_axes(axes: Axes) -> list[Node]:
+    """What loads step over, and no weight brings into a product."""
+    weights = {axes.find(node) for node in (*axes.outputs, *axes.contracted)}
+    return [node for node in _stepped(axes) if node not in weights]
+
+
+def _column_axes(axes: Axes) -> list[Node]:
+    """What loads step over, and a weight gives to the result of a product."""
+    given = {axes.find(node) for node in axes.outputs}
+    return [node for node in _stepped(axes) if node in given]
+
+
+def _stepped(axes: Axes) -> list[Node]:
+    return list(dict.fromkeys(axes.find(node) for node in axes.steps))

@@ -1,0 +1,502 @@
+"""
+Operators of streaming tensor programs that change the shape of a stream: Flatten, Promote, Reshape,
+Repeat, Expand, FlatMap, Bufferize, Streamify.
+
+Source: "Streaming Tensor Programs" (ASPLOS 2026), section 3 and its simulator; bare stops are ours.
+"""
+
+from headrace.simulators.stream.language import (
+    DONE,
+    NO_ENTRIES,
+    In,
+    Int,
+    Ints,
+    IntWork,
+    Out,
+    StaticText,
+    close,
+    fail,
+    finish,
+    now,
+    peek,
+    place,
+    pop,
+    reject,
+    reserve,
+    send,
+    take,
+    tick,
+)
+from headrace.simulators.stream.primitive import helper, primitive
+from headrace.simulators.stream.primitives.step_word import (
+    BARE,
+    COLUMNS,
+    FIELD,
+    LEVELS,
+    NO_LIST_OPEN,
+    PAYLOAD,
+    RESIDENT,
+    ROWS,
+    VALID,
+    absorb,
+    closes,
+    ended_lists,
+    tile,
+    with_level,
+)
+
+
+@primitive
+def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
+    """Merge the dimensions `minimum` to `maximum`, counted from the innermost."""
+    last = NO_LIST_OPEN
+    while True:
+        token = take(x)
+        if token == DONE:
+            close()
+            finish()
+        level = token & LEVELS
+        before = last
+        last = level
+        says_nothing = 0
+        if level > maximum:
+            level -= maximum - minimum
+        elif level > minimum:
+            level = minimum
+            if (token & BARE) != 0 and before >= minimum:
+                says_nothing = 1
+        if says_nothing == 0:
+            token = with_level(token, level)
+            send(y, token)
+        tick(0)
+
+
+@primitive
+def step_promote(x: In, y: Out, unit: Int, levels: Int = 0) -> None:
+    """
+    Put every unit of rank `unit` into a list of its own.
+
+    With `unit` -1 the whole stream, of rank `levels`, becomes one list, unless it is empty.
+    """
+    last = NO_LIST_OPEN
+    while True:
+        token = take(x)
+        if token == DONE:
+            close()
+            finish()
+        level = token & LEVELS
+        up = level
+        if unit >= 0:
+            if level >= unit:
+                up = level + 1
+                if (token & BARE) != 0 and level == unit and last >= unit:
+                    send(y, token)
+        else:
+            following = peek(x)
+            if following == DONE:
+                up = levels + 1
+                if (token & BARE) != 0 and last >= level:
+                    send(y, token)
+        last = level
+        token = with_level(token, up)
+        send(y, token)
+        tick(0)
+
+
+@helper
+def fill(
+    count: int, chunk: int, level: int, flag: int, rows: int, columns: int, y: Out, padding: Out
+) -> None:
+    """Fill a chunk that has begun; none of the rows of what fills it is valid."""
+    if count > 0:
+        while count < chunk:
+            count += 1
+            marks = 0
+            if count == chunk:
+                marks = level
+            filler = tile(rows, columns, 0, marks | flag)
+            send(y, filler)
+            send(padding, (1 << PAYLOAD) | marks)
+
+
+@primitive
+def step_reshape(
+    x: In,
+    y: Out,
+    padding: Out,
+    unit: Int,
+    chunk: Int,
+    outer: Int = 0,
+    levels: Int = 0,
+    pad_rows: Int = 0,
+    pad_columns: Int = 0,
+    write_back: Int = 0,
+) -> None:
+    """
+    Split lists of units of rank `unit` into lists of `chunk` units; `outer` puts a list around all.
+
+    If the units are elements, the last list is filled up. `padding` tells filler (1) from elements.
+    `write_back` says where the results reside; it costs nothing.
+    """
+    flag = 0
+    if write_back != 0:
+        flag = RESIDENT
+    count = 0
+    last = NO_LIST_OPEN
+    while True:
+        token = take(x)
+        if token == DONE:
+            if count > 0 and unit > 0:
+                fail("the stream ends inside a list of chunks", x)
+            end = 1
+            if outer != 0:
+                end = levels + 2
+            fill(count, chunk, end, flag, pad_rows, pad_columns, y, padding)
+            close()
+            finish()
+        level = token & LEVELS
+        up = level
+        if (token & BARE) == 0:
+            token = (token & ~RESIDENT) | flag
+        if unit > 0:
+            ends = closes(token, last, unit)
+            if ends == 1:
+                count += 1
+                if count == chunk:
+                    count = 0
+                    up = level + 1
+                    if (token & BARE) != 0 and last >= unit:
+                        send(y, token)
+                        send(padding, token)
+                elif level > unit:
+                    fail("a list ends inside a chunk", x)
+            elif level >= unit:
+                up = level + 1
+            token = with_level(token, up)
+            send(y, token)
+            send(padding, up | (token & BARE))
+        else:
+            if (token & BARE) == 0:
+                count += 1
+            if level > 0 or count == chunk:
+                up = level + 1
+                if outer != 0:
+                    following = peek(x)
+                    if following == DONE:
+                        if (token & BARE) != 0 and count == 0:
+                            send(y, token + 1)
+                            send(padding, token + 1)
+                        up = levels + 2
+            if count == chunk:
+                count = 0
+                token = with_level(token, up)
+                send(y, token)
+                send(padding, up)
+            else:
+                if (token & BARE) == 0:
+                    alone = with_level(token, 0)
+                    send(y, alone)
+                    send(padding, 0)
+                elif count == 0:
+                    send(y, BARE + up)
+                    send(padding, BARE + up)
+                if level > 0:
+                    fill(count, chunk, up, flag, pad_rows, pad_columns, y, padding)
+                    count = 0
+        last = level
+        tick(0)
+
+
+@primitive
+def step_repeat(x: In, y: Out, factor: Int) -> None:
+    """Every element `factor` times, as a list."""
+    while True:
+        token = peek(x)
+        if token == DONE:
+            close()
+            finish()
+        if (token & BARE) != 0:
+            send(y, token + 1)
+        else:
+            level = token & LEVELS
+            k = 0
+            while k < factor:
+                copy = with_level(token, 0)
+                if k == factor - 1:
+                    copy = with_level(token, level + 1)
+                send(y, copy, at=now() + k)
+                k += 1
+            tick(factor)
+        pop(x)
+
+
+@primitive
+def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
+    """Every element for each element of a list of `levels` levels of `ref`."""
+    while True:
+        token = peek(x)
+        if token == DONE:
+            close()
+            finish()
+        wanted = levels
+        if (token & BARE) != 0:
+            wanted = token & LEVELS
+        reached = 0
+        inside = 1
+        while inside == 1:
+            other = take(ref)
+            if other == DONE or ((token & BARE) != 0 and (other & BARE) == 0):
+                fail("the references and the elements do not line up", ref)
+            reached = other & LEVELS
+            copy = with_level(token, reached)
+            if (other & BARE) != 0:
+                copy = other
+            send(y, copy)
+            if reached >= wanted:
+                inside = 0
+        pop(x)
+        while reached < (token & LEVELS):
+            other = take(ref)
+            if other == DONE or (other & BARE) == 0:
+                fail("the references and the elements do not line up", ref)
+            reached = other & LEVELS
+            send(y, other)
+        absorb(x, token & LEVELS, reached)
+        tick(0)
+
+
+@primitive
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
+    """
+    Every element becomes a list: the rows or columns of a tile, or n copies of n; or, as a list of
+    its own, the numbers 0 to n - 1. With `masked` only the rows that are valid.
+    """
+    while True:
+        token = take(x)
+        if token == DONE:
+            close()
+            finish()
+        last = token & LEVELS
+        if (token & BARE) != 0:
+            if fn == "range":
+                send(y, token + 1)
+            else:
+                send(y, token)
+        else:
+            rows = token >> ROWS
+            columns = (token >> COLUMNS) & FIELD
+            valid = (token >> VALID) & FIELD
+            parts = token >> PAYLOAD
+            if fn == "split_rows":
+                parts = rows
+                if masked != 0 and valid < rows:
+                    parts = valid
+            elif fn == "split_columns":
+                parts = columns
+            elif fn == "range":
+                last += 1
+            elif fn != "copies":
+                reject("there is no such function of a flat map; see timing.md")
+            k = 0
+            while k < parts:
+                level = 0
+                if k == parts - 1:
+                    level = last
+                if fn == "split_rows":
+                    whole = 0
+                    if k < valid:
+                        whole = 1
+                    part = tile(1, columns, whole, (token & RESIDENT) + level)
+                    send(y, part)
+                elif fn == "split_columns":
+                    part = tile(rows, 1, valid, (token & RESIDENT) + level)
+                    send(y, part)
+                elif fn == "copies":
+                    part = with_level(token, level)
+                    send(y, part)
+                else:
+                    send(y, (k << PAYLOAD) | level)
+                k += 1
+            if parts == 0 and last > 0:
+                if fn == "range":
+                    send(y, BARE + 1)
+                    if last > 1:
+                        send(y, BARE + last)
+                else:
+                    send(y, BARE + last)
+        tick(0)
+
+
+@primitive
+def step_bufferize(x: In, y: Out, levels: Int, cells: IntWork) -> None:
+    """Collect lists of `levels` levels; send a reference to each."""
+    used = 0
+    count = 0
+    last = NO_LIST_OPEN
+    while True:
+        token = take(x)
+        if token == DONE:
+            if count > 0:
+                fail("the stream ends inside a buffer", x)
+            close()
+            finish()
+        level = token & LEVELS
+        ends = closes(token, last, levels)
+        last = level
+        if ends == 0 and level >= levels:
+            send(y, BARE + level - levels)
+        else:
+            reserve(cells, used + count + 2)
+            count += 1
+            if ends == 0:
+                cells[used + count] = token
+                if (token & BARE) == 0:
+                    tick(1)
+            else:
+                part = with_level(token, levels)
+                cells[used + count] = part
+                cells[used] = count
+                send(y, ((place(cells) + used) << PAYLOAD) | (level - levels))
+                used += count + 1
+                count = 0
+
+
+@helper
+def replay(
+    buffer: int,
+    closing: int,
+    levels: int,
+    shape: Ints,
+    strides: Ints,
+    y: Out,
+    memory: IntWork,
+) -> None:
+    """Send what a buffer holds, one element a cycle; the last one closes `closing` levels more."""
+    record = buffer >> PAYLOAD
+    count = memory[record]
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
+        count = 1
+        d = 0
+        while d < len(shape):
+            count = count * shape[d]
+            d += 1
+    last = NO_LIST_OPEN
+    k = 0
+    while k < count:
+        where = k
+        if len(shape) > 0:
+            where = 0
+            rest = k
+            d = len(shape) - 1
+            while d >= 0:
+                where += rest % shape[d] * strides[d]
+                rest = rest // shape[d]
+                d -= 1
+            if where < 0 or where >= memory[record]:
+                fail("an affine read leaves the buffer")
+        part = memory[record + 1 + where]
+        level = part & LEVELS
+        if len(shape) > 0:
+            level = ended_lists(k, 0, shape)
+        if k == count - 1:
+            if (part & BARE) != 0 and last >= inner and closing > 0:
+                send(y, BARE + inner)
+            level = inner + closing
+        last = level
+        sent = with_level(part, level)
+        send(y, sent)
+        if (part & BARE) == 0:
+            tick(1)
+        k += 1
+
+
+@primitive
+def step_streamify(
+    buffer: In,
+    y: Out,
+    levels: Int,
+    repeat: Ints,
+    memory: IntWork,
+    shape: Ints = NO_ENTRIES,
+    strides: Ints = NO_ENTRIES,
+) -> None:
+    """
+    Replay every buffer, as often as the factors of `repeat` say, which become dimensions.
+
+    A buffer is read in order, `levels` levels deep, or affinely as `shape` and `strides` say.
+    """
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
+    times = 1
+    k = 0
+    while k < len(repeat):
+        times = times * repeat[k]
+        k += 1
+    while True:
+        token = peek(buffer)
+        if token == DONE:
+            close()
+            finish()
+        if (token & BARE) != 0:
+            send(y, token + len(repeat) + inner)
+        else:
+            turn = 0
+            while turn < times:
+                closing = ended_lists(turn, 0, repeat)
+                turn += 1
+                if turn == times:
+                    closing += token & LEVELS
+                replay(token, closing, levels, shape, strides, y, memory)
+        pop(buffer)
+        tick(0)
+
+
+@primitive
+def step_streamify_by(
+    buffer: In,
+    ref: In,
+    y: Out,
+    levels: Int,
+    unit: Int,
+    memory: IntWork,
+    shape: Ints = NO_ENTRIES,
+    strides: Ints = NO_ENTRIES,
+) -> None:
+    """Replay a buffer for every element of a list of `unit` levels of `ref`."""
+    inner = levels
+    if len(shape) > 0:
+        inner = len(shape)
+    while True:
+        token = peek(buffer)
+        if token == DONE:
+            close()
+            finish()
+        wanted = unit
+        whole = unit + (token & LEVELS)
+        if (token & BARE) != 0:
+            wanted = token & LEVELS
+            whole = wanted
+        reached = 0
+        inside = 1
+        while inside == 1:
+            other = take(ref)
+            if other == DONE or ((token & BARE) != 0 and (other & BARE) == 0):
+                fail("the references and the buffers do not line up", ref)
+            reached = other & LEVELS
+            if (other & BARE) != 0:
+                send(y, other + inner)
+            else:
+                replay(token, reached, levels, shape, strides, y, memory)
+            if reached >= wanted:
+                inside = 0
+        pop(buffer)
+        while reached < whole:
+            other = take(ref)
+            if other == DONE or (other & BARE) == 0:
+                fail("the references and the buffers do not line up", ref)
+            reached = other & LEVELS
+            send(y, other + inner)
+        tick(0)
