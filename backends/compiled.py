@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from headrace.backends.archive import read_archive, write_archive
 from headrace.backends.estimate import Estimate, estimate_steps
 from headrace.backends.graph import Assembly, GraphStep
 from headrace.backends.result import GraphRun, Result
+from headrace.backends.signature import TensorSpec, bind, leaves_of, without_fixed
 from headrace.backends.statistics import TensorStatistics, statistics_of
 from headrace.backends.steps import (
     CollapseStep,
@@ -36,32 +37,13 @@ from headrace.simulators.stream.memory import BankedMemory, MemoryModel, ParityM
 from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.simulators.stream.simulate import simulate
 from headrace.storage.errors import InputError
-from headrace.storage.levels import Array, Format, Level, Storage
-from headrace.storage.values import in_format, is_torch, storage_of, to_torch
+from headrace.storage.levels import Format, Level, Storage
+from headrace.storage.values import is_torch, to_torch
 
 MEMORIES = ("ledger", "exact", "parity")
 
 DEEPEST = 2**24
 """The largest capacity of a channel; every bounded channel gets all its slots at once."""
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """
-    What a program takes or gives: a tensor of known element type and format.
-
-    A size in `shape` is a number, or a name; equal names must have equal sizes.
-    """
-
-    name: str
-    shape: tuple[int | str, ...]
-    format: Format
-    dtype: str
-    """The NumPy name of the element type."""
-
-    def __str__(self) -> str:
-        sizes = " x ".join(str(size) for size in self.shape) or "scalar"
-        return f"{self.name}: {sizes} {self.dtype}, {self.format}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +122,7 @@ class Program:
             np.asarray(stored.to_dense(), dtype=result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
-        if any(is_torch(argument) for argument in _leaves(args)):
+        if any(is_torch(argument) for argument in leaves_of(args)):
             outputs = [to_torch(output) for output in outputs]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
 
@@ -175,7 +157,7 @@ class Program:
                 raise InputError(
                     f"the program has no argument '{name}'; it has {', '.join(specs) or 'none'}"
                 )
-            constants[name] = _bind(specs[name], tensor, sizes)
+            constants[name] = bind(specs[name], tensor, sizes)
         left = tuple(spec for spec in self.arguments if spec.name not in tensors)
         known = {name: size for name, (size, _) in sizes.items()}
         arguments = tuple(
@@ -198,21 +180,10 @@ class Program:
 
     def _tensors(self, args: Sequence[object]) -> dict[str, Storage]:
         """The constants and the arguments of a run, by name."""
-        return {**self.constants, **self._bind(self._without_fixed(_leaves(args)))}
-
-    def _without_fixed(self, args: Sequence[object]) -> tuple[object, ...]:
-        """Leave out the arguments that are part of the program, which must not have changed."""
-        if len(args) != len(self.arguments) + len(self.fixed):
-            return tuple(args)
-        for place, value in self.fixed:
-            given = _scalars(args[place])
-            if type(given) is not type(value) or given != value:
-                raise InputError(
-                    f"argument {place} was {value!r} when the program was compiled and is part of "
-                    f"it; it cannot be {given!r}, compile the model again"
-                )
-        places = {place for place, _ in self.fixed}
-        return tuple(one for place, one in enumerate(args) if place not in places)
+        return {
+            **self.constants,
+            **self._bind(without_fixed(args, len(self.arguments), self.fixed)),
+        }
 
     def _bind(self, args: Sequence[object]) -> dict[str, Storage]:
         if len(args) != len(self.arguments):
@@ -223,15 +194,8 @@ class Program:
         bound: dict[str, Storage] = {}
         sizes: dict[str, tuple[int, str]] = {}
         for spec, value in zip(self.arguments, args, strict=True):
-            bound[spec.name] = _bind(spec, value, sizes)
+            bound[spec.name] = bind(spec, value, sizes)
         return bound
-
-
-def fixed_arguments(args: Sequence[object]) -> tuple[tuple[int, object], ...]:
-    """The arguments of a model that torch.export makes constants, by their place."""
-    leaves = [_scalars(leaf) for leaf in _leaves(args)]
-    kinds = (bool, int, float, str, tuple, type(None))
-    return tuple((place, leaf) for place, leaf in enumerate(leaves) if type(leaf) in kinds)
 
 
 def infer_shapes(
@@ -304,14 +268,15 @@ def memory_model(
             return ParityMemory()
         case None | "ledger" | "exact":
             try:
-                return BankedMemory(_machine(machine).memory, exact=memory == "exact")
+                return BankedMemory(machine_description(machine).memory, exact=memory == "exact")
             except ProgramError as error:
                 raise InputError(str(error)) from None
         case _:
             raise InputError(f"there is no memory '{memory}'; choose from {', '.join(MEMORIES)}")
 
 
-def _machine(given: object) -> MachineDescription:
+def machine_description(given: object) -> MachineDescription:
+    """A description, or the one in a TOML file. Raises `InputError`."""
     match given:
         case None:
             return MachineDescription()
@@ -355,55 +320,3 @@ _SAVED: dict[str, type[Any]] = {
     },
 }
 """The classes in a saved program, by the names that they have there."""
-
-
-def _bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) -> Storage:
-    where = f"argument {spec.name}"
-    stored = storage_of(value, name=where)
-    if len(stored.shape) != len(spec.shape):
-        raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
-    for dimension, (given, wanted) in enumerate(zip(stored.shape, spec.shape, strict=True)):
-        place = f"dimension {dimension} of {where}"
-        if isinstance(wanted, int):
-            if given != wanted:
-                raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
-            continue
-        size, owner = sizes.setdefault(wanted, (given, place))
-        if given != size:
-            raise InputError(f"{place} is {given}, but {owner} is {size}; they must be equal")
-    _check_elements(stored.values, spec.dtype, where)
-    return in_format(stored, spec.format)
-
-
-def _check_elements(values: Array, dtype: str, where: str) -> None:
-    if np.dtype(dtype).kind in "biu" and values.dtype.kind == "f" and (values % 1 != 0).any():
-        raise InputError(f"{where} has elements that are not whole numbers, but must be {dtype}")
-    if np.dtype(dtype).kind in "iu" and values.size:
-        # Streams carry float64, which holds every integer up to 2^53.
-        bounds = np.iinfo(dtype)
-        low, high = max(int(bounds.min), -(2**53)), min(int(bounds.max), 2**53)
-        if values.min() < low or values.max() > high:
-            raise InputError(
-                f"{where} has elements outside {low} .. {high}, the integers of type {dtype} that "
-                "are computed exactly; use smaller numbers or a wider type"
-            )
-
-
-def _scalars(leaf: object) -> object:
-    """A list of numbers as a tuple, which a saved program can hold and compare."""
-    return tuple(cast("list[object]", leaf)) if isinstance(leaf, list) else leaf
-
-
-def _leaves(value: object) -> list[object]:
-    """The tensors in nested tuples, lists and dictionaries; numbers in lists are a tensor."""
-    if isinstance(value, dict):
-        return [leaf for one in cast("dict[str, object]", value).values() for leaf in _leaves(one)]
-    if isinstance(value, tuple | list):
-        items = cast("Sequence[object]", value)
-        if isinstance(value, tuple) or any(getattr(item, "shape", ()) for item in items):
-            return [leaf for item in items for leaf in _leaves(item)]
-    return [value]
-
-
-def _shape(spec: TensorSpec) -> str:
-    return f"({', '.join(str(size) for size in spec.shape)})"

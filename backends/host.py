@@ -21,10 +21,12 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     StringAttr,
+    TensorType,
 )
 from xdsl.dialects.linalg.ops import FillOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from headrace.backends.signature import TensorSpec
 from headrace.backends.steps import (
     CollapseStep,
     ConcatenateStep,
@@ -266,3 +268,15 @@ _STEPS: dict[type[Operation], Callable[[Any, Names], HostStep]] = {
 
 def _format(op: Operation) -> Format:
     return format_of(op.results[0].type)
+
+
+def specification(value: SSAValue, name: str) -> TensorSpec:
+    """A tensor of a function; raises `InputError` for what is none."""
+    if not isinstance(value.type, TensorType):
+        raise InputError(f"'{name}' has type {value.type}; main takes and returns tensors only")
+    type = cast(AnyTensorType, value.type)
+    shape = tuple(
+        size if size >= 0 else f"{name}.{dimension}"
+        for dimension, size in enumerate(type.get_shape())
+    )
+    return TensorSpec(name, shape, format_of(type), dtype_of(type.element_type))

@@ -33,9 +33,9 @@ from headrace.backends.neutral import (
 )
 from headrace.backends.neutral_module import RANK, RENAMED
 from headrace.backends.neutral_operators import BINARY, OPERATORS, REDUCTIONS, UNARY
-from headrace.backends.sam import argument_names
 from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.dialects import sam
+from headrace.dialects.functions import argument_names
 from headrace.dialects.sparse_tensor import format_of, operand_behind
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Level

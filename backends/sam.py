@@ -9,29 +9,24 @@ any: the process granularity of the published simulators, on which cycle counts 
 Source: "The Sparse Abstract Machine", ASPLOS 2023, section 4.
 """
 
-from collections.abc import Sequence
-from typing import cast
-
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import (
-    AnyTensorType,
     FloatAttr,
     IntegerAttr,
     ModuleOp,
     StringAttr,
     TensorType,
 )
-from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from headrace.backends.compiled import Program, TensorSpec
+from headrace.backends.compiled import Program
 from headrace.backends.graph import Assembly, GraphStep, slot_name
-from headrace.backends.host import Names, constant_tensor, dtype_of, lower_host_op, shape_of
+from headrace.backends.host import Names, constant_tensor, lower_host_op, shape_of, specification
 from headrace.backends.steps import Extent, HostStep, Size
 from headrace.backends.tiles import tile_parameters
 from headrace.dialects import sam
-from headrace.dialects.functions import main_function
+from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.dialects.sparse_tensor import format_of
 from headrace.dialects.stream_flow import producers_first
 from headrace.simulators.stream.program import Parameter, ProgramBuilder, Slot, Stream
@@ -85,9 +80,9 @@ def build(module: ModuleOp) -> Program:
     parameters = function.body.block.args
     for value, name in zip(parameters, argument_names(function), strict=True):
         names.prefer(value, name)
-    for number, value in enumerate(_returned(function)):
+    for number, value in enumerate(returned(function)):
         names.prefer(value, value.name_hint or f"result{number}")
-    arguments = tuple(_specification(value, names.add(value)) for value in parameters)
+    arguments = tuple(specification(value, names.add(value)) for value in parameters)
     constants: dict[str, Storage] = {}
     steps: list[GraphStep | HostStep] = []
     for op in function.body.block.ops:
@@ -101,36 +96,8 @@ def build(module: ModuleOp) -> Program:
                 steps.append(lower_host_op(op, names))
             case _:
                 pass  # Sizes and scalars are read where they are used.
-    results = tuple(_specification(value, names[value]) for value in _returned(function))
+    results = tuple(specification(value, names[value]) for value in returned(function))
     return Program(arguments, results, constants, tuple(steps))
-
-
-def argument_names(function: FuncOp) -> list[str]:
-    """The names of the arguments: those that the frontend gave, else those of the IR."""
-    names: list[str] = []
-    for number, value in enumerate(function.body.block.args):
-        name = None
-        if function.arg_attrs is not None:
-            name = function.arg_attrs.data[number].data.get("headrace.name")
-        fallback = value.name_hint or f"arg{number}"
-        names.append(name.data if isinstance(name, StringAttr) else fallback)
-    return names
-
-
-def _returned(function: FuncOp) -> Sequence[SSAValue]:
-    last = function.body.block.last_op
-    return last.arguments if isinstance(last, ReturnOp) else ()
-
-
-def _specification(value: SSAValue, name: str) -> TensorSpec:
-    if not isinstance(value.type, TensorType):
-        raise InputError(f"'{name}' has type {value.type}; main takes and returns tensors only")
-    type = cast(AnyTensorType, value.type)
-    shape = tuple(
-        size if size >= 0 else f"{name}.{dimension}"
-        for dimension, size in enumerate(type.get_shape())
-    )
-    return TensorSpec(name, shape, format_of(type), dtype_of(type.element_type))
 
 
 class _GraphBuilder:

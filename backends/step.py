@@ -20,6 +20,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from headrace.backends.step_integers import expect_known_integers
 from headrace.backends.step_nodes import (
     integer_slot,
     is_part_of_functions,
@@ -27,6 +28,7 @@ from headrace.backends.step_nodes import (
     selector_slot,
 )
 from headrace.dialects import step
+from headrace.dialects.step_depths import depths_of
 from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
@@ -90,7 +92,8 @@ class StepProgram:
         operations: bool = False,
     ) -> StepResult:
         """
-        Simulate the graph. `depth` is the capacity of every channel, None: unbounded.
+        Simulate the graph. `depth` is the capacity of every channel that has none of its own
+        (`step-size-fifos`), None: unbounded.
 
         `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
         are missing or of a wrong shape. A deadlock is a result.
@@ -212,6 +215,7 @@ class _Lowering:
         )
 
     def _add(self, place: int, operation: Operation) -> None:
+        expect_known_integers(operation)
         node = node_of(operation, self.element_bytes)
         name = f"{operation.name.removeprefix('step.')} {place}"
         parameters = node.parameters
@@ -224,8 +228,11 @@ class _Lowering:
         inputs = [self._stream(value) for value in node.inputs]
         outputs = self.builder.node(node.kind, *inputs, name=name, **parameters)
         results = [value for value in operation.results if isinstance(value.type, StreamType)]
+        depths = dict(zip(operation.results, depths_of(operation), strict=True))
         for value, stream in zip(results, outputs, strict=True):
             self.streams[value] = stream
+            if depths[value]:
+                self.builder.set_capacity(stream, depths[value])
         self.names[place] = name
 
     def _note_argument(self, operation: step.SelectOp | step.IntegersOp) -> None:

@@ -10,21 +10,23 @@ order of arrival that the simulation recorded; nothing else of a graph depends o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from xdsl.dialects.builtin import AnyTensorType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
-from headrace.backends.compiled import check_depth
-from headrace.backends.host import dtype_of
+from headrace.backends.compiled import check_depth, machine_description
+from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
+from headrace.backends.signature import TensorSpec, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
 from headrace.dialects import step
-from headrace.dialects.functions import main_function
+from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
-from headrace.simulators.stream.machine import StepMachine
+from headrace.simulators.stream.machine import MachineDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
@@ -35,63 +37,100 @@ class StepFunction:
     """A function of host operations and stream graphs: `run` it."""
 
     module: ModuleOp
-    names: tuple[str, ...]
-    """Of the arguments of the function."""
+    arguments: tuple[TensorSpec, ...]
+    """What `run` takes."""
+    results: tuple[TensorSpec, ...]
     element_bytes: int | None = None
     """Bytes of a number of a tile, if not those of its type."""
     constants: Mapping[str, object] = field(default_factory=dict[str, object])
     """Arguments that are part of the function, such as the weights of a model, by name."""
+    fixed: tuple[tuple[int, object], ...] = ()
+    """Arguments of the model that are no tensors, by place; their values are in the module."""
+
+    @staticmethod
+    def of(module: ModuleOp, element_bytes: int | None = None) -> "StepFunction":
+        """The function of a lowered module. Raises `InputError` if it has none."""
+        function = main_function(module)
+        values = zip(function.body.block.args, argument_names(function), strict=True)
+        return StepFunction(
+            module,
+            tuple(specification(value, name) for value, name in values),
+            tuple(
+                specification(value, f"result{place}")
+                for place, value in enumerate(returned(function))
+            ),
+            element_bytes,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """As those of `Program`: passes of `step` choose nothing that is not in the module."""
+        return ()
 
     @property
     def graphs(self) -> list[step.GraphOp]:
         """The stream graphs, in the order in which they run."""
         return graphs_of(self.module)
 
-    @property
-    def open_names(self) -> tuple[str, ...]:
-        """The arguments that `run` takes."""
-        return tuple(name for name in self.names if name not in self.constants)
-
     def bind(self, constants: Mapping[str, object]) -> "StepFunction":
         """Make arguments part of the function. Raises `InputError` for a name that is none."""
+        names = {spec.name for spec in self.arguments}
         for name in constants:
-            if name not in self.names:
+            if name not in names:
                 raise InputError(
-                    f"the function has no argument '{name}'; it has {', '.join(self.names)}"
+                    f"the function has no argument '{name}'; it has {', '.join(sorted(names))}"
                 )
-        return replace(self, constants={**self.constants, **constants})
+        left = tuple(spec for spec in self.arguments if spec.name not in constants)
+        return replace(self, arguments=left, constants={**self.constants, **constants})
 
     def run(
         self,
         *args: object,
         depth: int | None = None,
-        machine: StepMachine = StepMachine(),
+        machine: StepMachine | MachineDescription | str | Path | None = None,
         timing_only: bool = False,
     ) -> Result:
         """
         Simulate the function on NumPy arrays or torch tensors.
 
-        `depth` is the capacity of every channel that has none of its own, unbounded by default.
+        `depth` is the capacity of every channel that has none of its own, unbounded by default;
+        `machine` a description or a TOML file, of which [step] counts.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
-        the device `meta`: not one that decides selectors or integers. The outputs are torch tensors
+        the device `meta`: not one that decides selectors or integers. So are constants that are
+        one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
         if an argument is one. A deadlock is a result without outputs.
 
         Raises `InputError` for arguments that do not fit, and for tiles without values where they
         are needed.
         """
         check_depth(depth)
-        return _Run(self, self._arguments(args), depth, machine, timing_only).result(
-            as_torch=any(is_torch(one) for one in args)
-        )
+        given = without_fixed(args, len(self.arguments), self.fixed)
+        run = _Run(self, self._arguments(given), depth, step_machine(machine), timing_only)
+        return run.result(as_torch=any(is_torch(one) for one in given))
 
-    def _arguments(self, args: Sequence[object]) -> list[Array | None]:
-        if len(args) != len(self.open_names):
+    def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
+        """All arguments of the function by name, in its order."""
+        if len(args) != len(self.arguments):
+            names = ", ".join(spec.name for spec in self.arguments)
             raise InputError(
-                f"the function takes {len(self.open_names)} arguments "
-                f"({', '.join(self.open_names)}), but {len(args)} are given"
+                f"the function takes {len(self.arguments)} arguments ({names}), but {len(args)} "
+                "are given"
             )
-        given = {**self.constants, **dict(zip(self.open_names, args, strict=True))}
-        return [_known(given[name]) for name in self.names]
+        named = zip(self.arguments, args, strict=True)
+        given = {**self.constants, **{spec.name: one for spec, one in named}}
+        names = argument_names(main_function(self.module))
+        return {name: _known(given[name]) for name in names}
+
+
+def step_machine(given: object) -> StepMachine:
+    """The numbers of a machine that `step` graphs run on. Raises `InputError`."""
+    match given:
+        case None:
+            return StepMachine()
+        case StepMachine():
+            return given
+        case _:
+            return machine_description(given).step
 
 
 def _known(value: Any) -> Array | None:
@@ -99,11 +138,17 @@ def _known(value: Any) -> Array | None:
     if value is None or getattr(getattr(value, "device", None), "type", None) == "meta":
         return None
     if isinstance(value, Storage):
-        return np.asarray(value.to_dense())
+        return None if _is_nothing(value.values) else np.asarray(value.to_dense())
     if is_torch(value):
         value = value.detach().to_dense()
         return np.asarray(value.double() if value.is_floating_point() else value)
     return np.asarray(value)
+
+
+def _is_nothing(values: Array) -> bool:
+    """Whether a tensor is one NaN that stands in all places, without memory for each."""
+    repeated = values.size > 1 and not any(values.strides) and values.dtype.kind == "f"
+    return repeated and bool(np.isnan(values.flat[0]))
 
 
 class _Run:
@@ -112,7 +157,7 @@ class _Run:
     def __init__(
         self,
         function: StepFunction,
-        arguments: Sequence[Array | None],
+        arguments: Mapping[str, Array | None],
         depth: int | None,
         machine: StepMachine,
         timing_only: bool,
@@ -125,21 +170,18 @@ class _Run:
         self.runs: list[GraphRun] = []
 
     def result(self, as_torch: bool) -> Result:
-        main = main_function(self.function.module)
-        shapes = tuple(cast(AnyTensorType, type).get_shape() for type in main.function_type.outputs)
+        shapes = tuple(tuple(map(int, spec.shape)) for spec in self.function.results)
         try:
             values = interpret_known(
-                self.function.module, self.arguments, {step.GraphOp: self._graph}
+                self.function.module, list(self.arguments.values()), {step.GraphOp: self._graph}
             )
         except _Deadlocked:
             values = []
         if self.timing_only or not values:
             return Result((), (), shapes, tuple(self.runs))
         outputs = [
-            self._output(position, value).astype(dtype_of(cast(AnyTensorType, type).element_type))
-            for position, (value, type) in enumerate(
-                zip(values, main.function_type.outputs, strict=True)
-            )
+            self._output(spec.name, value).astype(spec.dtype)
+            for spec, value in zip(self.function.results, values, strict=True)
         ]
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
@@ -151,16 +193,11 @@ class _Run:
             tuple(self.runs),
         )
 
-    def _output(self, position: int, value: Array | None) -> Array:
+    def _output(self, name: str, value: Array | None) -> Array:
         if value is None:
-            unknown = [
-                name
-                for name, one in zip(self.function.names, self.arguments, strict=True)
-                if one is None
-            ]
+            unknown = ", ".join(name for name, one in self.arguments.items() if one is None)
             raise InputError(
-                f"result {position} needs the values of {', '.join(unknown)}; give them, or ask "
-                "for timing only"
+                f"{name} needs the values of {unknown}; give them, or ask for timing only"
             )
         return value
 

@@ -25,6 +25,7 @@ from headrace.backends.step_netlist_nodes import NodeBuilder
 from headrace.backends.step_netlist_sizes import Sizes
 from headrace.dialects import step
 from headrace.dialects.step_types import SelectorType, StreamType
+from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.netlist import Netlist, NetlistNode, Port
 from headrace.storage.errors import InputError
 
@@ -54,6 +55,19 @@ def import_netlist(netlist: Netlist) -> ImportedNetlist:
     Raises `InputError`, which names the node, for an operator or a shape that `step` does not have.
     """
     return _Import(netlist).run()
+
+
+def machine_of(netlist: Netlist) -> StepMachine:
+    """The machine that a netlist was recorded for."""
+    memory = netlist.meta["hbm"]
+    return StepMachine(
+        on_chip_bandwidth=netlist.meta["onchip_bw"],
+        channels=memory["channels"],
+        latency=memory["latency"],
+        interval=memory["ii"],
+        startup=memory["startup"],
+        request_bytes=memory["addr_offset"],
+    )
 
 
 class _Import:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects as get_all_xdsl_dialects
@@ -13,7 +13,8 @@ from xdsl.transforms import get_all_passes as get_all_xdsl_passes
 from xdsl.transforms.dead_code_elimination import dce
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
-from headrace.backends.compiled import Program, fixed_arguments
+from headrace.backends.compiled import Program
+from headrace.backends.signature import fixed_arguments
 from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline
@@ -23,6 +24,7 @@ from headrace.storage.levels import Format
 if TYPE_CHECKING:
     import torch
 
+    from headrace.backends.step_function import StepFunction
     from headrace.frontends.einsum import FormatSpec
     from headrace.frontends.torch_export import ImportedModel
     from headrace.scheduling.choose import Decision
@@ -32,7 +34,33 @@ if TYPE_CHECKING:
 DEFAULT_PIPELINE = "sam-fuse{regions=none},sam-lower"
 AUTOMATIC = "auto"
 """The pipeline that the scheduler chooses from the statistics of the arguments."""
-TARGETS = ("sam",)
+TARGETS = ("sam", "step")
+STEP_PIPELINE = "step-lower"
+
+
+@overload
+def compile(
+    source: "Source",
+    args: object = None,
+    *,
+    target: Literal["sam"] = "sam",
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+    lanes: int = 1,
+    formats: Mapping[str, Format | str] | None = None,
+    dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
+) -> Program: ...
+
+
+@overload
+def compile(
+    source: "Source",
+    args: object = None,
+    *,
+    target: Literal["step"],
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> "StepFunction": ...
 
 
 def compile(
@@ -45,9 +73,13 @@ def compile(
     lanes: int = 1,
     formats: Mapping[str, Format | str] | None = None,
     dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
-) -> Program:
+) -> "Program | StepFunction":
     """
     Compile a PyTorch model, or a module of entry IR, to a program for a machine.
+
+    The targets are `sam`, sparse dataflow graphs, which gives a `Program`, and `step`, streaming
+    tensor programs, which gives a `StepFunction`; its pipelines begin with `step-lower`, which is
+    the default, and a module may be one of `step` graphs already.
 
     `source` is a `torch.nn.Module` with example inputs `args` (a tuple, or the only one; the
     layout of a tensor, dense or sparse, is the format of the argument; numbers become part of the
@@ -63,6 +95,12 @@ def compile(
     """
     check_target(target)
     args = as_arguments(args)
+    if target == "step":
+        if lanes != 1 or formats or dynamic_shapes:
+            raise InputError(
+                "lanes, formats and dynamic_shapes are for the target 'sam'; leave them out"
+            )
+        return compile_step(source, args, pipeline, parameters)
     if isinstance(source, ModuleOp | str | Path):
         module = source.clone() if isinstance(source, ModuleOp) else parse_module(Path(source))
         chosen = resolve(pipeline, lanes, module, {}, args, is_model=False)
@@ -72,6 +110,38 @@ def compile(
     imported = import_model(source, args, formats=formats, dynamic_shapes=dynamic_shapes)
     chosen = resolve(pipeline, lanes, imported.module, imported.constants, args, is_model=True)
     return lower_model(imported, args, chosen, parameters)
+
+
+def compile_step(
+    source: "Source",
+    args: Sequence[object],
+    pipeline: str | Path | None,
+    parameters: Mapping[str, object] | None,
+) -> "StepFunction":
+    """Compile to streaming tensor programs."""
+    if isinstance(source, ModuleOp | str | Path):
+        module = source.clone() if isinstance(source, ModuleOp) else parse_module(Path(source))
+        return lower_step(module, pipeline, parameters)
+    from headrace.frontends.torch_export import import_model
+
+    imported = import_model(source, args)
+    function = lower_step(imported.module, pipeline, parameters).bind(imported.constants)
+    return replace(function, fixed=fixed_arguments(args))
+
+
+def lower_step(
+    module: ModuleOp,
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> "StepFunction":
+    """Run the passes on entry IR, or on graphs of `step` (in place)."""
+    from headrace.backends.step import graphs_of
+    from headrace.backends.step_function import StepFunction
+
+    if pipeline is None and not graphs_of(module):
+        pipeline = STEP_PIPELINE
+    run_passes(module, pipeline, parameters, default="")
+    return StepFunction.of(module)
 
 
 def resolve(
@@ -193,11 +263,24 @@ def lower(
     from headrace.backends.shapes import argument_shapes
     from headrace.dialects.functions import main_function
 
+    shapes = argument_shapes(main_function(module))
+    run_passes(module, pipeline, parameters, default=DEFAULT_PIPELINE)
+    program = build(module)
+    arguments = zip(program.arguments, shapes, strict=True)
+    return replace(program, arguments=tuple(replace(one, shape=shape) for one, shape in arguments))
+
+
+def run_passes(
+    module: ModuleOp,
+    pipeline: str | Path | None,
+    parameters: Mapping[str, object] | None,
+    default: str,
+) -> None:
+    """Run the passes of a pipeline in place; `default` is the spec where none is given."""
     if parameters and pipeline is None:
         raise InputError(f"'{min(parameters)}' is a parameter of no pipeline; name a pipeline file")
-    spec = DEFAULT_PIPELINE if pipeline is None else resolve_pipeline(pipeline, parameters)
+    spec = default if pipeline is None else resolve_pipeline(pipeline, parameters)
     passes = parse_passes(spec, get_all_xdsl_passes() | get_all_passes())
-    shapes = argument_shapes(main_function(module))
     try:
         module.verify()
         passes.apply(make_context(), module)
@@ -205,9 +288,6 @@ def lower(
         module.verify()
     except DiagnosticException as error:
         raise InputError(" ".join(str(error).split())) from error
-    program = build(module)
-    arguments = zip(program.arguments, shapes, strict=True)
-    return replace(program, arguments=tuple(replace(one, shape=shape) for one, shape in arguments))
 
 
 def check_target(target: str) -> None:

@@ -28,6 +28,11 @@ EXPLAIN = """\
 The estimate of each region, what it is bound by, and the alternatives that were rejected. SOURCE
 and --inputs are those of run; headrace run --pipeline auto runs what is chosen here."""
 
+REPLAY = """\
+A CASE is a folder with graph.json, inputs.npz and maybe gold.npz, or a netlist of a streaming
+tensor program (.json, .json.gz), which runs at the depths that are recorded in it, unless --depth
+gives one."""
+
 MACHINE = f"TOML file whose [memory] may say {', '.join(f.name for f in fields(MemoryDescription))}"
 
 
@@ -67,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="compile and simulate a program", description=RUN)
     run.set_defaults(command=_run)
     run.add_argument("source", metavar="SOURCE", help="what to run")
-    run.add_argument("--target", default="sam", metavar="T", help="machine (sam)")
+    run.add_argument("--target", default="sam", metavar="T", help="machine: sam or step")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, pass spec, or auto")
     _add_inputs(run)
     _add_lanes(run)
@@ -96,11 +101,12 @@ def make_parser() -> argparse.ArgumentParser:
     replay = commands.add_parser(
         "replay",
         help="simulate recorded graphs",
-        description="A CASE is a folder with graph.json, inputs.npz and maybe gold.npz.",
+        description=REPLAY,
     )
     replay.set_defaults(command=_replay)
     replay.add_argument("cases", nargs="+", metavar="CASE", help="what to simulate")
     replay.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
+    replay.add_argument("--jobs", type=_count, default=2, metavar="N", help="processes (2)")
     replay.add_argument("--json", action="store_true", help="print one JSON object")
 
     demo = commands.add_parser(

@@ -1,33 +1,98 @@
 """`headrace replay`: simulate recorded graphs and compare them with what is expected."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from headrace.backends.netlist import is_netlist_path, read_netlist
 from headrace.backends.replay import replay as replay_cases
 from headrace.cli.report import print_json, print_table, progress
 from headrace.storage.errors import InputError
 
+Entry = dict[str, Any]
+
 
 def replay(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    cases = [Path(case) for case in options.cases]
-    for case in cases:
-        if not case.is_dir():
-            raise InputError(f"'{case}' is no case; give a folder with graph.json and inputs.npz")
-    results: list[dict[str, Any]] = []
+    paths = [Path(case) for case in options.cases]
+    for path in paths:
+        if not (path.is_dir() or (path.is_file() and is_netlist_path(path))):
+            raise InputError(
+                f"'{path}' is no case; give a folder with graph.json and inputs.npz, or a netlist "
+                "(.json, .json.gz)"
+            )
+    found = dict[int, list[Entry]]()
     with progress(options.json) as bar:
-        for case in bar.track(cases, description="simulating"):
-            results += replay_cases([case], options.depth)
+        task = bar.add_task("simulating", total=len(paths))
+        for place, entries in _replayed(paths, options):
+            found[place] = entries
+            bar.advance(task)
     if options.json:
-        print_json({"results": results})
+        print_json({"results": [entry for place in sorted(found) for entry in found[place]]})
         return 0
+    _print_cases([e for p in sorted(found) if paths[p].is_dir() for e in found[p]], options.depth)
+    _print_netlists([e for p in sorted(found) if not paths[p].is_dir() for e in found[p]])
+    return 0
+
+
+def _replayed(
+    paths: Sequence[Path], options: argparse.Namespace
+) -> Iterator[tuple[int, list[Entry]]]:
+    """The entries of every path, by its place."""
+    netlists = [place for place, path in enumerate(paths) if not path.is_dir()]
+    for place in netlists:
+        # A damaged file costs no time if it is found before the first run.
+        read_netlist(paths[place])
+    for place, path in enumerate(paths):
+        if path.is_dir():
+            yield place, replay_cases([path], options.depth)
+    if netlists:
+        from headrace.cli.replay_netlists import replay_all
+
+        results = replay_all([paths[place] for place in netlists], options.depth, options.jobs)
+        yield from zip(netlists, results, strict=True)
+
+
+def _outcome(entry: Entry) -> str:
+    return "deadlock" if entry["deadlock"] else "finished"
+
+
+def _print_cases(entries: Sequence[Entry], depth: int | None) -> None:
+    if not entries:
+        return
     columns = ("name", "cycles", "tokens", "max_error", "simulate_seconds")
     headers = ("case", "cycles", "tokens", "error", "seconds", "outcome")
-    rows = [
-        [*(result[column] for column in columns), "deadlock" if result["deadlock"] else "finished"]
-        for result in results
-    ]
-    depth = "any depth" if options.depth is None else f"depth {options.depth}"
-    print_table(f"Channels of {depth}", headers, rows)
-    return 0
+    rows = [[*(entry[column] for column in columns), _outcome(entry)] for entry in entries]
+    title = "any depth" if depth is None else f"depth {depth}"
+    print_table(f"Channels of {title}", headers, rows)
+
+
+def _print_netlists(entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    columns = {
+        "netlist": "name",
+        "depth": "depth",
+        "cycles": "cycles",
+        "published": "published_cycles",
+        "ratio": "ratio",
+        "traffic B": "traffic",
+        "on-chip B": "onchip_bytes",
+    }
+    rows = [[*(entry[key] for key in columns.values()), _outcome(entry)] for entry in entries]
+    print_table("Streaming tensor programs", (*columns, "outcome"), rows)
+    for entry in entries:
+        if entry["deadlock"]:
+            print(f"{entry['name']} at depth {entry['depth']}: {_explained(entry['deadlock'])}")
+
+
+def _explained(deadlock: Entry) -> str:
+    waits = "; ".join(
+        f"{one['node']} waits for {one['kind']} "
+        f"{'from' if one['kind'] == 'data' else 'to'} {one['other']}"
+        for one in deadlock["cycle"] or deadlock["blocked"]
+    )
+    smallest = deadlock["smallest_depth"]
+    remedy = "no depth helps" if smallest is None else f"depth {smallest} is enough"
+    return f"{remedy}: {waits}"

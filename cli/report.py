@@ -29,7 +29,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for number, column in enumerate(columns):
         present = [row[number] for row in listed if row[number] is not None]
         numeric = bool(present) and all(isinstance(value, int | float) for value in present)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=number == 0)
     for row in listed:
         table.add_row(*(_cell(value) for value in row))
     Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -16,6 +17,9 @@ from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import arguments_of, load_source
 from headrace.storage.errors import InputError
 from headrace.storage.files import check_writable, write_arrays
+
+if TYPE_CHECKING:
+    from headrace.backends.step_function import StepFunction
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         bar.update(task, description="simulating")
         result = None if options.estimate else _simulate(options, program, args)
     if result is None:
+        assert isinstance(program, Program)
         _estimate(options, program, args, module)
         return 0
     _write_files(options, program, result)
@@ -58,9 +63,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], ModuleOp | None]:
+def _load(
+    options: argparse.Namespace,
+) -> "tuple[Program | StepFunction, tuple[object, ...], ModuleOp | None]":
     """The program, its arguments, and its lowered IR."""
     source: str = options.source
+    if options.target == "step":
+        _expect_no_options_of_sam(options)
+        loaded = load_source(source)
+        function = loaded.lower_step(options.pipeline)
+        return function, arguments_of(function, loaded.args, options.inputs, source), None
     if options.lanes != 1 and options.pipeline != AUTOMATIC:
         raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
     if source.endswith(".npz"):
@@ -77,7 +89,22 @@ def _load(options: argparse.Namespace) -> tuple[Program, tuple[object, ...], Mod
     return program, arguments_of(program, loaded.args, options.inputs, source), loaded.module
 
 
-def _simulate(options: argparse.Namespace, program: Program, args: tuple[object, ...]) -> Result:
+def _expect_no_options_of_sam(options: argparse.Namespace) -> None:
+    """Raise `InputError` for options that sparse dataflow graphs alone have."""
+    if options.lanes != 1 or options.pipeline == AUTOMATIC:
+        raise InputError("--lanes and --pipeline auto are for --target sam; leave them out")
+    for name in ("memory", "estimate", "dot"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for --target sam; leave it out")
+
+
+def _simulate(
+    options: argparse.Namespace, program: "Program | StepFunction", args: tuple[object, ...]
+) -> Result:
+    if not isinstance(program, Program):
+        return program.run(
+            *args, depth=options.depth, machine=options.machine, timing_only=options.timing_only
+        )
     return program.run(
         *args,
         depth=options.depth,
@@ -122,7 +149,9 @@ def _write_dot(options: argparse.Namespace, module: ModuleOp | None) -> None:
         write_text(options.dot, dot(stream_graphs(module)))
 
 
-def _write_files(options: argparse.Namespace, program: Program, result: Result) -> None:
+def _write_files(
+    options: argparse.Namespace, program: "Program | StepFunction", result: Result
+) -> None:
     if options.trace:
         result.trace(options.trace)
     if options.outputs and result.deadlock is None:
@@ -133,7 +162,7 @@ def _write_files(options: argparse.Namespace, program: Program, result: Result) 
         write_arrays(options.outputs, dense)
 
 
-def _print(program: Program, result: Result) -> None:
+def _print(program: "Program | StepFunction", result: Result) -> None:
     rows = [
         (run.name, run.result.cycles, run.result.tokens, run.bytes, len(run.result.nodes))
         for run in result.graphs

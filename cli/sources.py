@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from headrace.backends.compiled import Program, TensorSpec, fixed_arguments
-from headrace.cli.driver import as_arguments, decide, lower, parse_module
+from headrace.backends.compiled import Program
+from headrace.backends.signature import TensorSpec, fixed_arguments
+from headrace.cli.driver import as_arguments, decide, lower, lower_step, parse_module
 from headrace.storage.errors import InputError
 from headrace.storage.files import Stored, StoredMatrix, check_complete, read_tensors
 from headrace.storage.levels import Storage
 
 if TYPE_CHECKING:
+    from headrace.backends.step_function import StepFunction
     from headrace.scheduling.choose import Decision
 
 
@@ -36,6 +38,11 @@ class Source:
         """The program under a pipeline; `module` is what it was lowered to afterwards."""
         program = lower(self.module, pipeline).bind(self.constants)
         return replace(program, fixed=fixed_arguments(self.args))
+
+    def lower_step(self, pipeline: str | None) -> "StepFunction":
+        """The same for streaming tensor programs."""
+        function = lower_step(self.module, pipeline).bind(self.constants)
+        return replace(function, fixed=fixed_arguments(self.args))
 
     def decide(self, inputs: Sequence[str], lanes: int) -> "Decision":
         """The schedule for the arguments in the files `inputs`, or those that came along."""
@@ -62,7 +69,7 @@ def load_source(text: str) -> Source:
 
 
 def arguments_of(
-    program: Program, args: tuple[object, ...], inputs: Sequence[str], source: str
+    program: "Program | StepFunction", args: tuple[object, ...], inputs: Sequence[str], source: str
 ) -> tuple[object, ...]:
     """The arguments of a run: from the files `inputs` if there are any, else `args`."""
     if inputs:

@@ -1,8 +1,10 @@
 """What is asked of a module before anything else: one function, whose operations are a line."""
 
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, SSAValue
 
 from headrace.storage.errors import InputError
 
@@ -34,3 +36,21 @@ def main_function(module: ModuleOp) -> FuncOp:
             only_block(function)
             return function
     raise InputError("the module has no function to compile; name one 'main'")
+
+
+def argument_names(function: FuncOp) -> list[str]:
+    """The names of the arguments: those that the frontend gave, else those of the IR."""
+    names: list[str] = []
+    for number, value in enumerate(function.body.block.args):
+        name = None
+        if function.arg_attrs is not None:
+            name = function.arg_attrs.data[number].data.get("headrace.name")
+        fallback = value.name_hint or f"arg{number}"
+        names.append(name.data if isinstance(name, StringAttr) else fallback)
+    return names
+
+
+def returned(function: FuncOp) -> Sequence[SSAValue]:
+    """What the function gives."""
+    last = function.body.block.last_op
+    return last.arguments if isinstance(last, ReturnOp) else ()

@@ -192,6 +192,12 @@ class GraphOp(IRDLOperation):
                 raise VerifyException(
                     f"'{self.name}' holds step operations only, but has '{op.name}'"
                 )
+        for value in block.last_op.operands if block.last_op is not None else ():
+            if not isinstance(value.owner, StoreOp | RandomStoreOp):
+                raise VerifyException(
+                    f"'{self.name}' yields {value.type} that no 'step.store' or "
+                    "'step.random_store' made; what passes through needs no graph"
+                )
         verify_graph(block)
 
 

@@ -178,6 +178,7 @@ class AccumulateOp(ComputeOperation):
     fn = prop_def(FunctionAttr)
     rank = prop_def(IntegerAttr)
     dim = opt_prop_def(StringAttr)
+    assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     compute = opt_prop_def(IntegerAttr)
     write_back = opt_prop_def(UnitAttr)
     result = result_def(StreamType)
@@ -190,6 +191,7 @@ class AccumulateOp(ComputeOperation):
         fn: Function | str,
         rank: int,
         dim: str | int | None = None,
+        assumed: Sequence[str] = (),
         compute: int = 0,
         write_back: bool = False,
     ):
@@ -198,6 +200,7 @@ class AccumulateOp(ComputeOperation):
             fn=FunctionAttr(Function(fn)),
             rank=integer_attribute(rank),
             dim=name_attribute(dim),
+            assumed=optional_names(assumed),
             compute=integer_attribute(compute, 0),
             write_back=flag_attribute(write_back),
         )
@@ -219,6 +222,7 @@ def _retiled(
 ) -> Attribute:
     """The tile that the lists become: as many rows or columns as they have together."""
     function, name = _function(properties), name_in(properties, "dim")
+    expect_assumed(operation, properties, [name] if name else [])
     if isinstance(element, TileType):
         if function is Function.RETILE_ROWS:
             rows = folded(operation, folds, element.rows, False, name)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import AnyFloat, IndexType
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import Attribute, SpacedOpaqueSyntaxAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -172,6 +172,8 @@ def _elementwise(operation: str, function: Function, elements: Elements) -> Attr
         return IndexType()
     tiles = _tiles(operation, function, wanted, elements)
     result = tiles[0]
+    if function in REAL and not isinstance(result.element_type, AnyFloat):
+        raise refuse(operation, function, "tiles of floats", elements)
     for tile in tiles[1:]:
         rows, columns = _common(result.rows, tile.rows), _common(result.columns, tile.columns)
         if rows is None or columns is None:
@@ -254,6 +256,11 @@ def _any_to_index(operation: str, function: Function, elements: Elements) -> Att
 
 INTEGER = frozenset(map(Function, ("add", "sub", "mul", "maximum", "minimum")))
 """Elementwise functions that take integers too."""
+
+REAL = frozenset(
+    map(Function, ("div", "reciprocal", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid"))
+) | frozenset(map(Function, ("silu", "gelu", "gelu_tanh", "scale", "shift")))
+"""Elementwise functions whose results are no integers."""
 
 COUNTED = frozenset(map(Function, ("top_columns", "to_selector", "cache_write_address")))
 """Functions whose scalar is a whole number."""

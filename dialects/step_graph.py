@@ -2,7 +2,8 @@
 What a graph of streams must obey beyond its single operations.
 
 * A stream is read once; fan-out is a `step.broadcast`.
-* Tensors that are read are arguments of the graph; random access may follow random stores.
+* Tensors that are read are arguments of the graph; random access may follow random stores. Results
+  are what stores made. The tiles of all experts lie in the tensor that they are read from.
 * A symbol is declared by one origin, and equal origins declare the same symbol: so equal sizes have
   equal symbols. An origin is a selector and an output of it, lengths, or what else decides a size.
 * What reassembles by a selector takes as many units of each input as the selector selects of it.
@@ -23,11 +24,11 @@ from xdsl.utils.exceptions import VerifyException
 from headrace.dialects.step_compute import AccumulateOp, FlatMapOp
 from headrace.dialects.step_dimension import Dimension, product
 from headrace.dialects.step_equality import Equality
-from headrace.dialects.step_memory import RandomLoadOp, RandomStoreOp
+from headrace.dialects.step_memory import RandomLoadOp, RandomStoreOp, tiles_of
 from headrace.dialects.step_operation import StepOperation, is_name
 from headrace.dialects.step_routing import PartitionOp, ReassembleOp, needed_to_begin
-from headrace.dialects.step_shape import FlattenOp
-from headrace.dialects.step_sources import CacheReadAddressOp, FilterLastOp
+from headrace.dialects.step_shape import BroadcastOp, FlattenOp, PromoteOp
+from headrace.dialects.step_sources import CacheReadAddressOp, ExpertAddressOp, FilterLastOp
 from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.dialects.stream_flow import producers_first
 from headrace.dialects.stream_operation import names_of
@@ -44,6 +45,7 @@ def verify_graph(block: Block) -> None:
             _expect_changed_once(f"'{op.name}' makes", result)
     for op in operations:
         _expect_readable(op)
+        _expect_tiles_of_experts(op)
     _expect_start(block)
     equality = Equality(block)
     _Symbols(equality).enter(operations)
@@ -79,6 +81,24 @@ def _expect_readable(op: StepOperation) -> None:
                     "only arguments of 'step.graph' can be read, and tensors of a "
                     "'step.random_store' by random access"
                 )
+
+
+def _expect_tiles_of_experts(op: StepOperation) -> None:
+    """All addresses of experts lie in the tensor that they are read from or written to."""
+    if not isinstance(op, RandomLoadOp | RandomStoreOp):
+        return
+    maker = op.address.owner
+    while isinstance(maker, BroadcastOp | FlattenOp | PromoteOp):
+        maker = maker.input.owner
+    if isinstance(maker, ExpertAddressOp):
+        stored = op.result if isinstance(op, RandomLoadOp) else op.data
+        assert isinstance(stored.type, StreamType)
+        tiles = tiles_of(op.name, stored.type, op.tensor.type)
+        if maker.last >= tiles:
+            raise VerifyException(
+                f"'{op.name}' gets addresses up to {maker.last} from '{maker.name}', but "
+                f"{op.tensor.type} has {tiles} tiles"
+            )
 
 
 def _expect_start(block: Block) -> None:

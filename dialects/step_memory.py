@@ -249,9 +249,16 @@ def _expect_stored(operation: str, stream: StreamType, tensor: Attribute) -> int
             f"'{operation}' writes tiles of a static shape, but got {tile}; split it before: "
             "step.flat_map fn split_rows"
         )
-    below, beside = expect_tile(operation, tensor, (tile.rows.value, tile.columns.value))
     if tensor_like(tensor).element_type != tile.element_type:
         raise VerifyException(f"'{operation}' cannot write {tile} into {tensor}: other numbers")
+    return tiles_of(operation, stream, tensor)
+
+
+def tiles_of(operation: str, stream: StreamType, tensor: Attribute) -> int:
+    """How many static tiles like those of a stream a tensor has."""
+    tile = stream.element_type
+    assert isinstance(tile, TileType)
+    below, beside = expect_tile(operation, tensor, (tile.rows.value, tile.columns.value))
     return below * beside
 
 

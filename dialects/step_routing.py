@@ -41,6 +41,7 @@ from headrace.dialects.step_operation import (
     named_size,
     optional_names,
 )
+from headrace.dialects.step_parts import part, whole
 from headrace.dialects.step_types import SelectorType, StreamType, TileType
 from headrace.dialects.stream_operation import Properties, Types, names_attribute, names_of
 
@@ -51,8 +52,8 @@ class PartitionOp(StepOperation):
     Copies each unit of `rank` levels to the outputs that its selector selects.
 
     The selector has the outer sizes of the input: [4, 8, ~r] with rank 1 takes a selector [4, 8].
-    Output i has the units it got, `dims` names how many: [e0, ~r], [e1, ~r]. All partitions by
-    equal selectors use the same names. A size in place of a name, and a name in `assumed`, which
+    Output i has the units it got, `dims` names how many: [e0, ~r.e0], [e1, ~r.e1]. All partitions
+    by equal selectors use the same names. A size in place of a name, and a name in `assumed`, which
     another operation declares, is a claim of the program: the interpreter checks it. `switch`
     cycles (1 unless given) pass where the output changes; with `write_back` units leave from a
     memory.
@@ -113,8 +114,15 @@ class PartitionOp(StepOperation):
             )
         expect_assumed(cls.name, properties, names)
         inner = stream.dimensions[len(outer) :]
-        sizes = [named_size(cls.name, name, ragged=False) for name in names]
-        return tuple(StreamType(stream.element_type, (size, *inner)) for size in sizes)
+        return tuple(
+            stream.of(
+                dimensions=(
+                    named_size(cls.name, name, ragged=False),
+                    *part(inner, name if is_name(name) else f"{index}of{len(names)}"),
+                )
+            )
+            for index, name in enumerate(names)
+        )
 
 
 @irdl_op_definition
@@ -193,8 +201,8 @@ class EagerMergeOp(StepOperation):
     Units of `rank` levels from all inputs in the order of their arrival, and where each came from.
 
     Inputs [a, 4], [b, 4] of rank 1 give [a + b, 4] and a one-hot selector [a + b]; `dim "16"`
-    claims that these are 16. Tiles that differ in rows become tiles of ragged rows, named by
-    `rows`.
+    claims that these are 16. Ragged lists are in another order: [a + b, ~r.merged]. Tiles that
+    differ in rows become tiles of ragged rows, named by `rows`.
 
     `%y, %s = step.eager_merge %0, %1 rank 1 : ..`
     """
@@ -240,7 +248,7 @@ class EagerMergeOp(StepOperation):
                 )
             count = named_size(cls.name, claim, ragged=False)
         return (
-            units.of(dimensions=(count, *units.dimensions[1:])),
+            units.of(dimensions=(count, *part(units.dimensions[1:], "merged"))),
             StreamType(SelectorType(len(types), hot=1), (count,)),
         )
 
@@ -278,7 +286,12 @@ class DealOp(StepOperation):
         units, *inner = stream.dimensions
         consumers = integer_in(properties, "consumers")
         return tuple(
-            stream.of(dimensions=((units - turn).ceil_divide(consumers), *inner))
+            stream.of(
+                dimensions=(
+                    (units - turn).ceil_divide(consumers),
+                    *part(inner, f"{turn}of{consumers}"),
+                )
+            )
             for turn in range(consumers)
         )
 
@@ -307,7 +320,7 @@ def expect_width(operation: str, selectors: StreamType, parts: int, what: str) -
 
 
 def _expect_units(operation: str, types: Sequence[Attribute], properties: Properties) -> StreamType:
-    """Streams that are sequences of equal units; the first one, its tile as general as all are."""
+    """Sequences of equal units: the first one, its ragged sizes and tile as general as all are."""
     streams = [expect_stream(operation, type, "input") for type in types]
     rank, name = integer_in(properties, "rank"), name_in(properties, "rows")
     if not streams:
@@ -319,11 +332,13 @@ def _expect_units(operation: str, types: Sequence[Attribute], properties: Proper
                 f"'{operation}' of rank {rank} takes inputs of that rank, but got "
                 f"{listed(stream.dimensions)} of rank {stream.rank}; flatten or promote it"
             )
-        if stream.dimensions[1:] != first.dimensions[1:]:
+        if whole(stream.dimensions[1:]) != whole(first.dimensions[1:]):
             raise VerifyException(
                 f"'{operation}' takes units of one shape, but got {listed(first.dimensions[1:])} "
                 f"and {listed(stream.dimensions[1:])}"
             )
+    if any(stream.dimensions[1:] != first.dimensions[1:] for stream in streams):
+        first = first.of(dimensions=(first.dimensions[0], *whole(first.dimensions[1:])))
     elements = list(dict.fromkeys(stream.element_type for stream in streams))
     if len(elements) == 1:
         if name is not None:

@@ -6,11 +6,12 @@ Source: "Streaming Tensor Programs", arXiv 2511.07776, section 3.2 (shape operat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
-from xdsl.dialects.builtin import IntegerAttr, StringAttr, TupleType, UnitAttr, i1
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, TupleType, UnitAttr, i1
 from xdsl.interfaces import HasCanonicalizationPatternsInterface
-from xdsl.ir import SSAValue, TypeAttribute
+from xdsl.ir import Attribute, SSAValue, TypeAttribute
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -26,6 +27,7 @@ from xdsl.utils.exceptions import VerifyException
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
+    expect_assumed,
     expect_level,
     expect_positive,
     expect_same_shape,
@@ -37,8 +39,9 @@ from headrace.dialects.step_operation import (
     listed,
     name_attribute,
     name_in,
+    optional_names,
 )
-from headrace.dialects.step_types import StreamType
+from headrace.dialects.step_types import BufferType, SelectorType, StreamType, elements_of
 from headrace.dialects.stream_operation import Properties, Types
 
 
@@ -58,14 +61,24 @@ class FlattenOp(StepOperation, HasCanonicalizationPatternsInterface):
     min = prop_def(IntegerAttr)
     max = prop_def(IntegerAttr)
     dim = opt_prop_def(StringAttr)
+    assumed_names = opt_prop_def(ArrayAttr, prop_name="assumed")
     result = result_def(StreamType)
 
-    def __init__(self, input: SSAValue, *, min: int, max: int, dim: str | int | None = None):
+    def __init__(
+        self,
+        input: SSAValue,
+        *,
+        min: int,
+        max: int,
+        dim: str | int | None = None,
+        assumed: Sequence[str] = (),
+    ):
         super().__init__(
             input,
             min=integer_attribute(min),
             max=integer_attribute(max),
             dim=name_attribute(dim),
+            assumed=optional_names(assumed),
         )
 
     @classmethod
@@ -85,7 +98,9 @@ class FlattenOp(StepOperation, HasCanonicalizationPatternsInterface):
             )
         end = len(stream.dimensions) - low
         *merged, inner = stream.dimensions[stream.rank - high : end]
-        size = folded(cls.name, merged, inner, high == stream.rank, name_in(properties, "dim"))
+        name = name_in(properties, "dim")
+        expect_assumed(cls.name, properties, [name] if name else [])
+        size = folded(cls.name, merged, inner, high == stream.rank, name)
         outer = stream.dimensions[: stream.rank - high]
         return (stream.of(dimensions=(*outer, size, *stream.dimensions[end:])),)
 
@@ -142,6 +157,13 @@ class ReshapeOp(StepOperation):
                 f"'{cls.name}' cuts the size {size} of level {rank} into chunks of {chunk}, but "
                 "above level 0 nothing is padded: the size must be static and divisible"
             )
+        padded = not size.is_static or size.value % chunk > 0
+        unpaddable = [e for e in elements_of(stream.element_type) if not _has_zero(e)]
+        if padded and unpaddable:
+            raise VerifyException(
+                f"'{cls.name}' may have to pad with {unpaddable[0]}, of which none is empty; cut "
+                "into chunks that divide a static size"
+            )
         outer: tuple[Dimension, ...] = ()
         if "outer" in properties:
             if stream.rank:
@@ -153,6 +175,13 @@ class ReshapeOp(StepOperation):
         chunks = (size.ceil_divide(chunk), Dimension.of(chunk))
         shape = (*outer, *stream.dimensions[:at], *chunks, *stream.dimensions[at + 1 :])
         return stream.of(dimensions=shape), stream.of(i1, shape)
+
+
+def _has_zero(element: Attribute) -> bool:
+    """Whether there is an element that padding can be."""
+    if isinstance(element, SelectorType):
+        return not element.hot
+    return not isinstance(element, BufferType)
 
 
 @irdl_op_definition

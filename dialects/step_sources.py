@@ -29,6 +29,7 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
     expect_assumed,
@@ -126,6 +127,13 @@ class ExpertAddressOp(StepOperation):
     def __init__(self, selector: SSAValue, *, tiles: int, base: int = 0):
         super().__init__(selector, tiles=integer_attribute(tiles), base=integer_attribute(base, 0))
 
+    @property
+    def last(self) -> int:
+        """The address of the last tile of the last expert."""
+        stream = expect_stream(self.name, self.selector.type, "selector", SelectorType)
+        assert isinstance(stream.element_type, SelectorType)
+        return self.integer("base") + stream.element_type.width * self.integer("tiles") - 1
+
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
         expect_positive(cls.name, properties, "tiles")
@@ -145,7 +153,7 @@ class LengthOperation(StepOperation):
     """Makes a list of a given length for each integer, a ragged size that `dim` names."""
 
     @classmethod
-    def _list(cls, properties: Properties):
+    def _list(cls, properties: Properties) -> Dimension:
         """The ragged size."""
         name = name_in(properties, "dim") or ""
         expect_assumed(cls.name, properties, [name])

@@ -3,9 +3,6 @@
 import csv
 import io
 import multiprocessing
-import os
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,6 +20,7 @@ from headrace.experiments.experiment import (
 )
 from headrace.experiments.journal import Journal, code_version
 from headrace.experiments.registry import load
+from headrace.experiments.workers import end_with_parent
 from headrace.storage.files import write_bytes
 
 Outcome = Row | Exception
@@ -114,20 +112,6 @@ def _outcomes(
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
             raise
-
-
-def end_with_parent() -> None:
-    """A worker whose run was killed would go on for minutes, and nobody would keep its row."""
-    # An interrupt from the keyboard goes to the workers too; the run ends them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measure(name: str, settings: Cells) -> Cells:

@@ -157,7 +157,8 @@ class EntryBuilder:
         A new argument of `@main`, called `name` in its attribute `headrace.name`.
 
         Of the `hints`, attributes `headrace.<hint>`, passes know `nonzeros` (how many entries the
-        example has) and `constant` (a weight, which can be converted ahead of time).
+        example has), `constant` (a weight, which can be converted ahead of time) and `coordinate`
+        (a constant of which each element is its coordinate along that dimension).
         """
         type = tensor_type(shape, element, format)
         value = self.block.insert_arg(type, len(self.block.args))

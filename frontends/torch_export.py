@@ -36,11 +36,19 @@ from xdsl.ir import Attribute, SSAValue
 
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
-from headrace.frontends.aten import elementwise, gradients, products, reductions, shapes
+from headrace.frontends.aten import (
+    elementwise,
+    gradients,
+    products,
+    reductions,
+    selection,
+    shapes,
+)
 from headrace.frontends.aten.registry import HANDLERS, Call, Result
-from headrace.frontends.builder import EntryBuilder, Extent, View
+from headrace.frontends.builder import EntryBuilder, View
 from headrace.frontends.marks import marked_region
 from headrace.frontends.reshape import as_tensor
+from headrace.frontends.selected_rows import SelectedRows
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
@@ -55,6 +63,7 @@ _ = (
     gradients,
     products,
     reductions,
+    selection,
     shapes,
 )  # imported because they register handlers
 
@@ -141,7 +150,8 @@ class _Importer:
         self.signature = signature
         self.formats = dict(formats)
         self.emit = EntryBuilder()
-        self.values: dict[Node, Result | torch.Tensor | Extent | float | None] = {}
+        self.values: dict[Node, Any] = {}
+        self.selected = SelectedRows(self.emit, sizes.shape, self.tensor_operand)
         self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
         self.bound: dict[SSAValue, Storage] = {}
@@ -229,7 +239,7 @@ class _Importer:
         found = self.program.state_dict.get(target, self.program.constants.get(target))
         return self.constant(target, cast("torch.Tensor", found))
 
-    def constant(self, name: str, tensor: "torch.Tensor") -> View:
+    def constant(self, name: str, tensor: "torch.Tensor", **hints: Attribute) -> View:
         """A new argument behind the user's, bound to `tensor`."""
         unique, count = name, 1
         while unique in self.constants or unique in self.inputs:
@@ -239,7 +249,7 @@ class _Importer:
         self.constants[unique] = storage
         element = element_type(tensor.dtype, unique)
         view = self.emit.argument(
-            unique, tuple(tensor.shape), element, storage.format, constant=UnitAttr()
+            unique, tuple(tensor.shape), element, storage.format, constant=UnitAttr(), **hints
         )
         self.bound[view.base] = storage
         return view
@@ -268,6 +278,13 @@ class _Importer:
         if self.is_constant(node):
             return self.fold(node)
         handler = HANDLERS.get(operator)
+        try:
+            found = self.selected.translate(node)
+            if found is not None:
+                return found
+            self.selected.follow(node)
+        except InputError as error:
+            raise InputError(f"{_where(node)}: {error}") from None
         if handler is None:
             raise InputError(f"{_where(node)}: {_unsupported(node)}")
         first = tracing.first(value)
@@ -275,7 +292,7 @@ class _Importer:
             self.emit,
             lambda name, array: self.constant(name, to_torch(array)),
             self.known,
-            self.sizes.shape(first.shape),
+            self.selected.shape(first.shape),
             element_type(first.dtype, node.name),
             tracing.result_format(first),
         )
@@ -305,14 +322,19 @@ class _Importer:
         if not isinstance(leaf, Node):
             is_number = isinstance(leaf, int) and not isinstance(leaf, bool)
             return self.sizes.extent(leaf) if is_number else leaf
-        value = self.values[leaf]
+        return self.tensor_operand(leaf)
+
+    def tensor_operand(self, node: "Node") -> Any:
+        """What a node became; a tensor that is constant becomes a view."""
+        value = self.values[node]
         if tracing.is_tensor(value):
-            value = self.values[leaf] = self.constant_view(leaf.name, cast("torch.Tensor", value))
+            value = self.values[node] = self.constant_view(node.name, cast("torch.Tensor", value))
         return value
 
     def item(self, node: "Node") -> Any:
         """One result of a node that has several."""
         source, index = cast("tuple[Node, int]", node.args)
+        self.selected.follow(node)
         result = cast(tuple[View | None, ...], self.values[source])[index]
         if result is None and node.users:
             raise InputError(f"{_where(node)}: result {index} of {source.target} is not supported")
@@ -348,6 +370,10 @@ class _Importer:
             flat = tensor.reshape(-1)
             if bool((flat == flat[0]).all()):
                 return self.emit.view(self.emit.filled(shape, flat[0].item(), element), shape)
+            for dimension, extent in enumerate(shape):
+                if extent > 1 and _is_coordinate(tensor, dimension):
+                    hint = IntegerAttr(dimension, i64)
+                    return self.constant(name, tensor, coordinate=hint)
         return self.constant(name, tensor)
 
     def outputs(self, node: "Node") -> list[View]:
@@ -357,6 +383,11 @@ class _Importer:
         results: list[View] = []
         for position, leaf in enumerate(cast(Sequence[Any], node.args[0])):
             value = self.operand(leaf) if isinstance(leaf, Node) else leaf
+            if isinstance(leaf, Node) and self.selected.is_selected(leaf):
+                raise InputError(
+                    f"result {position} of the model has a row for each that a mask selects; add "
+                    "them back by index_add"
+                )
             if not isinstance(value, View):
                 raise InputError(
                     f"result {position} of the model is {value}, which is not a tensor; return "
@@ -364,6 +395,17 @@ class _Importer:
                 )
             results.append(value)
         return results
+
+
+def _is_coordinate(tensor: "torch.Tensor", dimension: int) -> bool:
+    """Whether each element is its coordinate along `dimension`."""
+    import torch
+
+    if tensor.dtype not in (torch.int64, torch.int32):
+        return False
+    places = torch.arange(tensor.shape[dimension], dtype=tensor.dtype)
+    others = [1] * (tensor.ndim - 1 - dimension)
+    return torch.equal(tensor, places.reshape(-1, *others).expand(tensor.shape))
 
 
 def element_type(dtype: "torch.dtype", name: str) -> Attribute:

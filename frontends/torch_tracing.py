@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _TORCH_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError)
 """What torch raises where it cannot trace or decompose a model."""
 
+SELECT = ("aten.where.default", "aten.nonzero_numpy.default")
+"""Operators that find where a mask holds; a tensor of the entry IR cannot have that size."""
+
 DynamicShapes = Mapping[str, Mapping[int, Any]]
 
 _PRIMES = ((1009, 1013, 1019, 1021, 1031, 1033), (2003, 2011, 2017, 2027, 2029, 2039))
@@ -250,12 +253,12 @@ def _decomposed(program: "ExportedProgram") -> "ExportedProgram":
 
 
 def _unknown() -> Any:
-    """Torch's decompositions of the operators that have no handler."""
+    """Torch's decompositions of the operators that have no handler, but for those of `SELECT`."""
     import torch
 
     table: Any = torch.export.default_decompositions()
     for operator in list(table):
-        if str(operator) in HANDLERS:
+        if str(operator) in HANDLERS or str(operator) in SELECT:
             del table[operator]
     return table
 

@@ -71,7 +71,7 @@ def interpret_graph(
     channels: dict[SSAValue, Measured] = {}
     memories: dict[SSAValue, Memory] = {}
     for argument, array in zip(block.args, inputs, strict=True):
-        memories[argument] = Memory(np.asarray(array))
+        memories[argument] = Memory(array)
     operations = {_name(op, position): op for position, op in enumerate(block.ops)}
     for name, op in operations.items():
         for result in op.results:
@@ -105,7 +105,7 @@ def _enter(tensor: SSAValue, memories: dict[SSAValue, Memory]) -> Memory:
     if isinstance(store := tensor.owner, step.RandomStoreOp):
         before = _enter(store.tensor, memories)
         first = isinstance(store.tensor, BlockArgument)
-        memories[tensor] = Memory(before.array) if first else before
+        memories[tensor] = Memory(np.array(before.array, order="C")) if first else before
     else:
         memories[tensor] = Memory()
     return memories[tensor]

@@ -36,7 +36,7 @@ class Memory:
     """A tensor off the chip; that of a store is there when the graph has run."""
 
     def __init__(self, array: npt.ArrayLike | None = None) -> None:
-        self.array = np.zeros(()) if array is None else np.array(array, order="C")
+        self.array = np.zeros(()) if array is None else np.asarray(array)
 
     def tiles(self, where: str, tile: Shape) -> "Tiles":
         """The tensor in tiles of this shape; `where` is what errors name."""
@@ -66,8 +66,8 @@ class Tiles:
         return Tile.of(self._place(address).copy())
 
     def write(self, address: int, tile: Tile) -> None:
-        """Replace a tile, padding included; raises `InputError` where there is none."""
-        self._place(address)[:] = tile.array
+        """Replace the valid rows of a tile; raises `InputError` where there is none."""
+        self._place(address)[: tile.valid_rows] = tile.array[: tile.valid_rows]
 
     def _place(self, address: int) -> Array:
         if not 0 <= address < self.count:

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from headrace.interpreters.step_tokens import DONE, Stop, Token, is_value, spell
-from headrace.interpreters.step_tokens import gather as gather_tokens
+from headrace.interpreters.step_tokens import DONE, Nested, Stop, Token, is_value, spell
 from headrace.storage.errors import InputError
 
 
@@ -28,10 +27,6 @@ class Channel:
         """Send tokens."""
         self.tokens.extend(tokens)
 
-    def nested(self, rank: int) -> Any:
-        """All that waits here, as a nested list rank + 1 deep."""
-        return gather_tokens(self.tokens, rank)
-
 
 Wish: TypeAlias = Channel | Sequence[Channel]
 Process: TypeAlias = Generator[Wish, Any, None]
@@ -39,9 +34,9 @@ Reading: TypeAlias = Generator[Wish, Any, Any]
 """A part of a process, that returns something."""
 
 
-def stream(nested: Any, rank: int, name: str = "") -> Channel:
+def stream(nested: Nested, rank: int) -> Channel:
     """A channel with all tokens of a nested list that is rank + 1 deep."""
-    return Channel(name, spell(nested, rank))
+    return Channel("", spell(nested, rank))
 
 
 def run(processes: Mapping[str, Process]) -> None:

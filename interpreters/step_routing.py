@@ -11,7 +11,7 @@ authors' front end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import cycle, islice
 
 from headrace.interpreters.step_network import Channel, Process, expect, forward
 from headrace.interpreters.step_tokens import DONE, Stop, Token
@@ -116,15 +116,10 @@ def eager_merge(
 
 
 def deal(where: str, source: Channel, results: Sequence[Channel], rank: int) -> Process:
-    """Send units to the results in turn, beginning with the first again in every list of them."""
-    turn = 0
+    """Send the units of a stream of this rank to the results in turn."""
+    turns = cycle(results)
     while (token := (yield source)) is not DONE:
-        if isinstance(token, Stop) and token.level > rank:
-            turn = 0
-            to_all(results)(token)
-        else:
-            yield from forward(where, source, rank, results[turn].put, token)
-            turn = (turn + 1) % len(results)
+        yield from forward(where, source, rank, next(turns).put, token)
     to_all(results)(DONE)
 
 

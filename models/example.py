@@ -17,3 +17,11 @@ def seeded(seed: int) -> Generator[None]:
     with random.fork_rng(devices=[]):
         random.manual_seed(seed)
         yield
+
+
+def without_values(model: torch.nn.Module) -> None:
+    """Make every parameter of `model`, which may be on the `meta` device, NaN without memory."""
+    for module in model.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            empty = torch.full((), torch.nan, dtype=parameter.dtype).expand(parameter.shape)
+            setattr(module, name, torch.nn.Parameter(empty, requires_grad=False))

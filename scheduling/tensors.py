@@ -8,8 +8,8 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation, SSAValue
 
 from headrace.backends.host import Names, constant_tensor, lower_host_op
-from headrace.backends.sam import argument_names
 from headrace.backends.statistics import TensorStatistics, host_statistics, statistics_of
+from headrace.dialects.functions import argument_names
 from headrace.scheduling.regions import Run
 
 

@@ -187,7 +187,9 @@ class Storage:
                 f"which has {format.rank} levels"
             )
         if format.is_dense and not format.block:
-            values = np.ascontiguousarray(dense.transpose(format.order)).reshape(-1)
+            flat = dense.transpose(format.order).reshape(-1)
+            # One number in place of all, as from `np.broadcast_to`, stays one number in memory.
+            values = flat if flat.strides == (0,) else np.ascontiguousarray(flat)
             none = (None,) * format.rank
             return Storage(dense.shape, format, none, none, values)
         tiles = _split_blocks(dense, format.block)

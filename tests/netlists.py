@@ -2,9 +2,17 @@
 
 from functools import lru_cache
 
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin
+from xdsl.dialects.func import Func
+from xdsl.parser import Parser
+
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist
-from headrace.simulators.stream.netlist import Netlist
+from headrace.dialects import step
+from headrace.dialects.step_dimension import Dimension
+from headrace.dialects.step_types import StreamType
+from headrace.simulators.stream.netlist import Netlist, Port
 from headrace.tests.reference import reference_path
 
 GOLDEN = "step/golden"
@@ -44,3 +52,31 @@ def recorded(name: str) -> Netlist:
 def imported(name: str) -> ImportedNetlist:
     """A recorded netlist as a module, which callers must not change."""
     return import_netlist(recorded(name))
+
+
+def read_back(text: str) -> str:
+    """A module as text, after it was parsed and verified."""
+    context = Context()
+    for dialect in (Builtin, Func, step.STEP):
+        context.load_dialect(dialect)
+    module = Parser(context, text).parse_module()
+    module.verify()
+    return str(module)
+
+
+def shapes_differ(name: str) -> list[str]:
+    """Outputs whose recorded shape is not the inferred one, with the sizes known before the run."""
+    found, netlist = imported(name), recorded(name)
+    known = {key: value for key, value in found.symbols.items() if isinstance(value, int)}
+
+    def seen(shape: tuple[Dimension, ...]) -> list[Dimension]:
+        return [size.substitute(known) for size in shape]
+
+    differing: list[str] = []
+    for node in netlist.nodes:
+        for output in range(node.output_count):
+            type = found.streams[Port(node.id, output)].type
+            assert isinstance(type, StreamType)
+            if seen(found.sizes.shape(Port(node.id, output))) != seen(type.dimensions):
+                differing.append(f"{node.label}: {node.outputs[output].shape} and {type}")
+    return differing

@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from headrace.interpreters.step_network import Channel, Process, run
-from headrace.interpreters.step_tokens import DONE, Stop, Token, fold, is_value, unfold
+from headrace.interpreters.step_tokens import DONE, Stop, Token, fold, gather, is_value, unfold
 from headrace.interpreters.step_values import Buffer, Tile
 
 Text = tuple[str, int]
@@ -69,6 +69,11 @@ def _show(value: Any) -> str:
 def channel(stream: Text) -> Channel:
     """A channel on which the stream has been sent."""
     return Channel("the stream", unfold(parse(stream[0]), stream[1]))
+
+
+def nested(channel: Channel, rank: int) -> Any:
+    """All that waits on a channel, as a list rank + 1 deep."""
+    return gather(channel.tokens, rank)
 
 
 def apply(operator: Callable[..., Process], *streams: Text, results: int = 1) -> list[str]:

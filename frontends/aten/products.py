@@ -1,6 +1,7 @@
 """ATen operators that multiply matrices."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from xdsl.dialects.builtin import i1
@@ -122,3 +123,27 @@ def _grouped(c: Call, query: View, key: View, value: View, mask: View | None, sc
     )
     result = composed.attention(c.emit, query, key, value, mask, scale)
     return reshape(c.emit, result, (*batch, heads, rows, value.shape[-1]))
+
+
+@lowers("aten.einsum.default")
+def einsum(c: Call, equation: str, operands: Sequence[View], *, path: object = None) -> View:
+    """Products of the operands from left to right, each summed as soon as an index is used up."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if "." in equation or any(len(set(term)) < len(term) for term in terms):
+        raise InputError(
+            f"the indices of '{equation}' repeat in one operand or are not all named; name each "
+            "dimension by a letter, and take diagonals first"
+        )
+    if not arrow:
+        right = "".join(letter for letter in sorted(set(left) - {","}) if left.count(letter) == 1)
+    view, labels = operands[0], terms[0]
+    for place, (other, term) in enumerate(zip(operands[1:], terms[1:], strict=True), start=2):
+        later = {*right, *"".join(terms[place:])}
+        kept = dict.fromkeys([*right, *labels, *term])
+        out = [letter for letter in kept if letter in later and letter in {*labels, *term}]
+        view = c.emit.contract((view, list(labels)), (other, list(term)), out)
+        labels = "".join(out)
+    view = c.emit.reduce(view, [d for d, one in enumerate(labels) if one not in right], "add")
+    labels = "".join(one for one in labels if one in right)
+    return view.permute([labels.index(letter) for letter in right])

@@ -52,11 +52,13 @@ class Axes:
     """
     The classes of nodes, of the streams of one graph.
 
-    `steps` are the dimensions by which loads step over an axis, `contracted` the tile sizes that
-    products sum over, `outputs` those that a weight gives to a product.
+    `ones` are the classes of size 1 that no tiling can change, as that of the row of a bias;
+    `steps` are the sizes of tiles that loads read one after the other, `contracted` those that
+    products sum over, `outputs` those that the right operand gives to a product.
     """
 
     parents: dict[Node, Node] = field(default_factory=dict[Node, Node])
+    ones: set[Node] = field(default_factory=set[Node])
     pins: list[Pin] = field(default_factory=list[Pin])
     conditions: list[Condition] = field(default_factory=list[Condition])
     steps: list[Node] = field(default_factory=list[Node])
@@ -77,6 +79,8 @@ class Axes:
         first, *others = (self.find(node) for node in nodes)
         for other in others:
             self.parents[other] = first
+        if not self.ones.isdisjoint(others):
+            self.ones.add(first)
 
     def pin(self, op: Operation, reason: str, nodes: Iterable[Node]) -> None:
         self.pins += [Pin(node, op, reason) for node in nodes]

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from headrace.dialects import step
 from headrace.dialects.step_functions import Function
 from headrace.dialects.step_operation import expect_matrix
+from headrace.dialects.stream_flow import producers_first
 from headrace.passes.step.axes import (
     COLUMNS,
     ROWS,
@@ -35,7 +36,7 @@ BY_ELEMENT = frozenset(
     ).split()
 )
 """Functions of each element alone."""
-BY_ROW = frozenset((Function.ROW_SUM, Function.ROW_MAX))
+BY_ROW = frozenset((Function.ROW_SUM, Function.ROW_MAX, Function.ROTATE_HALF, Function.TOP_COLUMNS))
 """Functions of each row alone, that need it whole."""
 
 
@@ -49,6 +50,10 @@ def axes_of(graph: step.GraphOp) -> Axes:
             _packing(axes, packings[id(op)])
         elif id(op) not in inside:
             _operation(axes, op)
+    # Which tiles of size 1 are repeated is known when all lasting ones are.
+    for op in producers_first(graph.body.block)[0]:
+        if isinstance(op, step.MapOp | step.AccumulateOp) and op.function in BY_ELEMENT:
+            _repeated_ones(axes, op)
     return axes
 
 
@@ -139,7 +144,7 @@ def _load(axes: Axes, op: step.LoadOp) -> None:
     if op.ref is not None:
         for ours, theirs in zip(outer, dimension_nodes(op.ref), strict=True):
             axes.join(ours, theirs)
-    counts = tile_counts(op)
+    counts, extents = tile_counts(op), expect_matrix(op.name, op.tensor.type)
     sides = dict(zip((ROWS, COLUMNS), counts, strict=True))
     for index, (size, stride) in enumerate(zip(reversed(shape), reversed(strides), strict=True)):
         if size == 1 or stride == 0:
@@ -149,7 +154,10 @@ def _load(axes: Axes, op: step.LoadOp) -> None:
             axes.pin(op, "it reads the tiles of its tensor in an order of its own", nodes(result))
             return
         axes.join(Node(result, index), Node(result, side))
-        axes.steps.append(Node(result, index))
+        axes.steps.append(Node(result, side))
+    for side, extent in zip((ROWS, COLUMNS), extents, strict=True):
+        if extent == 1:
+            axes.ones.add(axes.find(Node(result, side)))
     left = [Node(result, side) for side, count in sides.items() if count > 1]
     axes.pin(op, "it reads a part of its tensor", left)
 
@@ -231,6 +239,9 @@ def _map(axes: Axes, op: step.MapOp) -> None:
         for ours, theirs in zip(dimension_nodes(operand), dimension_nodes(result), strict=True):
             axes.join(ours, theirs)
     _function(axes, op, op.function)
+    if op.function in PRODUCTS:
+        reason = "it multiplies whole rows by whole columns, and sums over no dimension"
+        axes.pin(op, reason, [Node(op.operands[0], COLUMNS)])
 
 
 def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:
@@ -251,6 +262,8 @@ def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:
         _function(axes, op, function)
         reason = "it sums over the dimension"
         axes.conditions += [Condition((node, Node(left, COLUMNS)), op, reason) for node in folded]
+    elif function is Function.RETILE_COLUMNS and not folded:
+        _same_tiles(axes, left, result)
     elif function is Function.RETILE_COLUMNS and len(folded) == 1:
         axes.join(Node(left, ROWS), Node(result, ROWS))
         reason = "it puts tiles side by side that are not columns of one matrix"
@@ -278,16 +291,27 @@ def _function(axes: Axes, op: step.MapOp | step.AccumulateOp, function: Function
         tiled = [value for value in (*op.operands, result) if tile_nodes(value)]
         for side in (ROWS, COLUMNS):
             sizes = [Node(value, side) for value in tiled]
-            if sizes and not all(map(is_one, sizes)):
-                sizes = [node for node in sizes if not is_one(node)]
-            if sizes:
-                axes.join(*sizes)
+            if not all(map(is_one, sizes)):
+                axes.join(*(node for node in sizes if not is_one(node)))
     elif function in BY_ROW:
         axes.join(Node(op.operands[0], ROWS), Node(result, ROWS))
-        axes.pin(op, f"{function.value} needs whole rows", [Node(op.operands[0], COLUMNS)])
+        columns = Node(op.operands[0], COLUMNS), Node(result, COLUMNS)
+        axes.pin(op, f"{function.value} needs whole rows", columns)
+        if is_one(columns[1]):
+            axes.ones.add(axes.find(columns[1]))
     else:
         for value in (*op.operands, result):
             axes.pin(op, f"{function.value} depends on it", tile_nodes(value))
+
+
+def _repeated_ones(axes: Axes, op: step.MapOp | step.AccumulateOp) -> None:
+    """Of tiles that all have size 1 those that always do are repeated, if others may have more."""
+    tiled = [value for value in op.operands if tile_nodes(value)]
+    for side in (ROWS, COLUMNS) if tiled else ():
+        sizes = [Node(value, side) for value in tiled]
+        if all(map(is_one, sizes)):
+            changing = [node for node in sizes if axes.find(node) not in axes.ones]
+            axes.join(*(changing or sizes), Node(op.results[0], side))
 
 
 def _split(axes: Axes, op: step.FlatMapOp) -> None:
@@ -298,7 +322,7 @@ def _split(axes: Axes, op: step.FlatMapOp) -> None:
     for ours, theirs in zip(dimension_nodes(source)[1:], dimension_nodes(result)[1:], strict=True):
         axes.join(ours, theirs)
     pair = (Node(source, 0), Node(source, split))
-    reason = f"it splits {split} of tiles whose innermost dimension are not those {split}"
+    reason = f"it splits {split} inside of another dimension: they would come in another order"
     axes.conditions.append(Condition(pair, op, reason))
     axes.pin(op, "its result has all parts", [Node(result, 0), Node(result, split)])
 
@@ -311,7 +335,7 @@ def _eager_merge(axes: Axes, op: step.EagerMergeOp) -> None:
     outer = dimension_nodes(data)[op.integer("rank") :]
     for ours, theirs in zip(outer, dimension_nodes(selector), strict=True):
         axes.join(ours, theirs)
-    reason = "it merges tiles of several experts; tile before step-time-multiplex"
+    reason = "it merges tiles of several streams; tile before step-time-multiplex"
     axes.pin(op, reason, [*outer, *tile_nodes(data)[:1]])
 
 

@@ -70,6 +70,8 @@ def body_of(name: str, start: SSAValue) -> Body:
                 body.ops.append(op)
                 known.update(op.results)
                 waiting += op.results
+    if not body.ops:
+        raise fail(name, _owner(start), "nothing is computed on its tiles that others could share")
     for op in body.ops:
         for operand in op.operands:
             if operand not in known and not isinstance(operand, BlockArgument):

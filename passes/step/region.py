@@ -21,7 +21,7 @@ from headrace.dialects.stream_operation import index_attribute, names_attribute
 from headrace.passes.step.axes import stream
 from headrace.passes.step.axis_rules import tile_counts
 from headrace.passes.step.bodies import Body, match_bodies
-from headrace.passes.step.broadcasts import share, trim
+from headrace.passes.step.broadcasts import share
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.row_tiles import drop_padding
 from headrace.passes.step.symbols import fresh_names
@@ -89,7 +89,7 @@ def planned_region(name: str, bodies: Sequence[Body]) -> Region:
 
 
 def merge_bodies(graph: step.GraphOp, region: Region) -> None:
-    """Have the first body serve all; types and order are to be inferred anew."""
+    """Have the first body serve all; types, order and copies for readers are to be put right."""
     packs = region.packs
     owners = {pack.owner for pack in packs}
     (last,) = [op for op in graph.body.block.ops if op in owners][-1:]
@@ -111,9 +111,6 @@ def merge_bodies(graph: step.GraphOp, region: Region) -> None:
     for body in region.bodies[1:]:
         _erase(body.ops)
     drop_unused(graph, [weight for read in region.reads for weight in read.weights])
-    for op in region.bodies[0].ops:
-        if isinstance(op, step.BroadcastOp):
-            trim(op)
 
 
 def _send_back(exit: Exit, selector: SSAValue, claims: list[str], heights_differ: bool) -> None:
@@ -163,7 +160,7 @@ def _tiles(name: str, load: step.LoadOp) -> int:
         stride //= max(size, 1)
         if size != 1 and given != stride:
             stride = -1
-    if stride != 1:
+    if stride != 1 or prod(shape) != count:
         reason = "it does not read all tiles of its tensor in the order of their addresses"
         raise fail(name, load, reason)
     return count

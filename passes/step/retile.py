@@ -83,7 +83,7 @@ def _retile_load(axes: Axes, axis: Node, op: step.LoadOp, size: int, count: int)
     for index, side in enumerate(steps):
         if axes.find(Node(op.results[0], len(shape) - 1 - index)) == axis:
             shape[index] = count
-        if side is not None:
-            strides[index] = columns if side == ROWS else 1
+        if side != COLUMNS and strides[index] == before[1]:
+            strides[index] = columns
     op.shape = integers_attribute(shape)
     op.strides = integers_attribute(strides)

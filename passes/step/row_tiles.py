@@ -37,6 +37,10 @@ def check_rows(name: str, axes: Axes, packing: Packing) -> None:
     axis = axes.find(rows_of(packing))
     if any(axes.find(node) == axis for node in axes.contracted):
         raise fail(name, packing.accumulate, "a product sums over the rows that it packs")
+    if any(axes.find(node) == axis for node in axes.outputs):
+        raise fail(
+            name, packing.accumulate, "a product multiplies the rows that it packs by others"
+        )
 
 
 def on_rows(axes: Axes, packed: Iterable[Packing], ops: Iterable[Operation]) -> Iterator[Operation]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from headrace.dialects import step
@@ -63,7 +64,10 @@ class StepTilePass(ModulePass):
         self, graph: step.GraphOp, axes: Axes, found: list[Node], what: str, size: int
     ) -> None:
         if not found:
-            raise fail(self.name, graph, f"no load steps over {what} of tiles that could be others")
+            reason = (
+                f"no load steps over {what} of several tiles, and one tile of all is not cut again"
+            )
+            raise fail(self.name, graph, f"{reason}; give step-lower a size")
         for axis in found:
             retile(self.name, graph, axes, axis, size)
         reinfer(self.name, graph)
@@ -76,9 +80,17 @@ def _row_axes(axes: Axes) -> list[Node]:
 
 
 def _column_axes(axes: Axes) -> list[Node]:
-    """What loads step over, and a weight gives to the result of a product."""
-    given = {axes.find(node) for node in axes.outputs}
-    return [node for node in _stepped(axes) if node in given]
+    """What the loads of weights step over, and products have as columns."""
+    steps = set(axes.steps)
+    found = [node for node in axes.outputs if Node(_loaded(node.value), node.size) in steps]
+    return list(dict.fromkeys(map(axes.find, found)))
+
+
+def _loaded(value: SSAValue) -> SSAValue:
+    """The stream of a load that others only reshape or copy, or the stream itself."""
+    while isinstance(op := value.owner, step.FlattenOp | step.ReshapeOp | step.BroadcastOp):
+        value = op.input
+    return value
 
 
 def _stepped(axes: Axes) -> list[Node]:

@@ -12,9 +12,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriteWalker
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
+from headrace.passes.canonicalization.step import DropUnreadCopies
 from headrace.passes.step.bodies import body_of
 from headrace.passes.step.graphs import graphs
 from headrace.passes.step.packing import packings
@@ -64,6 +66,8 @@ class StepTimeMultiplexPass(ModulePass):
                     merge_bodies(graph, plan)
             sort_by_flow(graph)
             reinfer(self.name, graph)
+            # The copies of tiles that loads were triggered by are not read any more.
+            PatternRewriteWalker(DropUnreadCopies()).rewrite_region(graph.body)
 
 
 def _layers(graph: step.GraphOp) -> Iterator[tuple[step.PartitionOp, list[SSAValue]]]:

@@ -19,11 +19,10 @@ from headrace.simulators.stream import layout
 from headrace.simulators.stream.channels import BURST
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.expressions import NotConstant
-from headrace.simulators.stream.ir import COLD, DECLARATIONS, FLOAT, INT, Value
+from headrace.simulators.stream.ir import DECLARATIONS, FLOAT, INT, Value
 from headrace.simulators.stream.kernel import ARENA, Kernel, Point, Variant
 from headrace.simulators.stream.primitive import LOCAL_KINDS, Procedure
-from headrace.simulators.stream.tables import TableFunction
-from headrace.simulators.stream.tokens import DONE
+from headrace.simulators.stream.verbs import VerbFunction
 
 
 def generate(variant: Variant) -> Kernel:
@@ -53,16 +52,11 @@ def generate(variant: Variant) -> Kernel:
     )
 
 
-LATENCY = 1
-"""Cycles from the clock of the sender to the stamp of a token."""
-
-
-class _StepFunction(TableFunction):
+class _StepFunction(VerbFunction):
     """Adds statements."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__(variant)
-        self.messages: list[tuple[str, str | None]] = []
         self.loops: list[tuple[str, str]] = []
         self.has_burst = False
         """Whether the loop being compiled has a loop inside that runs in bursts."""
@@ -281,31 +275,6 @@ class _StepFunction(TableFunction):
         if not self.write(name, value):
             self.refuse(node, f"'{name}' changes its type")
 
-    def receive(self, verb: str, port: ast.expr, line: int) -> Value:
-        if chosen := self.chosen(port):
-            return self.receive_chosen(verb, *chosen, line)
-        if verb == "stamp_of":
-            self.refuse(port, "stamp_of() is for ports that are addressed at run time")
-        name = self.port(port)
-        ready = self.is_ready(name)  # In a burst, a token is there.
-        ended, after = self.label("ended"), self.label("after")
-        if not ready:
-            self.check_data(name, line, ended if self.closes else "")
-        head = self.at_head(name, line)
-        token = self.load(head, layout.WORD)
-        if verb == "take":
-            self.remove(name, head)
-        if ready or not self.closes:
-            return Value(INT, token)
-        self.write(f"{name}.token", Value(INT, token))
-        self.jump(after)
-        self.open(ended)
-        self.at_end(f"%{name}.channel")
-        self.write(f"{name}.token", Value(INT, str(DONE)))
-        self.jump(after)
-        self.open(after)
-        return self.read(f"{name}.token")
-
     # Verbs ---------------------------------------------------------------------------------------
 
     def perform(self, verb: str, call: ast.Call) -> None:
@@ -372,66 +341,6 @@ class _StepFunction(TableFunction):
                 self.emit(f"store {stored.type} {stored.text}, ptr {slot}")
             case _:
                 self.refuse(call, f"{verb} is no statement")
-
-    def send(self, args: list[ast.expr], line: int) -> None:
-        target, token, *at = args
-        if at:
-            self.write("send.at", self.value(at[0]))
-        chosen, port, channel = self.chosen(target), "", ""
-        if chosen:
-            tail, channel = self.room_chosen(*chosen, line)
-        else:
-            port = self.port(target)
-            tail = self.wait_room(port, line)
-        stamp = self.let(f"add i64 {self.get('t')}, {LATENCY}")
-        if at:
-            stamp = self.let(
-                f"call i64 @llvm.smax.i64(i64 {stamp}, i64 {self.read('send.at').text})"
-            )
-        word = self.value(token).text
-        if chosen:
-            self.insert_chosen(channel, tail, word, stamp)
-        else:
-            self.insert(port, tail, word, stamp)
-
-    def ask(self, detail: str, line: int) -> None:
-        """Wait until the memory arbiter has served the node."""
-        self.node_put(layout.DETAIL, detail)
-        served = self.label("served")
-        self.pause(Point("memory", "", line), served, layout.SERVED)
-        self.open(served)
-
-    def count_traffic(self, words: str) -> None:
-        self.set("traffic", self.let(f"add i64 {self.get('traffic')}, {words}"))
-
-    def fail(self, args: list[ast.expr]) -> None:
-        match args:
-            case [_] | [_, ast.Constant(value=None), *_]:
-                port = None
-            case _:
-                port = self.port(args[1])
-        self.node_put(layout.DETAIL, str(len(self.messages)))
-        self.messages.append((str(self.constant(args[0])), port))
-        if len(args) > 2:
-            self.node_put(layout.OFFENDER, self.value(args[2]).text)
-        self.leave(layout.FAILED)
-
-    def append(self, args: list[ast.expr], line: int) -> None:
-        array = self.array(args[0])
-        self.check_space(array, 1, line)
-        self.append_word(array, self.value(args[1]))
-
-    def ensure(self, name: str, size: ast.expr, line: int) -> None:
-        """Let an array have room for `size` entries."""
-        check, small, ready = self.label("check"), self.label("small"), self.label("ready")
-        self.jump(check)
-        self.open(check)
-        wanted = self.value(size).text
-        self.branch(self.let(f"icmp sgt i64 {wanted}, %{name}.capacity"), small, ready, COLD)
-        self.open(small)
-        self.node_put(layout.DETAIL, wanted)
-        self.pause(Point("growth", name, line), check, layout.GROWING)
-        self.open(ready)
 
 
 class _Substitution(ast.NodeTransformer):

@@ -3,7 +3,7 @@
 import ast
 from typing import NoReturn
 
-from headrace.simulators.stream.channels import ChannelFunction
+from headrace.simulators.stream.entry import EntryFunction
 from headrace.simulators.stream.ir import BOOL, FLOAT, FLOAT_FUNCTIONS, INT, Value, float_literal
 from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.primitive import Constant
@@ -37,7 +37,7 @@ class NotConstant(Exception):
     """An expression is not known when the primitive is compiled."""
 
 
-class ExpressionFunction(ChannelFunction):
+class ExpressionFunction(EntryFunction):
     """Adds expressions; `constants` are the names with values that are known now."""
 
     def __init__(self, variant: Variant) -> None:

@@ -65,6 +65,8 @@ class MachineDescription:
     """A machine that runs stream programs."""
 
     memory: MemoryDescription = field(default_factory=MemoryDescription)
+    step: StepMachine = field(default_factory=StepMachine)
+    """What graphs of `step` run on, with a memory of its own."""
 
     @staticmethod
     def load(path: str | Path) -> "MachineDescription":
@@ -77,9 +79,14 @@ class MachineDescription:
             text = tomllib.loads(Path(path).read_text())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ProgramError(f"cannot read the machine description '{path}': {error}") from None
-        if unknown := set(text) - {"memory"}:
-            raise ProgramError(f"'{path}': there is no section '{min(unknown)}'; use [memory]")
-        return MachineDescription(_memory(text.get("memory", {}), path))
+        if unknown := set(text) - {"memory", "step"}:
+            raise ProgramError(
+                f"'{path}': there is no section '{min(unknown)}'; use [memory] or [step]"
+            )
+        return MachineDescription(
+            MemoryDescription(**_section("memory", MemoryDescription, text, path)),
+            StepMachine(**_section("step", StepMachine, text, path)),
+        )
 
 
 LARGEST = 2**40
@@ -89,18 +96,24 @@ LARGEST_TABLE = 2**12
 """Of numbers that say how large the tables of a simulation are."""
 
 
-def _memory(section: object, path: str | Path) -> MemoryDescription:
+def _section(
+    name: str,
+    description: type[MemoryDescription | StepMachine],
+    text: dict[str, Any],
+    path: str | Path,
+) -> dict[str, int]:
+    """The numbers of one section of a file."""
+    section = text.get(name, {})
     if not isinstance(section, dict):
-        raise ProgramError(f"'{path}': memory must be a section; write [memory] above its keys")
-    section = cast(dict[str, Any], section)
-    names = [f.name for f in fields(MemoryDescription)]
-    for name, value in section.items():
-        if name not in names:
-            raise ProgramError(f"'{path}': the memory has no '{name}'; it has {', '.join(names)}")
-        least = 0 if name in ("latency", "startup") else 1
-        most = LARGEST_TABLE if name in ("channels", "outstanding") else LARGEST
+        raise ProgramError(f"'{path}': {name} must be a section; write [{name}] above its keys")
+    names = [f.name for f in fields(description)]
+    for key, value in cast(dict[str, Any], section).items():
+        if key not in names:
+            raise ProgramError(f"'{path}': the {name} has no '{key}'; it has {', '.join(names)}")
+        least = 0 if key in ("latency", "startup") else 1
+        most = LARGEST_TABLE if key in ("channels", "outstanding") else LARGEST
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise ProgramError(
-                f"'{path}': memory.{name} must be a whole number from {least} to {most}"
+                f"'{path}': {name}.{key} must be a whole number from {least} to {most}"
             )
-    return MemoryDescription(**section)
+    return cast(dict[str, int], section)

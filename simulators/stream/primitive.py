@@ -101,7 +101,9 @@ class Primitive(Procedure):
     def closes(self) -> bool:
         """Whether its streams end by closing, not with a token."""
         return any(
-            isinstance(node, ast.Name) and node.id == "close"
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "close"
             for statement in self.body
             for node in ast.walk(statement)
         )

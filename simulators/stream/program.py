@@ -108,6 +108,8 @@ class ProgramBuilder:
     def __init__(self) -> None:
         self._kinds: list[str] = []
         self._names: list[str] = []
+        self._taken: set[str] = set()
+        """The names, for lookup."""
         self._parameters: list[dict[str, Parameter]] = []
         self._ranks: list[int] = []
         self._inputs: list[list[Stream]] = []
@@ -126,7 +128,7 @@ class ProgramBuilder:
         for an unknown primitive, a wrong number of inputs or a wrong parameter.
         """
         label = name or kind
-        if label in self._names:
+        if label in self._taken:
             label = f"{label} #{len(self._names)}"
         index = len(self._kinds)
         rank = parameters.pop("rank", index)
@@ -138,6 +140,7 @@ class ProgramBuilder:
             raise ProgramError(f"node '{label}': {error}") from None
         self._kinds.append(kind)
         self._names.append(label)
+        self._taken.add(label)
         self._ranks.append(rank)
         self._parameters.append(parameters)
         self._inputs.append(list(inputs))

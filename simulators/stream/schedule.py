@@ -11,7 +11,7 @@ T. M. Parks, "Bounded Scheduling of Process Networks", 1995.
 """
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream import layout, native, tokens
+from headrace.simulators.stream.arbitration import ServedNode, seen_by_arbiter, writes
 from headrace.simulators.stream.arena import Arena
 from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.kernel import ARENA, FREE_TILES, Point, Variant
@@ -26,13 +27,11 @@ from headrace.simulators.stream.kernels import NOTHING, Observe, compiled, kerne
 from headrace.simulators.stream.memory import MemoryModel
 from headrace.simulators.stream.primitive import (
     ARRAY_KINDS,
-    OUTPUT_KINDS,
     TABLE_KINDS,
     Argument,
-    Primitive,
 )
-from headrace.simulators.stream.primitives.step_arbiter import PORT_WORDS
 from headrace.simulators.stream.program import Program, Slot
+from headrace.simulators.stream.values import Values
 
 Array = npt.NDArray[Any]
 
@@ -48,17 +47,7 @@ TILE_HOLDERS = ("tiles", "entries")
 BUFFERS = "cells"
 """The parameter in which nodes keep what they pass on by reference."""
 
-SERVED_BY_ARBITER = (
-    "nodes",
-    "clients",
-    "dispatch",
-    "merges",
-    "merge_starts",
-    "merge_inputs",
-    "ports",
-    "asking",
-)
-"""The parameters in which an arbiter sees the nodes."""
+CHANNEL_BYTES = layout.CHANNEL_WORDS * layout.WORD
 
 SWEEPS = 1 << 16
 """Rounds of the scheduler between looks at the keyboard."""
@@ -76,7 +65,7 @@ class Run:
         observe: Observe = NOTHING,
     ) -> None:
         self.program = program
-        self.arrays = arrays
+        self.values = Values(arrays)
         self.memory = memory
         self.memory_state = memory.start() if memory else None
         count, channels = len(program.kinds), len(program.capacities)
@@ -97,6 +86,7 @@ class Run:
             for node in range(count)
         ]
         self.arbiter = count
+        self.seen: dict[str, Array] = {}
         arbiter = memory.arbiter if memory else None
         if arbiter is not None:
             self.kernels.append(compiled(Variant(arbiter, 0)))
@@ -146,13 +136,13 @@ class Run:
         variant, record = self.kernels[node].variant, self.record(node)
         record[layout.STEP] = step
         self.release(node)
-        channels = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
+        first = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
         read = dict(zip(variant.inputs, self.inputs[node], strict=True))
         written = dict(zip(variant.outputs, self.outputs[node], strict=True))
         self.readers.update({channel: (node, port) for port, channel in read.items()})
         self.writers.update({channel: (node, port) for port, channel in written.items()})
         places = {
-            port: channels + layout.WORD * layout.CHANNEL_WORDS * channel
+            port: first + CHANNEL_BYTES * channel
             for port, channel in (*read.items(), *written.items())
         }
         for index, port in enumerate((*variant.fixed_inputs, *variant.fixed_outputs)):
@@ -181,7 +171,7 @@ class Run:
             for argument in kernel.variant.primitive.parameters:
                 if argument.name == "arena_at":
                     where = f"'values' of node '{self.label(node)}'"
-                    values = self.array(self.parameters[node]["values"], "Floats", where)
+                    values = self.values.array(self.parameters[node]["values"], "Floats", where)
                     self.parameters[node]["arena_at"] = arena.add_input(values)
         arena.freeze()
         return arena
@@ -211,13 +201,13 @@ class Run:
         value = self.parameter(node, argument)
         match argument.kind:
             case "Int":
-                record[word] = self.integer(value, where)
+                record[word] = self.values.integer(value, where)
             case "Float":
-                record[word : word + 1].view(np.float64)[0] = self.number(value, where)
+                record[word : word + 1].view(np.float64)[0] = self.values.number(value, where)
             case _:
                 if argument.name == "memory":
                     return  # All memory as one array at address 0.
-                self.point_at_array(node, argument, self.array(value, argument.kind, where))
+                self.point_at_array(node, argument, self.values.array(value, argument.kind, where))
 
     def point_at_array(self, node: int, argument: Argument, array: Array) -> None:
         """Make the record of a node describe an array."""
@@ -232,8 +222,10 @@ class Run:
         parameters = self.parameters[node]
         if argument.name in parameters:
             return parameters[argument.name]
-        if node == self.arbiter and argument.name in SERVED_BY_ARBITER:
-            return self.served(argument.name)
+        if node == self.arbiter:
+            self.seen = self.seen or self.seen_by_arbiter()
+            if argument.name in self.seen:
+                return self.seen[argument.name]
         if self.memory_state is not None:
             about = argument.name.removesuffix("_at")
             slot = parameters.get(about)
@@ -246,102 +238,27 @@ class Run:
                 return value
         return argument.default
 
-    def served(self, name: str) -> Array:
-        """
-        What the arbiter sees of the nodes: the records of all; of those that touch memory
-        (readers by rank, then writers by rank), and the requests that each makes at most in a
-        cycle; of those that merge by time, and the channels that each reads. And memory to work.
-        """
+    def seen_by_arbiter(self) -> dict[str, Array]:
+        """What the parameters of the arbiter are about."""
         assert self.memory is not None
-        if name == "nodes":
-            return self.addresses[: self.arbiter]
-        if name.startswith("merge"):
-            return self.merging(name)
-        clients = self.nodes_of(self.memory.clients.values())
-        clients.sort(key=lambda node: (self.writes(node), self.program.ranks[node]))
-        if name == "clients":
-            return self.addresses[clients]
-        if name in ("ports", "asking"):
-            return np.zeros(PORT_WORDS * len(clients), dtype=np.int64)
-        limits = [
-            self.integer(
-                self.parameters[node].get("dispatch", 1), f"'dispatch' of '{self.label(node)}'"
-            )
-            for node in clients
-        ]
-        return np.array(limits, dtype=np.int64)
-
-    def merging(self, name: str) -> Array:
-        assert self.memory is not None
-        merges = self.nodes_of(self.memory.merges)
-        if name == "merges":
-            return self.addresses[merges]
-        if name == "merge_starts":
-            return np.cumsum([0, *(len(self.inputs[node]) for node in merges)], dtype=np.int64)
         first = self.heap.ctypes.data + layout.WORD * self.node_starts[-1]
-        channels = [channel for node in merges for channel in self.inputs[node]]
-        size = layout.WORD * layout.CHANNEL_WORDS
-        return first + size * np.array(channels, dtype=np.int64)
-
-    def nodes_of(self, primitives: Iterable[Primitive]) -> list[int]:
-        """The nodes that run one of some primitives."""
-        wanted = set(primitives)
-        return [
-            node for node in range(self.arbiter) if self.kernels[node].variant.primitive in wanted
+        nodes = [
+            ServedNode(
+                int(self.addresses[node]),
+                self.kernels[node].variant.primitive,
+                int(self.program.ranks[node]),
+                self.values.integer(
+                    self.parameters[node].get("dispatch", 1), f"'dispatch' of '{self.label(node)}'"
+                ),
+                tuple(first + CHANNEL_BYTES * channel for channel in self.inputs[node]),
+            )
+            for node in range(self.arbiter)
         ]
+        return seen_by_arbiter(self.memory, nodes)
 
     def writes(self, node: int) -> bool:
         """Whether the node writes an array."""
-        primitive = self.kernels[node].variant.primitive
-        writers = self.memory.writers if self.memory else ()
-        return primitive in writers or any(
-            parameter.kind in OUTPUT_KINDS for parameter in primitive.parameters
-        )
-
-    def lookup(self, value: Any, where: str) -> Any:
-        if not isinstance(value, Slot):
-            return value
-        if value.name not in self.arrays:
-            given = ", ".join(sorted(self.arrays)) or "nothing"
-            raise ProgramError(f"slot '{value.name}', {where}, is not bound; given: {given}")
-        return self.arrays[value.name]
-
-    def integer(self, value: Any, where: str) -> int:
-        number = self.lookup(value, where)
-        if isinstance(number, np.integer):
-            number = number.item()
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise ProgramError(f"{where} must be an integer, not {number!r}")
-        return number
-
-    def number(self, value: Any, where: str) -> float:
-        number = self.lookup(value, where)
-        try:
-            return float(tokens.canonical(np.array(float(number))))
-        except (TypeError, ValueError):
-            raise ProgramError(f"{where} must be a number, not {number!r}") from None
-
-    def array(self, value: Any, kind: str, where: str) -> Array:
-        """An array as the primitive reads it; what the primitive grows is empty at first."""
-        if value is None:
-            return np.zeros(0, dtype=np.int64)
-        if isinstance(value, tuple):
-            parts = cast(tuple[Any, ...], value)
-            return np.array([self.integer(part, where) for part in parts], dtype=np.int64)
-        array = np.asarray(self.lookup(value, where))
-        floats = kind == "Floats"
-        kinds, ranked = ("iubf", True) if floats else ("iub", array.ndim == 1)
-        if array.dtype.kind not in kinds or not ranked:
-            wanted = "float64" if floats else "a vector of int64"
-            raise ProgramError(
-                f"{where} must be {wanted}, not {array.dtype} of shape {array.shape}"
-            )
-        if floats:
-            return tokens.canonical(np.ascontiguousarray(array, dtype=np.float64).reshape(-1))
-        array = np.ascontiguousarray(array, dtype=np.int64)
-        if where.startswith("'coordinates'") and array.min(initial=0) < 0:
-            raise ProgramError(f"{where} holds {array.min()}; coordinates count from 0")
-        return array
+        return writes(self.memory, self.kernels[node].variant.primitive)
 
     def bind_channel(self, channel: int, capacity: int | None) -> None:
         record = self.channel(channel)

@@ -22,9 +22,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, BlockArgument
 from xdsl.parser import Parser
 
-from headrace.backends.sam import argument_names, build
+from headrace.backends.sam import build
 from headrace.cli.driver import make_context
-from headrace.dialects.functions import main_function
+from headrace.dialects.functions import argument_names, main_function
 from headrace.dialects.sparse_tensor import ConvertOp
 from headrace.frontends.einsum import import_einsum
 from headrace.frontends.torch_export import import_model

@@ -32,7 +32,7 @@ def test_cycles_of_regions_are_the_published_ones(path: Path) -> None:
     StepParallelizePass(MODES[path.name.split("_")[-1].split(".")[0]]).apply(make_context(), module)
     module.verify()
     requests = (np.arange(len(lengths)), lengths // ROWS + 1, lengths % ROWS)
-    function = StepFunction(module, ("q", "k", "v", "K", "V", "i", "l", "o", "y"), 2)
+    function = StepFunction.of(module, element_bytes=2)
     result = function.run(*[None] * 5, *requests, None, depth=1, timing_only=True)
     assert result.deadlock is None
     assert result.cycles == pytest.approx(meta["published_cycles"], rel=0.002)

@@ -22,7 +22,7 @@ from headrace.interpreters.step_network import Channel, Process, run
 from headrace.interpreters.step_tokens import DONE, decode, encode, nested_map
 from headrace.interpreters.step_values import Buffer, Tile
 from headrace.tests.reference import reference_path
-from headrace.tests.step_streams import apply, parse, show
+from headrace.tests.step_streams import apply, nested, parse, show
 
 Case = Mapping[str, Any]
 
@@ -205,7 +205,7 @@ def test_rows_of_padding_are_dropped() -> None:
     tiles = [Tile.masked(np.ones((3, 4)), int(word.split()[-1])) for word in words]
     source, result = Channel("", [*tiles, DONE]), Channel()
     run({"op": process(source, result)})
-    rows = result.nested(0)
+    rows = nested(result, 0)
     assert len(rows) == case["outputs"]["out"]["count"]
     assert {row.shape for row in rows} == {(1, 4)}
 

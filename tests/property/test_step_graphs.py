@@ -112,8 +112,7 @@ def deal(program: Program) -> None:
 
 
 def buffered(program: Program) -> None:
-    inner = program.type.dimensions[-1:]
-    if program.type.rank and len(inner) == 1:
+    if program.type.rank:
         program.add(step.BufferizeOp(program.stream, rank=1))
         program.add(step.StreamifyOp(program.stream, repeat=[program.number(1, 2)]))
 

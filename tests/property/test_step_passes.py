@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp
 
+from headrace.backends.step_function import StepFunction
 from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.interpreters.step import interpret
@@ -89,3 +90,17 @@ def test_shared_bodies_give_the_same_in_every_order_of_arrival(
     }
     (result,) = interpret(module, arguments, [record])
     np.testing.assert_allclose(result, layer.expected(arguments), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("tiling", TILINGS)
+@settings(max_examples=8, deadline=None)
+@given(drawn=layers(), seed=st.integers(0, 99))
+def test_simulated_orders_of_arrival_give_the_same(
+    tiling: str, drawn: tuple[ExpertLayer, Routing], seed: int
+) -> None:
+    layer, routing = drawn
+    arguments = layer.arguments(np.random.default_rng(seed), routing)
+    module = rewritten(layer, ",".join(filter(None, (tiling, "step-time-multiplex{regions=1}"))))
+    run = StepFunction.of(module).run(*arguments)
+    assert run.deadlock is None
+    np.testing.assert_allclose(run.outputs[0], layer.expected(arguments), rtol=1e-12, atol=1e-12)

@@ -10,6 +10,7 @@ from headrace.interpreters import step_routing as routing
 from headrace.interpreters.step_network import Channel, run, stream
 from headrace.interpreters.step_shape import flatten
 from headrace.interpreters.step_tokens import Stop, decode, encode, fold, unfold
+from headrace.tests.step_streams import nested
 
 
 def lists(rank: int) -> st.SearchStrategy[Any]:
@@ -26,16 +27,16 @@ streams = st.integers(0, 4).flatmap(lambda rank: st.tuples(st.just(rank), lists(
 @settings(max_examples=1000)
 @given(streams)
 def test_encoding_is_one_to_one(case: tuple[int, Any]) -> None:
-    rank, nested = case
-    tokens = encode(nested, rank)
-    assert decode(tokens, rank) == nested
+    rank, items = case
+    tokens = encode(items, rank)
+    assert decode(tokens, rank) == items
     assert fold(unfold(tokens, rank)) == tokens
 
 
 @given(streams)
 def test_only_stops_of_empty_lists_are_written_below_another(case: tuple[int, Any]) -> None:
-    rank, nested = case
-    tokens = encode(nested, rank)
+    rank, items = case
+    tokens = encode(items, rank)
     for at, (before, after) in enumerate(pairwise(tokens)):
         if isinstance(before, Stop) and after == Stop(before.level + 1):
             # The lower stop ends an empty list, or one whose last item is empty.
@@ -59,16 +60,16 @@ def through(rank: int, units: list[Any], control: list[frozenset[int]], count: i
     there = routing.partition("there", stream(units, rank), stream(control, 0), parts, rank)
     back = routing.reassemble("back", parts, stream(control, 0), result, rank)
     run({"there": there, "back": back})
-    return result.nested(rank + 1)
+    return nested(result, rank + 1)
 
 
 @given(routed(1))
 def test_reassemble_undoes_partition(case: tuple[int, list[Any], Any, int]) -> None:
     rank, units, control, count = case
-    nested = through(rank, units, control, count)
+    back = through(rank, units, control, count)
     flat = Channel()
-    run({"flatten": flatten(stream(nested, rank + 1), flat, rank, rank + 1)})
-    assert flat.nested(rank) == units
+    run({"flatten": flatten(stream(back, rank + 1), flat, rank, rank + 1)})
+    assert nested(flat, rank) == units
 
 
 @given(routed(3))
@@ -96,8 +97,8 @@ def test_every_interleaving_is_accepted_and_reported(
     data, control = Channel(), Channel()
     inputs = [stream(units, 1) for units in sources]
     run({"merge": routing.eager_merge("merge", inputs, data, control, 1, order)})
-    assert control.nested(0) == [{n} for n in order]
+    assert nested(control, 0) == [{n} for n in order]
     parts = [Channel() for _ in sources]
-    again = stream(data.nested(1), 1), stream([frozenset({n}) for n in order], 0)
+    again = stream(nested(data, 1), 1), stream([frozenset({n}) for n in order], 0)
     run({"partition": routing.partition("partition", *again, parts, 1)})
-    assert [part.nested(1) for part in parts] == sources
+    assert [nested(part, 1) for part in parts] == sources

@@ -150,7 +150,7 @@ PARENT = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from headrace.experiments.runner import end_with_parent
+from headrace.experiments.workers import end_with_parent
 
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:

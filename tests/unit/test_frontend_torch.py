@@ -226,6 +226,25 @@ WITH_CONSTANTS: dict[str, Unary] = {
     "folded mask": lambda x: x.masked_fill(~T.ones(3, 4).tril().bool(), 0.0),
     "cat of a constant": lambda x: T.cat([x, T.zeros(1, 4)]),
     "empty cat": lambda x: T.cat([T.zeros(0), x]),
+    "largest": lambda x: (
+        *x.topk(2),
+        *x.topk(3, dim=0, largest=False),
+        *x.reshape(3, 2, 2).topk(1, dim=1),
+        *(x * 0).topk(1, dim=0)[:1],
+    ),
+    "classes": lambda x: (F.one_hot(PLACES, 4) * x[0], F.one_hot(PLACES.reshape(2, 2), 3)),
+    "sums by coordinates": lambda x: (
+        x.scatter_add(0, PLACES.reshape(1, 4).expand(3, 4), x),
+        x.new_zeros(3, 9).scatter_add(1, PLACES.expand(3, 4) * 2, x),
+        x.index_add(1, PLACES, x, alpha=2),
+        x.new_zeros(5, 4).index_add(0, PLACES[:3], x),
+    ),
+    "products by letters": lambda x: (
+        T.einsum("ij,kj->ki", x, x),
+        T.einsum("ij,kj,kl", x, x, x),
+        T.einsum("ij->j", x),
+        T.einsum("bij,bjk->bki", x.reshape(2, 2, 3), x.reshape(2, 3, 2)),
+    ),
     "scalars": lambda x: x.sum() * x.mean() + x[0, 0],
 }
 
@@ -273,7 +292,6 @@ def test_operators_that_torch_decomposes() -> None:
         return {
             "relu6": F.relu6(x * 5),
             "rms_norm": F.rms_norm(x, (4,)),
-            "einsum": T.einsum("ij,kj->ik", x, x),
             "logsumexp": T.logsumexp(x, 1),
             "glu": F.glu(x),
             "outer": T.outer(x[0], x[1]),
@@ -358,6 +376,8 @@ ELSEWHERE = {
     "aten._log_softmax_backward_data.default",
     "aten.nll_loss_forward.default",
     "aten.nll_loss_backward.default",
+    "aten.scatter.src",
+    "aten.scatter.value",
 }
 """
 Operators with tests of their own, here or beside the sparse layouts, dynamic sizes and gradients.

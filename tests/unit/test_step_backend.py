@@ -12,8 +12,8 @@ from xdsl.parser import Parser
 
 from headrace.analyses.step_compute import operation_flops
 from headrace.backends.step import StepResult, graphs_of, lower
+from headrace.backends.step_netlist import machine_of
 from headrace.dialects import step
-from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH
 from headrace.storage.errors import InputError
 from headrace.tests.netlists import MICRO, imported, recorded
@@ -28,23 +28,12 @@ def parse(text: str) -> ModuleOp:
     return module
 
 
-def machine(name: str) -> StepMachine:
-    meta = recorded(name).meta
-    memory = meta["hbm"]
-    return StepMachine(
-        on_chip_bandwidth=meta["onchip_bw"],
-        channels=memory["channels"],
-        latency=memory["latency"],
-        interval=memory["ii"],
-        startup=memory["startup"],
-        request_bytes=memory["addr_offset"],
-    )
-
-
 def replay(name: str, depth: int | None, operations: bool = False) -> StepResult:
     found = imported(name)
     program = lower(found.graph, recorded(name).element_bytes)
-    return program.run(found.arguments, depth=depth, machine=machine(name), operations=operations)
+    return program.run(
+        found.arguments, depth=depth, machine=machine_of(recorded(name)), operations=operations
+    )
 
 
 @pytest.mark.parametrize("name", MICRO)
@@ -186,3 +175,135 @@ def test_results_that_nothing_reads_hold_nothing_up() -> None:
     unread = graph_of(f"%y, %b = step.broadcast %x consumers 2 : {ROWS}")
     read = graph_of(f"%y, %b = step.broadcast %x consumers 2 : {ROWS}\nstep.sink %b : {ROWS}")
     assert lower(unread).run([None], depth=1).cycles == lower(read).run([None], depth=1).cycles
+
+
+TALL = "!step.stream<!step.tile<f32, [4, 64]>, [1, 2]>"
+
+
+def split(fn: str, size: int, piece: str, count: int) -> step.GraphOp:
+    """Two tiles of 4 x 64 that leave in pieces."""
+    (graph,) = graphs_of(
+        parse(f"""
+%t = "test.op"() : () -> tensor<8x64xf32>
+%r = step.graph(%t) : (tensor<8x64xf32>) -> tensor<8x64xf32> {{
+^bb0(%x0: tensor<8x64xf32>):
+  %x = step.load %x0 tile [4, 64] strides [1] shape [2] : tensor<8x64xf32>
+  %y = step.flat_map %x fn {fn} size {size} : {TALL}
+  %z = step.store %y into tensor<8x64xf32> : !step.stream<!step.tile<f32, {piece}>, [1, {count}]>
+  step.yield %z : tensor<8x64xf32>
+}}
+""")
+    )
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "pieces", "requests_of_a_piece"),
+    [
+        (split("split_rows", 2, "[2, 64]", 4), 4, 2 * 4),
+        (split("split_columns", 16, "[4, 16]", 8), 8, 4 * 1),
+    ],
+)
+def test_tiles_are_split_into_pieces_of_a_size(
+    graph: step.GraphOp, pieces: int, requests_of_a_piece: int
+) -> None:
+    result = lower(graph).run([None], depth=2)
+    assert result.nodes[1].tokens == pieces
+    assert result.nodes[2].requests == pieces * requests_of_a_piece
+
+
+def test_a_transposed_tile_has_as_many_rows_as_it_had_columns() -> None:
+    (graph,) = graphs_of(
+        parse(f"""
+%t = "test.op"() : () -> tensor<8x64xf32>
+%r = step.graph(%t) : (tensor<8x64xf32>) -> tensor<128x4xf32> {{
+^bb0(%x0: tensor<8x64xf32>):
+  %x = step.load %x0 tile [4, 64] strides [1] shape [2] : tensor<8x64xf32>
+  %y = step.map %x fn transpose : {TALL}
+  %z = step.store %y into tensor<128x4xf32> : !step.stream<!step.tile<f32, [64, 4]>, [1, 2]>
+  step.yield %z : tensor<128x4xf32>
+}}
+""")
+    )
+    assert lower(graph).run([None], depth=2).nodes[2].requests == 2 * 64
+
+
+def test_masked_columns_take_a_cycle_for_each_tile() -> None:
+    """As long as setting the number of valid rows."""
+    lengths = "!step.stream<index, [1, 4]>"
+
+    def cycles(body: str) -> int:
+        (graph,) = graphs_of(
+            parse(f"""
+%t, %n = "test.op"() : () -> (tensor<4x64xf32>, tensor<4xi64>)
+%r = step.graph(%t, %n) : (tensor<4x64xf32>, tensor<4xi64>) -> tensor<4x64xf32> {{
+^bb0(%x0: tensor<4x64xf32>, %n0: tensor<4xi64>):
+  %x = step.load %x0 tile [1, 64] strides [1] shape [4] : tensor<4x64xf32>
+  %l = step.integers %n0 : tensor<4xi64>
+  {body}
+  %z = step.store %y into tensor<4x64xf32> : {ROWS}
+  step.yield %z : tensor<4x64xf32>
+}}
+""")
+        )
+        return lower(graph).run([None, [1, 2, 3, 64]], depth=2).cycles
+
+    masked = cycles(f"%y = step.map %x, %l fn mask_columns : {ROWS}, {lengths}")
+    offset = cycles(f"%y = step.map %x, %l fn set_offset : {ROWS}, {lengths}")
+    assert masked == offset
+
+
+def test_routing_by_the_values_of_tiles_is_refused() -> None:
+    (graph,) = graphs_of(
+        parse(f"""
+%t, %p = "test.op"() : () -> (tensor<4x64xf32>, tensor<4x2xf32>)
+%r = step.graph(%t, %p) : (tensor<4x64xf32>, tensor<4x2xf32>) -> tensor<4x64xf32> {{
+^bb0(%x0: tensor<4x64xf32>, %p0: tensor<4x2xf32>):
+  %x = step.load %x0 tile [1, 64] strides [1] shape [4] : tensor<4x64xf32>
+  %s = step.load %p0 tile [1, 2] strides [1] shape [4] : tensor<4x2xf32>
+  %h = step.map %s fn to_selector : !step.stream<!step.tile<f32, [1, 2]>, [1, 4]>
+  step.sink %h : !step.stream<!step.selector<2>, [1, 4]>
+  %z = step.store %x into tensor<4x64xf32> : {ROWS}
+  step.yield %z : tensor<4x64xf32>
+}}
+""")
+    )
+    with pytest.raises(InputError, match=r"selectors of the values of tiles.*step\.select"):
+        lower(graph)
+
+
+def lists_of(lengths: str) -> step.GraphOp:
+    """As many addresses for each request as %m says."""
+    (graph,) = graphs_of(
+        parse(f"""
+%t = "test.op"() : () -> tensor<4xi64>
+step.graph(%t) : (tensor<4xi64>) -> () {{
+^bb0(%t0: tensor<4xi64>):
+  %n = step.integers %t0 : tensor<4xi64>
+  %a, %b = step.broadcast %n consumers 2 : {LENGTHS}
+  {lengths}
+  %c = step.cache_read_address %a, %m row_tiles 8 dim l : {LENGTHS}, {LENGTHS}
+  step.sink %c : !step.stream<index, [1, 4, ~l]>
+  step.yield
+}}
+""")
+    )
+    return graph
+
+
+LENGTHS = "!step.stream<index, [1, 4]>"
+
+
+def test_lengths_may_be_routed_and_reshaped() -> None:
+    body = (
+        f"%d = step.flatten %b min 0 max 1 : {LENGTHS}\n"
+        "%m = step.promote %d : !step.stream<index, [4]>"
+    )
+    result = lower(lists_of(body)).run([[1, 2, 0, 3]])
+    assert result.nodes[4].tokens == 1 + 2 + 1 + 3
+
+
+def test_lengths_that_the_graph_computes_are_refused() -> None:
+    body = f"%m = step.scan %b fn add rank 1 : {LENGTHS}"
+    with pytest.raises(InputError, match=r"integers say that 'step\.scan' computes"):
+        lower(lists_of(body))

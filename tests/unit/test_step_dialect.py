@@ -117,7 +117,7 @@ def test_streamify_reads_a_static_buffer_by_strides() -> None:
 def test_partition_names_the_units_of_each_output() -> None:
     selectors = stream(4, 8, of=step.SelectorType(2))
     op = step.PartitionOp(stream(4, 8, "~r"), selectors, rank=1, dims=("e0", "e1"))
-    assert shapes(op) == ["[e0, ~r]", "[e1, ~r]"]
+    assert shapes(op) == ["[e0, ~r.e0]", "[e1, ~r.e1]"]
 
 
 def test_partition_may_claim_a_size() -> None:
@@ -136,6 +136,25 @@ def test_reassemble_adds_a_size_for_what_one_selector_selects() -> None:
     assert shapes(step.ReassembleOp(multihot, inputs, rank=1, dim="k")) == ["[1, 8, ~k, 2]"]
     one = stream(1, 8, of=step.SelectorType(2, hot=1))
     assert shapes(step.ReassembleOp(one, inputs, rank=1)) == ["[1, 8, 1, 2]"]
+
+
+def test_ragged_lists_that_are_put_together_have_the_size_they_had() -> None:
+    selectors = stream(4, of=step.SelectorType(2, hot=1))
+    parts = step.PartitionOp(stream(4, "ceil(~r, 2)", 3), selectors, rank=2, dims=("e0", 4))
+    assert shapes(parts) == ["[e0, ceil(~r.e0, 2), 3]", "[4, ceil(~r.1of2, 2), 3]"]
+    op = step.ReassembleOp(selectors, parts.outputs, rank=2)
+    assert shapes(op) == ["[4, 1, ceil(~r, 2), 3]"]
+    assert shapes(step.EagerMergeOp(parts.outputs, rank=2))[0] == (
+        "[e0 + 4, ceil(~r.merged, 2), 3]"
+    )
+    with pytest.raises(VerifyException, match="takes units of one shape"):
+        step.ReassembleOp(selectors, [stream("e0", "~r"), stream("e1", "~s")], rank=1)
+
+
+def test_the_total_of_a_part_is_no_total_of_the_whole() -> None:
+    parts = step.DealOp(stream(4, "~r"), rank=1, consumers=2)
+    assert shapes(parts) == ["[2, ~r.0of2]", "[2, ~r.1of2]"]
+    assert shapes(step.FlattenOp(parts.outputs[1], min=0, max=1)) == ["[total(~r.1of2)]"]
 
 
 def test_eager_merge_adds_up_the_units_and_tells_their_source() -> None:
@@ -293,6 +312,19 @@ def test_reshape_cuts_into_chunks_and_marks_padding() -> None:
     assert shapes(step.ReshapeOp(stream(9), chunk=4))[0] == "[3, 4]"
     assert shapes(step.ReshapeOp(stream(2, "~r"), chunk=3))[0] == "[2, ceil(~r, 3), 3]"
     assert shapes(step.ReshapeOp(stream(2, 4, 2), rank=1, chunk=2))[0] == "[2, 2, 2, 2]"
+
+
+def test_chunks_of_buffers_are_whole() -> None:
+    buffers = stream(4, of=step.BufferType(INDEX, (2,)))
+    assert shapes(step.ReshapeOp(buffers, chunk=2))[0] == "[2, 2]"
+
+
+def test_sums_of_ragged_sizes_may_be_claimed() -> None:
+    flat = step.FlattenOp(stream(2, "~r"), min=0, max=1, dim="e0", assumed=["e0"])
+    assert (shapes(flat), flat.declared) == (["[e0]"], ())
+    tiles = stream(1, 4, of=tile("~m", 64))
+    packed = step.AccumulateOp(tiles, fn="retile_rows", rank=1, dim=16)
+    assert (element(packed), packed.declared) == (tile(16, 64), ())
 
 
 def test_reshape_may_add_an_outer_size_that_tells_whether_there_is_anything() -> None:

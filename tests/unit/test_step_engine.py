@@ -187,6 +187,13 @@ def test_what_step_programs_cannot_have() -> None:
         run(builder.build())
 
 
+def test_a_node_makes_requests() -> None:
+    builder = ProgramBuilder()
+    builder.node("step_load", dispatch=0, shape=(1, 1), tile_rows=1, tile_columns=1, width=2)
+    with pytest.raises(ProgramError, match="give dispatch >= 1"):
+        run(builder.build())
+
+
 def test_machines_have_sizes() -> None:
     with pytest.raises(ProgramError, match="channels of a machine is 0"):
         StepMachine(channels=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headrace.dialects import step
-from headrace.interpreters.step import interpret
+from headrace.interpreters.step import interpret, interpret_graph
 from headrace.storage.errors import InputError
 from headrace.tests.modules import parse
 
@@ -186,3 +186,10 @@ def test_entry_ir_runs_between_graphs() -> None:
     x = np.arange(8.0).reshape(4, 2)
     (result,) = interpret(parse(text), [x])
     assert (result == x + x**2).all()
+
+
+def test_tiles_are_computed_in_the_type_of_the_arrays() -> None:
+    (graph,) = (op for op in parse(CACHE).walk() if isinstance(op, step.GraphOp))
+    for number in (np.float32, np.float64):
+        inputs = [np.zeros((4, 2), number), np.ones((2, 2), number), np.array([0, 1])]
+        assert {result.dtype for result in interpret_graph(graph, inputs)} == {np.dtype(number)}

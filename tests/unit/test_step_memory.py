@@ -10,7 +10,7 @@ from headrace.interpreters import step_memory as memory
 from headrace.interpreters.step_network import Channel, Process, run, stream
 from headrace.interpreters.step_values import Buffer, Tile
 from headrace.storage.errors import InputError
-from headrace.tests.step_streams import apply
+from headrace.tests.step_streams import apply, nested
 
 
 def one(operator: Any, *streams: tuple[str, int]) -> str:
@@ -76,7 +76,7 @@ def test_random_stores_write_in_order_and_acknowledge() -> None:
     store = memory.random_store("op", tensor, stream([[0], [2], [0]], 1), data, acknowledged)
     run({"op": store})
     assert tensor.array.tolist() == [1, 1, 0, 3]
-    assert acknowledged.nested(1) == [[1], [1], [1]]
+    assert nested(acknowledged, 1) == [[1], [1], [1]]
 
 
 @pytest.mark.parametrize(

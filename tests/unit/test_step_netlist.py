@@ -6,18 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin
-from xdsl.dialects.func import Func
-from xdsl.parser import Parser
 
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist
 from headrace.dialects import step
-from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType
 from headrace.simulators.stream.netlist import Netlist, NetlistNode, Output, Port
 from headrace.storage.errors import InputError
-from headrace.tests.netlists import imported, recorded
+from headrace.tests.netlists import imported, read_back, recorded, shapes_differ
 
 NAMES = (
     "m06_buffer_streamify",
@@ -32,33 +27,6 @@ NAMES = (
     "fig9_mixtral_b64_dyn",
     "fig12_static_regions8",
 )
-
-
-def read_back(text: str) -> str:
-    context = Context()
-    for dialect in (Builtin, Func, step.STEP):
-        context.load_dialect(dialect)
-    module = Parser(context, text).parse_module()
-    module.verify()
-    return str(module)
-
-
-def shapes_differ(name: str) -> list[str]:
-    """Outputs whose recorded shape is not the inferred one, with the sizes known before the run."""
-    found, netlist = imported(name), recorded(name)
-    known = {key: value for key, value in found.symbols.items() if isinstance(value, int)}
-
-    def seen(shape: tuple[Dimension, ...]) -> list[Dimension]:
-        return [size.substitute(known) for size in shape]
-
-    differing: list[str] = []
-    for node in netlist.nodes:
-        for output in range(node.output_count):
-            type = found.streams[Port(node.id, output)].type
-            assert isinstance(type, StreamType)
-            if seen(found.sizes.shape(Port(node.id, output))) != seen(type.dimensions):
-                differing.append(f"{node.label}: {node.outputs[output].shape} and {type}")
-    return differing
 
 
 @pytest.mark.parametrize("name", NAMES)

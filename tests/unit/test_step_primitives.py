@@ -186,6 +186,8 @@ def test_sizes_of_results() -> None:
     total = computed("step_map", [[tile(1, 4)], [tile(3, 1, 2)]], fn="elementwise")
     assert total == [((3, 4, 2), 0)]
     assert computed("step_map", [[tile(3, 4, 1)]], fn="row_reduce") == [((3, 1, 1), 0)]
+    assert computed("step_map", [[tile(3, 4, 1)]], fn="transpose") == [((4, 3, 4), 0)]
+    assert computed("step_map", [[tile(3, 4, 1)], [item(2)]], fn="touch") == [((3, 4, 1), 0)]
     assert computed("step_map", [[tile(3, 4)], [item(2)]], fn="set_offset") == [((3, 4, 2), 0)]
     assert computed("step_map", [[tile(3, 4, 2)], [tile(1, 4)]], fn="row_append") == [
         ((3, 4, 3), 0)
@@ -210,6 +212,17 @@ def test_rows_of_a_tile() -> None:
     masked, whole, columns = run_words([tiles] * 3, build)
     assert masked == [tile(1, 4)] * 6 + [tile(1, 4, stop=1)]
     assert [sizes_of(word)[2] for word in whole] == [1] * 7 + [0, 0]
+
+    def pieces(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
+        rows = builder.node("step_flat_map", sources[0], fn="split_rows", size=2)
+        masked = builder.node("step_flat_map", sources[1], fn="split_rows", size=2, masked=1)
+        columns = builder.node("step_flat_map", sources[2], fn="split_columns", size=4)
+        return [*rows, *masked, *columns]
+
+    rows, some, wide = run_words([[tile(5, 6, 3, stop=1)]] * 3, pieces)
+    assert rows == [tile(2, 6), tile(2, 6, 1), tile(1, 6, 0, stop=1)]
+    assert some == [tile(2, 6), tile(2, 6, 1, stop=1)]
+    assert wide == [tile(5, 4, 3), tile(5, 2, 3, stop=1)]
     assert columns == [tile(3, 1)] * 8 + [tile(3, 1, 1)] * 3 + [tile(3, 1, 1, stop=1)]
 
 
@@ -226,6 +239,21 @@ def test_rows_of_a_tile() -> None:
             "more selectors than units",
             {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
         ),
+        (
+            "step_partition",
+            ["1", "9"],
+            "no selector 9",
+            {"unit": 0, "lanes": 2, "width": -8, "control_width": -2, **SELECTORS},
+        ),
+        (
+            "step_reassemble",
+            ["1", "2"],
+            "selects 1, which the node does not have",
+            {"unit": 0, "width": -8, "control_width": -2, "output": "order", **SELECTORS},
+        ),
+        ("step_expert_address", ["3"], "no expert", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
+        ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
 )
 def test_operands_that_do_not_line_up(
@@ -238,6 +266,12 @@ def test_operands_that_do_not_line_up(
 def test_inner_sizes_of_a_product() -> None:
     with pytest.raises(SimulationError, match="inner sizes"):
         computed("step_map", [[tile(3, 4)], [tile(5, 4)]], fn="matmul")
+
+
+def test_tiles_that_are_too_tall() -> None:
+    rows = [tile(1 << 18, 1), tile(1 << 18, 1, stop=1)]
+    with pytest.raises(SimulationError, match="more than 524287 rows"):
+        computed("step_accumulate", [rows], fn="retile_rows", levels=1)
 
 
 def test_a_function_that_no_map_has() -> None:

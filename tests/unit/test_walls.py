@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
     "agent": {"dialects", "storage"},
-    "analyses": {"sympy", "xdsl", "dialects"},
+    "analyses": {"numpy", "sympy", "xdsl", "dialects"},
     "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},

@@ -43,6 +43,7 @@ from headrace.simulators.stream.primitives.step_word import (
     ROWS,
     VALID,
     absorb,
+    check_size,
     closes,
     load_cycles,
     store_cycles,
@@ -108,10 +109,11 @@ def step_map(
             least = 0
             if fn == "elementwise":
                 for k in range(1, n):
-                    if (operand[k] >> ROWS) > rows:
+                    # As in NumPy a size of 1 is repeated, even no times.
+                    if rows == 1 and (operand[k] >> ROWS) != 1:
                         rows = operand[k] >> ROWS
                         valid = (operand[k] >> VALID) & FIELD
-                    if ((operand[k] >> COLUMNS) & FIELD) > columns:
+                    if columns == 1:
                         columns = (operand[k] >> COLUMNS) & FIELD
                 operations = rows * columns * flops
             elif fn == "row_reduce":
@@ -133,8 +135,12 @@ def step_map(
             elif fn == "row_append":
                 valid += 1
                 least = 1
-            elif fn == "number":
+            elif fn == "number" or fn == "touch":
                 least = 1
+            elif fn == "transpose":
+                rows = columns
+                columns = operand[0] >> ROWS
+                valid = rows
             elif fn != "retype":
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)
@@ -262,6 +268,7 @@ def step_accumulate(
         if ends == 1:
             if write_back != 0:
                 resident = RESIDENT
+            check_size(rows, columns)
             result = tile(rows, columns, valid, resident + level - levels)
             if fn == "signal":
                 result = (1 << PAYLOAD) | (resident + level - levels)

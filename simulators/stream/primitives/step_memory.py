@@ -33,7 +33,9 @@ from headrace.simulators.stream.primitives.step_word import (
     PAYLOAD,
     RESIDENT,
     ROWS,
+    check_size,
     ended_lists,
+    product,
     tile,
 )
 
@@ -67,11 +69,8 @@ def step_load(
     request_bytes: Int = 64,
 ) -> None:
     """-> tiles: `shape` is the shape of the stream."""
-    count = 1
-    k = 0
-    while k < len(shape):
-        count = count * shape[k]
-        k += 1
+    check_size(tile_rows, tile_columns)
+    count = product(shape)
     position = 0
     while position < count:
         move(tile_rows, tile_columns, width, request_bytes)
@@ -96,11 +95,8 @@ def step_load_by(
     request_bytes: Int = 64,
 ) -> None:
     """ref -> tiles: for each element of ref, whatever it is, the tiles of `shape`."""
-    count = 1
-    k = 0
-    while k < len(shape):
-        count = count * shape[k]
-        k += 1
+    check_size(tile_rows, tile_columns)
+    count = product(shape)
     while True:
         token = take(ref)
         if token == DONE:
@@ -132,6 +128,7 @@ def step_random_load(
     request_bytes: Int = 64,
 ) -> None:
     """address -> tile."""
+    check_size(tile_rows, tile_columns)
     while True:
         token = take(address)
         if token == DONE:

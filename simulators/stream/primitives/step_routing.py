@@ -45,6 +45,7 @@ from headrace.simulators.stream.primitives.step_word import (
     PAYLOAD,
     RESIDENT,
     absorb,
+    check_selector,
     load_cycles,
     store_cycles,
     with_level,
@@ -98,6 +99,7 @@ def step_partition(
         if (selector & BARE) != 0:
             absorb(x, 0, unit + reached)
         else:
+            check_selector(selector, control, starts, members, len(y))
             first = starts[selector >> PAYLOAD]
             last = starts[(selector >> PAYLOAD) + 1]
             level = 0
@@ -171,6 +173,7 @@ def step_reassemble(
         if (selector & BARE) != 0:
             send(y, BARE + closing)
         else:
+            check_selector(selector, control, starts, members, len(x))
             first = starts[selector >> PAYLOAD]
             count = starts[(selector >> PAYLOAD) + 1] - first
             if count == 0:

@@ -1,17 +1,14 @@
 """
 Operators of streaming tensor programs that change the shape of a stream: Flatten, Promote, Reshape,
-Repeat, Expand, FlatMap, Bufferize, Streamify.
+Repeat, Expand, FlatMap.
 
 Source: "Streaming Tensor Programs" (ASPLOS 2026), section 3 and its simulator; bare stops are ours.
 """
 
 from headrace.simulators.stream.language import (
     DONE,
-    NO_ENTRIES,
     In,
     Int,
-    Ints,
-    IntWork,
     Out,
     StaticText,
     close,
@@ -19,10 +16,8 @@ from headrace.simulators.stream.language import (
     finish,
     now,
     peek,
-    place,
     pop,
     reject,
-    reserve,
     send,
     take,
     tick,
@@ -40,7 +35,6 @@ from headrace.simulators.stream.primitives.step_word import (
     VALID,
     absorb,
     closes,
-    ended_lists,
     tile,
     with_level,
 )
@@ -266,10 +260,12 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
 
 
 @primitive
-def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1) -> None:
     """
-    Every element becomes a list: the rows or columns of a tile, or n copies of n; or, as a list of
-    its own, the numbers 0 to n - 1. With `masked` only the rows that are valid.
+    Every element becomes a list: a tile its pieces of `size` rows or columns, or a number n its n
+    copies, or, as a list of its own, the numbers 0 to n - 1.
+
+    With `masked` only the pieces that have valid rows.
     """
     while True:
         token = take(x)
@@ -288,11 +284,11 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
             valid = (token >> VALID) & FIELD
             parts = token >> PAYLOAD
             if fn == "split_rows":
-                parts = rows
+                parts = (rows + size - 1) // size
                 if masked != 0 and valid < rows:
-                    parts = valid
+                    parts = (valid + size - 1) // size
             elif fn == "split_columns":
-                parts = columns
+                parts = (columns + size - 1) // size
             elif fn == "range":
                 last += 1
             elif fn != "copies":
@@ -302,20 +298,20 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
                 level = 0
                 if k == parts - 1:
                     level = last
+                part = with_level(token, level)
                 if fn == "split_rows":
-                    whole = 0
-                    if k < valid:
-                        whole = 1
-                    part = tile(1, columns, whole, (token & RESIDENT) + level)
-                    send(y, part)
+                    tall = size if size < rows else rows
+                    whole = tall if tall < valid else valid
+                    part = tile(tall, columns, whole, (token & RESIDENT) + level)
+                    rows -= tall
+                    valid -= whole
                 elif fn == "split_columns":
-                    part = tile(rows, 1, valid, (token & RESIDENT) + level)
-                    send(y, part)
-                elif fn == "copies":
-                    part = with_level(token, level)
-                    send(y, part)
-                else:
-                    send(y, (k << PAYLOAD) | level)
+                    wide = size if size < columns else columns
+                    part = tile(rows, wide, valid, (token & RESIDENT) + level)
+                    columns -= wide
+                elif fn == "range":
+                    part = (k << PAYLOAD) | level
+                send(y, part)
                 k += 1
             if parts == 0 and last > 0:
                 if fn == "range":
@@ -324,179 +320,4 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0) -> None:
                         send(y, BARE + last)
                 else:
                     send(y, BARE + last)
-        tick(0)
-
-
-@primitive
-def step_bufferize(x: In, y: Out, levels: Int, cells: IntWork) -> None:
-    """Collect lists of `levels` levels; send a reference to each."""
-    used = 0
-    count = 0
-    last = NO_LIST_OPEN
-    while True:
-        token = take(x)
-        if token == DONE:
-            if count > 0:
-                fail("the stream ends inside a buffer", x)
-            close()
-            finish()
-        level = token & LEVELS
-        ends = closes(token, last, levels)
-        last = level
-        if ends == 0 and level >= levels:
-            send(y, BARE + level - levels)
-        else:
-            reserve(cells, used + count + 2)
-            count += 1
-            if ends == 0:
-                cells[used + count] = token
-                if (token & BARE) == 0:
-                    tick(1)
-            else:
-                part = with_level(token, levels)
-                cells[used + count] = part
-                cells[used] = count
-                send(y, ((place(cells) + used) << PAYLOAD) | (level - levels))
-                used += count + 1
-                count = 0
-
-
-@helper
-def replay(
-    buffer: int,
-    closing: int,
-    levels: int,
-    shape: Ints,
-    strides: Ints,
-    y: Out,
-    memory: IntWork,
-) -> None:
-    """Send what a buffer holds, one element a cycle; the last one closes `closing` levels more."""
-    record = buffer >> PAYLOAD
-    count = memory[record]
-    inner = levels
-    if len(shape) > 0:
-        inner = len(shape)
-        count = 1
-        d = 0
-        while d < len(shape):
-            count = count * shape[d]
-            d += 1
-    last = NO_LIST_OPEN
-    k = 0
-    while k < count:
-        where = k
-        if len(shape) > 0:
-            where = 0
-            rest = k
-            d = len(shape) - 1
-            while d >= 0:
-                where += rest % shape[d] * strides[d]
-                rest = rest // shape[d]
-                d -= 1
-            if where < 0 or where >= memory[record]:
-                fail("an affine read leaves the buffer")
-        part = memory[record + 1 + where]
-        level = part & LEVELS
-        if len(shape) > 0:
-            level = ended_lists(k, 0, shape)
-        if k == count - 1:
-            if (part & BARE) != 0 and last >= inner and closing > 0:
-                send(y, BARE + inner)
-            level = inner + closing
-        last = level
-        sent = with_level(part, level)
-        send(y, sent)
-        if (part & BARE) == 0:
-            tick(1)
-        k += 1
-
-
-@primitive
-def step_streamify(
-    buffer: In,
-    y: Out,
-    levels: Int,
-    repeat: Ints,
-    memory: IntWork,
-    shape: Ints = NO_ENTRIES,
-    strides: Ints = NO_ENTRIES,
-) -> None:
-    """
-    Replay every buffer, as often as the factors of `repeat` say, which become dimensions.
-
-    A buffer is read in order, `levels` levels deep, or affinely as `shape` and `strides` say.
-    """
-    inner = levels
-    if len(shape) > 0:
-        inner = len(shape)
-    times = 1
-    k = 0
-    while k < len(repeat):
-        times = times * repeat[k]
-        k += 1
-    while True:
-        token = peek(buffer)
-        if token == DONE:
-            close()
-            finish()
-        if (token & BARE) != 0:
-            send(y, token + len(repeat) + inner)
-        else:
-            turn = 0
-            while turn < times:
-                closing = ended_lists(turn, 0, repeat)
-                turn += 1
-                if turn == times:
-                    closing += token & LEVELS
-                replay(token, closing, levels, shape, strides, y, memory)
-        pop(buffer)
-        tick(0)
-
-
-@primitive
-def step_streamify_by(
-    buffer: In,
-    ref: In,
-    y: Out,
-    levels: Int,
-    unit: Int,
-    memory: IntWork,
-    shape: Ints = NO_ENTRIES,
-    strides: Ints = NO_ENTRIES,
-) -> None:
-    """Replay a buffer for every element of a list of `unit` levels of `ref`."""
-    inner = levels
-    if len(shape) > 0:
-        inner = len(shape)
-    while True:
-        token = peek(buffer)
-        if token == DONE:
-            close()
-            finish()
-        wanted = unit
-        whole = unit + (token & LEVELS)
-        if (token & BARE) != 0:
-            wanted = token & LEVELS
-            whole = wanted
-        reached = 0
-        inside = 1
-        while inside == 1:
-            other = take(ref)
-            if other == DONE or ((token & BARE) != 0 and (other & BARE) == 0):
-                fail("the references and the buffers do not line up", ref)
-            reached = other & LEVELS
-            if (other & BARE) != 0:
-                send(y, other + inner)
-            else:
-                replay(token, reached, levels, shape, strides, y, memory)
-            if reached >= wanted:
-                inside = 0
-        pop(buffer)
-        while reached < whole:
-            other = take(ref)
-            if other == DONE or (other & BARE) == 0:
-                fail("the references and the buffers do not line up", ref)
-            reached = other & LEVELS
-            send(y, other + inner)
         tick(0)

@@ -24,16 +24,22 @@ from headrace.simulators.stream.language import (
 from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.primitives.step_word import (
     BARE,
+    FIELD,
     LEVELS,
     PAYLOAD,
     absorb,
+    check_selector,
     ended_lists,
+    product,
 )
 
 
 @primitive
 def step_select(y: Out, shape: Ints, selectors: Ints) -> None:
     """-> selectors: one a cycle; `shape` is the shape of the stream."""
+    count = product(shape)
+    if count != len(selectors):
+        fail("the shape of the stream does not fit the number of its selectors")
     position = 0
     while position < len(selectors):
         level = ended_lists(position, 1, shape)
@@ -47,6 +53,9 @@ def step_select(y: Out, shape: Ints, selectors: Ints) -> None:
 @primitive
 def step_integers(y: Out, shape: Ints, values: Ints) -> None:
     """-> numbers: one a cycle; `shape` is the shape of the stream."""
+    count = product(shape)
+    if count != len(values):
+        fail("the shape of the stream does not fit the number of its values")
     position = 0
     while position < len(values):
         level = ended_lists(position, 1, shape)
@@ -71,6 +80,9 @@ def step_expert_address(
         if (token & BARE) != 0:
             send(y, token + 2)
         else:
+            check_selector(token, selector, starts, members, FIELD)
+            if starts[token >> PAYLOAD] == starts[(token >> PAYLOAD) + 1]:
+                fail("a selector selects no expert", selector)
             first = base + members[starts[token >> PAYLOAD]] * tiles
             k = 0
             while k < tiles:

@@ -14,7 +14,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026); the form in which the stop tr
 is that of its simulator.
 """
 
-from headrace.simulators.stream.language import DONE, In, Ints, fail, take
+from headrace.simulators.stream.language import DONE, In, Ints, below, fail, take
 from headrace.simulators.stream.primitive import helper
 
 LEVELS = 15
@@ -37,6 +37,13 @@ def with_level(token: int, level: int) -> int:
 def tile(rows: int, columns: int, valid: int, marks: int) -> int:
     """A tile; `marks` are its lower bits."""
     return (rows << ROWS) | (columns << COLUMNS) | (valid << VALID) | marks
+
+
+@helper
+def check_size(rows: int, columns: int) -> None:
+    """Refuse a tile that an element cannot carry."""
+    if not below(rows, FIELD + 1) or not below(columns, FIELD + 1):
+        fail("a tile has more than 524287 rows or columns")
 
 
 @helper
@@ -107,3 +114,27 @@ def ended_lists(position: int, first: int, shape: Ints) -> int:
         level += 1
         k -= 1
     return level
+
+
+@helper
+def product(shape: Ints) -> int:
+    """How many elements an array of a shape has."""
+    count = 1
+    k = 0
+    while k < len(shape):
+        count = count * shape[k]
+        k += 1
+    return count
+
+
+@helper
+def check_selector(selector: int, control: In, starts: Ints, members: Ints, width: int) -> None:
+    """Refuse a selector that is not in the table, or selects what is not there."""
+    index = selector >> PAYLOAD
+    if not below(index, len(starts) - 1):
+        fail("there is no selector {token}", control, index)
+    k = starts[index]
+    while k < starts[index + 1]:
+        if not below(members[k], width):
+            fail("a selector selects {token}, which the node does not have", control, members[k])
+        k += 1

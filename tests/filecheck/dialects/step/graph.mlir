@@ -77,6 +77,31 @@ step.graph() : () -> () {
 
 // -----
 
+// What passes through needs no graph
+%x = "test.op"() : () -> (tensor<4x64xf32>)
+%y = step.graph(%x) : (tensor<4x64xf32>) -> tensor<4x64xf32> {
+^bb0(%0: tensor<4x64xf32>):
+  step.yield %0 : tensor<4x64xf32>
+}
+// CHECK: 'step.graph' yields tensor<4x64xf32> that no 'step.store' or 'step.random_store' made; what passes through needs no graph
+
+// -----
+
+// All experts have their tiles
+%w, %s = "test.op"() : () -> (tensor<16x64xf32>, tensor<6x4xi1>)
+step.graph(%w, %s) : (tensor<16x64xf32>, tensor<6x4xi1>) -> () {
+^bb0(%0: tensor<16x64xf32>, %1: tensor<6x4xi1>):
+  %2 = step.select %1 hot 1 : tensor<6x4xi1>
+  %3 = step.expert_address %2 tiles 2 base 1 : !step.stream<!step.selector<4, hot 1>, [1, 6]>
+  %4, %5 = step.broadcast %3 consumers 2 : !step.stream<index, [1, 6, 2, 1]>
+  %6 = step.flatten %4 min 0 max 1 : !step.stream<index, [1, 6, 2, 1]>
+  %7 = step.random_load %0, %6 tile [2, 64] : tensor<16x64xf32>, !step.stream<index, [1, 6, 2]>
+  step.yield
+}
+// CHECK: 'step.random_load' gets addresses up to 8 from 'step.expert_address', but tensor<16x64xf32> has 8 tiles
+
+// -----
+
 // A graph takes its inputs
 %x = "test.op"() : () -> (tensor<4x64xf32>)
 step.graph(%x) : (tensor<4x64xf32>) -> () {

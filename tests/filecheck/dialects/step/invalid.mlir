@@ -409,6 +409,13 @@ step.deal %0 rank 0 consumers 0 : !step.stream<index, [a]>
 
 // -----
 
+// Nor have tiles of integers
+%0 = "test.op"() : () -> !step.stream<!step.tile<i64, [4, 64]>, [a]>
+%1 = step.map %0 fn exp : !step.stream<!step.tile<i64, [4, 64]>, [a]>
+// CHECK: 'step.map' with fn exp takes tiles of floats, but got !step.tile<i64, [4, 64]>
+
+// -----
+
 // Some functions need a scalar
 %0 = "test.op"() : () -> !step.stream<!step.tile<f32, [4, 64]>, [a]>
 %1 = step.map %0 fn scale : !step.stream<!step.tile<f32, [4, 64]>, [a]>
@@ -609,6 +616,27 @@ step.deal %0 rank 0 consumers 0 : !step.stream<index, [a]>
 %0 = "test.op"() : () -> !step.stream<index, [2, ~r, 3]>
 %1, %2 = step.reshape %0 rank 1 chunk 2 : !step.stream<index, [2, ~r, 3]>
 // CHECK: 'step.reshape' cuts the size ~r of level 1 into chunks of 2, but above level 0 nothing is padded: the size must be static and divisible
+
+// -----
+
+// Buffers are not padded
+%0 = "test.op"() : () -> !step.stream<!step.buffer<index, [4]>, [e0]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<!step.buffer<index, [4]>, [e0]>
+// CHECK: 'step.reshape' may have to pad with !step.buffer<index, [4]>, of which none is empty; cut into chunks that divide a static size
+
+// -----
+
+// Nor in tuples
+%0 = "test.op"() : () -> !step.stream<tuple<index, !step.buffer<index, [4]>>, [3]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<tuple<index, !step.buffer<index, [4]>>, [3]>
+// CHECK: 'step.reshape' may have to pad with !step.buffer<index, [4]>, of which none is empty; cut into chunks that divide a static size
+
+// -----
+
+// Nor are selectors that select something
+%0 = "test.op"() : () -> !step.stream<!step.selector<4, hot 1>, [e0]>
+%1, %2 = step.reshape %0 rank 0 chunk 2 : !step.stream<!step.selector<4, hot 1>, [e0]>
+// CHECK: 'step.reshape' may have to pad with !step.selector<4, hot 1>, of which none is empty; cut into chunks that divide a static size
 
 // -----
 

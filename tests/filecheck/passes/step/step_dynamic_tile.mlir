@@ -34,7 +34,7 @@
 
 // ZERO: error: step-dynamic-tile: round=0 maximum=0 compute=0 is not possible; round is 1 or more, the others too, or 0 for none
 // BOTH: error: step-dynamic-tile: round=2 fills tiles up and maximum=8 leaves them as they are; give one of them
-// MERGED: error: step-dynamic-tile: 'step.eager_merge': it merges tiles of several experts; tile before step-time-multiplex
+// MERGED: error: step-dynamic-tile: 'step.eager_merge': it merges tiles of several streams; tile before step-time-multiplex
 
 func.func @main(%x: tensor<6x4xf32>, %routing: tensor<6x2xi1>, %up0: tensor<4x8xf32>, %down0: tensor<8x4xf32>, %up1: tensor<4x8xf32>, %down1: tensor<8x4xf32>) -> tensor<6x4xf32> {
   %result = step.graph(%x, %routing, %up0, %down0, %up1, %down1) : (tensor<6x4xf32>, tensor<6x2xi1>, tensor<4x8xf32>, tensor<8x4xf32>, tensor<4x8xf32>, tensor<8x4xf32>) -> tensor<6x4xf32> {

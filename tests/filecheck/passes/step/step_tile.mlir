@@ -28,10 +28,10 @@
 
 // DIVISOR: error: step-tile: 'step.load': tiles of 3 columns do not divide the 8 columns of tensor<4x8xf32>; choose a divisor
 // LARGER: error: step-tile: 'step.load': tiles of 16 columns do not divide the 8 columns of tensor<4x8xf32>; choose a divisor
-// WHOLE: error: step-tile: 'step.graph': no load steps over columns of tiles that could be others
+// WHOLE: error: step-tile: 'step.graph': no load steps over columns of several tiles
 // NOTHING: error: step-tile: rows=0 columns=0 changes nothing; give one of them
 // NEGATIVE: error: step-tile: rows=-1 columns=0 is not possible; sizes are 1 or more
-// MERGED: error: step-tile: 'step.eager_merge': it merges tiles of several experts; tile before step-time-multiplex
+// MERGED: error: step-tile: 'step.eager_merge': it merges tiles of several streams; tile before step-time-multiplex
 
 func.func @main(%x: tensor<6x4xf32>, %routing: tensor<6x2xi1>, %up0: tensor<4x8xf32>, %down0: tensor<8x4xf32>, %up1: tensor<4x8xf32>, %down1: tensor<8x4xf32>) -> tensor<6x4xf32> {
   %result = step.graph(%x, %routing, %up0, %down0, %up1, %down1) : (tensor<6x4xf32>, tensor<6x2xi1>, tensor<4x8xf32>, tensor<8x4xf32>, tensor<4x8xf32>, tensor<8x4xf32>) -> tensor<6x4xf32> {

@@ -1,0 +1,201 @@
+"""
+Recorded graphs of streaming tensor programs: simulated, and compared with what is recorded.
+
+The road is that of every program of the `step` dialect: netlist, module, program of the engine.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from math import ceil
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from xdsl.ir import Operation
+
+from headrace.analyses.step_bytes import bytes_of
+from headrace.analyses.step_compute import allocated_compute, reference_flops
+from headrace.analyses.step_costs import (
+    Accounting,
+    CostModel,
+    GraphCost,
+    graph_cost,
+)
+from headrace.backends.netlist import read_netlist
+from headrace.backends.step import StepProgram, StepResult, lower
+from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
+from headrace.dialects import step
+from headrace.dialects.step_dimension import Dimension
+from headrace.dialects.step_types import StreamType, TileType
+from headrace.experiments.workers import end_with_parent
+from headrace.simulators.stream.machine import StepMachine
+from headrace.simulators.stream.netlist import DEFAULT_DEPTH, Netlist
+from headrace.simulators.stream.statistics import Blocked, Deadlock
+
+STORES = (step.StoreOp, step.RandomStoreOp)
+
+HALF_BYTES = 2
+"""Bytes of a number where the published graphs account loads as bf16, whatever their type is."""
+
+
+def replay_all(
+    paths: Sequence[Path], depth: int | None = None, jobs: int = 1
+) -> Iterator[list[dict[str, Any]]]:
+    """
+    What `replay_netlist` says of each path, in order, found by up to `jobs` processes.
+
+    Raises `InputError` as `replay_netlist` does.
+    """
+    if min(jobs, len(paths)) < 2:
+        yield from (replay_netlist(path, depth) for path in paths)
+        return
+    # Workers are spawned, not forked: compiled code may have threads in this process.
+    workers = min(jobs, len(paths))
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
+        try:
+            yield from pool.map(replay_netlist, paths, [depth] * len(paths))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]:
+    """
+    One entry per depth, fit for JSON.
+
+    Depths are `depth`, else those with recorded results, else that of the netlist. An entry has
+    `name`, `depth`, `cycles`, `deadlock` (null or the diagnosis), `requests` to the memory of 64
+    bytes, `traffic` off chip and `onchip_bytes` (of all operations; `onchip_bytes_active` of those
+    that get anything) in bytes, `flops`, the `utilisation` of the allocated compute, the
+    `offchip_utilisation` of the bandwidth, `published_cycles` with the `ratio` to them,
+    `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the run.
+    `reference_utilisation` counts FLOPs as the published figures do. What is not known or not
+    recorded is null.
+
+    Raises `InputError` for a file that is damaged or no legal graph.
+    """
+    netlist = read_netlist(path)
+    imported = import_netlist(netlist)
+    program = lower(imported.graph, netlist.element_bytes)
+    recorded = recorded_runs(netlist)
+    depths = [depth] if depth is not None else list(recorded)
+    costs = _costs(netlist, imported)
+    return [
+        _entry(netlist, imported, program, chosen, recorded.get(chosen, {}), costs)
+        for chosen in depths
+    ]
+
+
+def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
+    """What is recorded of runs, by the depth of their channels; at least the netlist's own."""
+    expected: Sequence[Mapping[str, Any]] = netlist.meta.get("expected", ())
+    runs = {int(run["channel_depth"] or DEFAULT_DEPTH): run for run in expected}
+    return runs or {netlist.channel_depth: netlist.meta}
+
+
+def _costs(netlist: Netlist, imported: ImportedNetlist) -> tuple[GraphCost, GraphCost]:
+    """The costs of all operations, and of those that are active."""
+    halves = netlist.element_bytes == HALF_BYTES
+    accounting = Accounting.REFERENCE if halves else Accounting.CONSISTENT
+    operations = list(imported.graph.body.block.ops)
+    every, active = (
+        graph_cost(operations, CostModel(accounting=accounting, active_only=active))
+        for active in (False, True)
+    )
+    return every, active
+
+
+def _entry(
+    netlist: Netlist,
+    imported: ImportedNetlist,
+    program: StepProgram,
+    depth: int,
+    recorded: Mapping[str, Any],
+    costs: tuple[GraphCost, GraphCost],
+) -> dict[str, Any]:
+    machine = machine_of(netlist)
+    begin = time.perf_counter()
+    result = program.run(imported.arguments, depth=depth, machine=machine)
+    seconds = time.perf_counter() - begin
+    operations = list(imported.graph.body.block.ops)
+    every, active = costs
+    traffic = _known(every.traffic_size, imported)
+    if traffic is None and result.deadlock is None:
+        traffic = _measured_traffic(netlist, operations, result, machine)
+    flops = sum(node.operations or 0 for node in result.nodes.values())
+    compute = allocated_compute(operations)
+    published = netlist.meta.get("published_cycles")
+    ended = result.deadlock is None
+
+    def share(done: float | None, per_cycle: float) -> float | None:
+        """Of what the machine can do in the cycles of the run."""
+        most = per_cycle * result.cycles
+        return done / most if ended and done is not None and most else None
+
+    return {
+        "name": netlist.name,
+        "depth": depth,
+        "cycles": result.cycles,
+        "deadlock": None if ended else _diagnosis(result.deadlock, program, netlist),
+        "requests": result.requests,
+        "traffic": traffic,
+        "onchip_bytes": _known(every.on_chip_size, imported),
+        "onchip_bytes_active": _known(active.on_chip_size, imported),
+        "flops": flops if ended else None,
+        "utilisation": share(flops, compute),
+        "reference_utilisation": share(_known(reference_flops(operations), imported), compute),
+        "offchip_utilisation": share(
+            traffic, machine.channels * machine.request_bytes / machine.interval
+        ),
+        "published_cycles": published,
+        "ratio": result.cycles / published if ended and published else None,
+        "model_cycles": recorded.get("model_cycles", recorded.get("cycles")),
+        "simulate_seconds": seconds,
+    }
+
+
+def _known(size: Dimension, imported: ImportedNetlist) -> int | None:
+    """A size, unless it depends on the order of arrivals."""
+    value = size.substitute(imported.symbols)
+    return value.value if value.is_static else None
+
+
+def _measured_traffic(
+    netlist: Netlist, operations: Sequence[Operation], result: StepResult, machine: StepMachine
+) -> int | None:
+    """The bytes of the tiles that the memory was asked for, where all have a static shape."""
+    total = 0
+    for place, operation in enumerate(operations):
+        node = result.nodes.get(place)
+        if node is None or not node.requests:
+            continue
+        moved = operation.operands[-1] if isinstance(operation, STORES) else operation.results[0]
+        assert isinstance(moved.type, StreamType)
+        tile = moved.type.element_type
+        if not isinstance(tile, TileType) or not (tile.rows * tile.columns).is_static:
+            return None
+        row = tile.columns.value * netlist.element_bytes
+        requests = tile.rows.value * ceil(row / machine.request_bytes)
+        size = (
+            bytes_of(tile).value if isinstance(operation, step.StoreOp) else tile.rows.value * row
+        )
+        total += node.requests // requests * size
+    return total
+
+
+def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist) -> dict[str, Any]:
+    """A deadlock, in the names of the netlist."""
+    assert deadlock is not None
+    labels = {name: netlist.nodes[place].label for place, name in program.names.items()}
+
+    def named(blocked: Blocked) -> Blocked:
+        return replace(blocked, node=labels[blocked.node], other=labels[blocked.other])
+
+    return asdict(
+        replace(
+            deadlock,
+            blocked=tuple(map(named, deadlock.blocked)),
+            cycle=tuple(map(named, deadlock.cycle)),
+        )
+    )

@@ -1,0 +1,202 @@
+"""
+`step-lower`: the functions of the entry IR as stream graphs of `step`.
+
+Source: "Streaming Tensor Programs", ASPLOS 2026, arXiv 2511.07776; the reference writes its graphs
+by hand, the lowering is ours.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import AnyFloat, AnyTensorType, ModuleOp, TensorType
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException, VerifyException
+
+from headrace.passes.step import lower_attention, lower_dense, lower_experts
+from headrace.passes.step.lower_rows import Misfit, Unsupported
+from headrace.passes.step.refusal import fail
+from headrace.passes.step.tensor_terms import Terms
+
+
+@dataclass(frozen=True)
+class StepLowerPass(ModulePass):
+    """
+    Finds routed experts, attention over caches, and rows through layers: a `step.graph` of each.
+
+    Routing (which experts a row has, and with which weights) is computed before the graph, by the
+    operations that there are. `rows` is how many rows are computed at once (by default single rows
+    where they are routed, else up to 64), or the rows of a cache in a tile (up to 32); `columns`
+    the width of what a weight gives at once (up to 64). `compute` is the bandwidth of each unit in
+    FLOPs a cycle. `softmax` of attention is `safe`, or `plain` without the subtraction of the
+    maximum.
+    """
+
+    name = "step-lower"
+
+    rows: int = 0
+    columns: int = 0
+    compute: int = 4096
+    softmax: str = "safe"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if min(self.rows, self.columns, self.compute) < 0:
+            raise PassFailedException(f"{self.name}: rows, columns and compute are 0 or more")
+        found = [one for one in op.ops if isinstance(one, func.FuncOp) and not one.is_declaration]
+        for main in found:
+            self._lower(main)
+
+    def _lower(self, main: func.FuncOp) -> None:
+        """Graphs for what the function returns, and for what these need."""
+        returned = main.body.block.last_op
+        assert isinstance(returned, func.ReturnOp)
+        wanted = [value for value in returned.operands if _is_computed(value)]
+        found = self._recognised(main.body.block.ops)
+        for one in found.values():
+            wanted += one.reads
+        cuts = {*found, *wanted}
+        outside = set[SSAValue]()
+        for one in found.values():
+            outside |= one.outside
+        for value in dict.fromkeys([*wanted, *found]):
+            op = cast(Operation, value.owner)
+            try:
+                if value in found:
+                    results = self._lower_found(value)
+                elif value in outside:
+                    continue
+                else:
+                    results = self._dense(value, cuts)
+            except (Unsupported, VerifyException) as error:
+                raise self._failed(op, error) from None
+            for old, new in results.items():
+                new.name_hint = old.name_hint
+                old.replace_all_uses_with(new)
+        erase_unused(main)
+
+    def _recognised(self, ops: Iterable[Operation]) -> dict[SSAValue, "_Found"]:
+        """Routed experts and attention, the last first."""
+        terms = Terms()
+        inside: set[SSAValue] = set()
+        found: dict[SSAValue, _Found] = {}
+        for value in _roots(ops):
+            if value in inside:
+                continue
+            if (routed := lower_experts.recognise(terms, value)) is not None:
+                reads = self._rows_read(terms, routed)
+                host = [routed.indices, routed.weights]
+                found[value] = _Found(reads, _behind(host, reads))
+                inside |= _behind([value, *host], reads) - set(reads)
+            elif (attention := lower_attention.recognise(terms, value)) is not None:
+                caches = (attention.keys, attention.values)
+                leaves = [attention.query, *(one.tensor for one in caches)]
+                leaves += [one.new for one in caches]
+                reads = [one for one in leaves if _is_computed(one)]
+                outside = {attention.lengths, *(one.appended for one in caches)}
+                found[value] = _Found(reads, outside)
+                inside |= _behind([value], leaves) | outside
+        return found
+
+    def _rows_read(self, terms: Terms, routed: lower_experts.Routed) -> list[SSAValue]:
+        """The tensors that experts read, where they are computed."""
+        read = [terms.origins[one][0] for one in lower_experts.read_rows(routed)]
+        return [value for value in read if _is_computed(value)]
+
+    def _lower_found(self, value: SSAValue) -> dict[SSAValue, SSAValue]:
+        op = cast(Operation, value.owner)
+        terms = Terms()
+        attention = lower_attention.recognise(terms, value)
+        if attention is not None:
+            return lower_attention.lower(
+                attention, value, op, self.rows, self.compute, self._softmax
+            )
+        routed = lower_experts.recognise(terms, value)
+        assert routed is not None
+        terms = Terms(cuts=set(self._rows_read(terms, routed)))
+        routed = lower_experts.recognise(terms, value)
+        assert routed is not None
+        result = lower_experts.lower(
+            terms, routed, value, op, self.rows, self.columns, self.compute
+        )
+        return {value: result}
+
+    def _dense(self, value: SSAValue, cuts: set[SSAValue]) -> dict[SSAValue, SSAValue]:
+        terms = Terms(cuts=cuts - {value})
+        term, axes = terms.root(value)
+        if term.kind == "leaf":
+            return {}
+        op = cast(Operation, value.owner)
+        result = lower_dense.lower(
+            terms, term, axes, value, op, self.rows, self.columns, self.compute
+        )
+        return {value: result}
+
+    @property
+    def _softmax(self) -> lower_attention.Softmax:
+        if self.softmax not in ("safe", "plain"):
+            raise PassFailedException(
+                f"{self.name}: softmax={self.softmax} is not known; choose safe or plain"
+            )
+        return self.softmax
+
+    def _failed(self, op: Operation, error: Exception) -> PassFailedException:
+        if isinstance(error, Misfit):
+            return fail(self.name, op, str(error))
+        return fail(
+            self.name,
+            op,
+            f"it has no form as streams of rows: {error}; write it as products with weights and "
+            "functions of rows, or compile it for another target",
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What becomes a graph of its own."""
+
+    reads: list[SSAValue]
+    """Computed tensors that it loads."""
+    outside: set[SSAValue]
+    """Tensors that stay as they are, or that the graph replaces."""
+
+
+def erase_unused(main: func.FuncOp) -> None:
+    """Erase operations whose results nothing uses."""
+    for op in reversed(list(main.body.block.ops)):
+        if not isinstance(op, func.ReturnOp) and not any(result.uses for result in op.results):
+            op.detach()
+            op.erase()
+
+
+def _roots(ops: Iterable[Operation]) -> Iterator[SSAValue]:
+    """Tensors of floats, the last first."""
+    for op in reversed(list(ops)):
+        for result in op.results:
+            if _is_computed(result):
+                yield result
+
+
+def _is_computed(value: SSAValue) -> bool:
+    """Whether an operation computes these floats."""
+    type = value.type
+    return (
+        isinstance(value.owner, Operation)
+        and isinstance(type, TensorType)
+        and isinstance(cast(AnyTensorType, type).element_type, AnyFloat)
+    )
+
+
+def _behind(values: Sequence[SSAValue], ends: Collection[SSAValue]) -> set[SSAValue]:
+    """The values, and all that they are computed from, as far as `ends`."""
+    found: set[SSAValue] = set()
+    left = list(values)
+    while left:
+        value = left.pop()
+        if value not in found and value not in ends:
+            found.add(value)
+            if isinstance(value.owner, Operation):
+                left.extend(value.owner.operands)
+    return found

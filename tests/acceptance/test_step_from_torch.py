@@ -1,0 +1,148 @@
+"""
+PyTorch models become the published stream graphs: their bytes to the integer, and their cycles.
+
+The graphs of the figures were written by hand. Here they come from the layers of Mixtral 8x7B and
+Qwen3-30B-A3B at full size, and from decode attention, with the recorded routing and lengths; with
+small weights they compute what PyTorch computes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from xdsl.ir import BlockArgument, Operation
+
+from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
+from headrace.backends.step import StepResult, lower
+from headrace.cli.driver import make_context
+from headrace.dialects import step
+from headrace.frontends.torch_export import ImportedModel, import_model
+from headrace.interpreters import linalg
+from headrace.interpreters.step import interpret_graph
+from headrace.models import decode_attention, moe
+from headrace.models.example import Example
+from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.tests.reference import reference_path
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of experts of full size, with recorded routing."""
+
+    factory: Callable[..., Example]
+    experts: int
+    trace: str
+
+    @property
+    def routing(self) -> np.ndarray:
+        with np.load(reference_path(f"step/traces/expert_routing/{self.trace}")) as file:
+            return file["data"]
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """The rows of each expert."""
+        counts = np.bincount(self.routing.ravel(), minlength=self.experts)
+        return {f"e{number}": int(count) for number, count in enumerate(counts)}
+
+    def lowered(self, passes: str) -> tuple[ImportedModel, Sequence[Any]]:
+        model, args = self.factory(reduction=1, values=False, form="batched", routing=self.routing)
+        return lowered(model, args, passes), args
+
+
+MIXTRAL = Layer(moe.mixtral, 8, "mixtral_b64/008_010.npz")
+QWEN = Layer(moe.qwen, 128, "qwen_b64/032_012.npz")
+
+
+def lowered(model: Any, args: Sequence[Any], passes: str) -> ImportedModel:
+    imported = import_model(model, args)
+    parse_passes(passes, get_all_passes()).apply(make_context(), imported.module)
+    imported.module.verify()
+    return imported
+
+
+def graph_of(imported: ImportedModel) -> step.GraphOp:
+    (graph,) = (op for op in imported.module.walk() if isinstance(op, step.GraphOp))
+    return graph
+
+
+def simulated(imported: ImportedModel, args: Sequence[Any], depth: int) -> StepResult:
+    """The time of the only graph; tensors that are only loaded have no values."""
+    found: list[StepResult] = []
+
+    def run(op: Any, inputs: Sequence[Any]) -> list[Any]:
+        found.append(lower(op, element_bytes=2).run(inputs, depth=depth))
+        return [np.zeros(result.type.get_shape()) for result in op.results]
+
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    linalg.interpret(imported.module, arguments, {step.GraphOp: run})
+    assert found[0].deadlock is None
+    return found[0]
+
+
+EXPERTS = [
+    (MIXTRAL, "step-lower{rows=32}", Bytes(2_820_145_408, 25_206_786), 2_810_596),
+    (MIXTRAL, "step-lower{rows=64}", Bytes(2_820_145_408, 37_789_698), 2_810_631),
+    (
+        MIXTRAL,
+        "step-lower{rows=32},step-dynamic-tile{compute=6400}",
+        Bytes(2_820_145_408, 18_915_330),
+        2_817_877,
+    ),
+    (QWEN, "step-lower{rows=8}", Bytes(897_319_936, 125_849_602), 981_744),
+    (QWEN, "step-lower,step-tile{rows=64}", Bytes(567_018_496, 302_010_370), 576_400),
+]
+
+
+@pytest.mark.parametrize(("layer", "passes", "published", "cycles"), EXPERTS)
+def test_experts_have_the_bytes_and_cycles_of_the_published_graphs(
+    layer: Layer, passes: str, published: Bytes, cycles: int
+) -> None:
+    imported, args = layer.lowered(passes)
+    model = CostModel(accounting=Accounting.REFERENCE)
+    cost = graph_cost(graph_of(imported).body.block.ops, model)
+    assert cost.evaluate(layer.symbols) == published
+    assert simulated(imported, args, depth=2).cycles == pytest.approx(cycles, rel=0.01)
+
+
+SMALL = [
+    (moe.MIXTRAL, "mixtral_b64/008_010.npz"),
+    (moe.MIXTRAL, "mixtral_b1024/019_009.npz"),
+    (moe.QWEN, "qwen_b64/032_012.npz"),
+    (moe.QWEN, "qwen_b1024/022_016.npz"),
+]
+
+
+@pytest.mark.parametrize(("sizes", "trace"), SMALL)
+def test_experts_compute_what_pytorch_computes_f1(sizes: moe.Sizes, trace: str) -> None:
+    """And each expert selects as many rows as the routing counts."""
+    path = reference_path(f"step/traces/expert_routing/{trace}")
+    small = moe.Sizes(sizes.experts, sizes.chosen, 4, 3)
+    model, args = moe.layer(small, form="batched", routing=path, dtype=torch.float64)
+    imported = lowered(model, args, "step-lower{rows=16}")
+    selected: list[np.ndarray] = []
+
+    def run(op: Operation, inputs: Sequence[Any]) -> list[Any]:
+        assert isinstance(op, step.GraphOp)
+        selectors = [one.tensor for one in op.walk() if isinstance(one, step.SelectOp)]
+        tables = [inputs[one.index] for one in selectors if isinstance(one, BlockArgument)]
+        selected.extend(table.sum(axis=0) for table in tables if table.ndim == 2)
+        return [*interpret_graph(op, inputs)]
+
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (found,) = linalg.interpret(imported.module, arguments, {step.GraphOp: run})
+    np.testing.assert_allclose(found, model(*args).detach().numpy(), rtol=0, atol=1e-12)
+    counts = np.bincount(args[1].numpy().ravel(), minlength=sizes.experts)
+    assert selected
+    assert all((rows == counts).all() for rows in selected)
+
+
+def test_decode_attention_has_the_cycles_of_the_published_graph() -> None:
+    """One region; the published number is 1 more than the largest clock."""
+    window = "step/traces/azure_trace/b16/conv_stdev0479_1063_1078.npy"
+    lengths = np.load(reference_path(window))
+    model, args = decode_attention.decode_attention(lengths, positions=4672)
+    imported = lowered(model, args, "step-lower{compute=2048 softmax=plain}")
+    assert abs(simulated(imported, args, depth=1).cycles + 1 - 31_900) <= 2
