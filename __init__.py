@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.cli.driver import compile as compile
     from headrace.cli.driver import einsum as einsum
     from headrace.cli.driver import schedule as schedule
+    from headrace.cli.replay_netlists import replay as replay
     from headrace.frontends.marks import region as region
     from headrace.simulators.stream.simulate import simulate as simulate
     from headrace.storage.errors import InputError as InputError
@@ -32,6 +33,7 @@ _PUBLIC = {
     "einsum": "headrace.cli.driver",
     "load": "headrace.backends.compiled",
     "region": "headrace.frontends.marks",
+    "replay": "headrace.cli.replay_netlists",
     "schedule": "headrace.cli.driver",
     "simulate": "headrace.simulators.stream.simulate",
 }
