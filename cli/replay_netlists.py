@@ -60,17 +60,6 @@ def replay_all(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
-    """
-    Simulate a netlist (.json, .json.gz) at one depth of its channels, by default its own.
-
-    Returns an entry of `replay_netlist`, and raises as it does.
-    """
-    netlist = read_netlist(Path(path))
-    [entry] = replay_netlist(Path(path), netlist.channel_depth if depth is None else depth)
-    return entry
-
-
 def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]:
     """
     One entry per depth, fit for JSON.
@@ -78,11 +67,11 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
     Depths are `depth`, else those with recorded results, else that of the netlist. An entry has
     `name`, `depth`, `cycles`, `deadlock` (null or the diagnosis), `requests` to the memory of 64
     bytes, `traffic` off chip and `onchip_bytes` (of all operations; `onchip_bytes_active` of those
-    that get anything) in bytes, `flops`, the `allocated_compute` in FLOPs/cycle and its
+    that get anything) in bytes, `flops`, the `allocated_compute` in FLOPs a cycle and its
     `utilisation`, the `offchip_utilisation` of the bandwidth, `published_cycles` with the `ratio`
     to them, `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the
-    run. `reference_flops` and `reference_utilisation` count as the published figures do. What is
-    not known or not recorded is null.
+    run. `reference_flops` and `reference_utilisation` count FLOPs as the published figures do. What
+    is not known or not recorded is null.
 
     Raises `InputError` for a file that is damaged or no legal graph.
     """
@@ -96,6 +85,17 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
         _entry(netlist, imported, program, chosen, recorded.get(chosen, {}), costs)
         for chosen in depths
     ]
+
+
+def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
+    """
+    Simulate a recorded graph of streaming tensor programs.
+
+    The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
+    as that does.
+    """
+    netlist = read_netlist(Path(path))
+    return replay_netlist(Path(path), depth or netlist.channel_depth)[0]
 
 
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
@@ -135,7 +135,7 @@ def _entry(
     if traffic is None and result.deadlock is None:
         traffic = _measured_traffic(netlist, operations, result, machine)
     flops = sum(node.operations or 0 for node in result.nodes.values())
-    as_published = _known(reference_flops(operations), imported)
+    published_flops = _known(reference_flops(operations), imported)
     compute = allocated_compute(operations)
     published = netlist.meta.get("published_cycles")
     ended = result.deadlock is None
@@ -155,10 +155,10 @@ def _entry(
         "onchip_bytes": _known(every.on_chip_size, imported),
         "onchip_bytes_active": _known(active.on_chip_size, imported),
         "flops": flops if ended else None,
-        "reference_flops": as_published,
+        "reference_flops": published_flops,
         "allocated_compute": compute,
         "utilisation": share(flops, compute),
-        "reference_utilisation": share(as_published, compute),
+        "reference_utilisation": share(published_flops, compute),
         "offchip_utilisation": share(
             traffic, machine.channels * machine.request_bytes / machine.interval
         ),
