@@ -1,4 +1,8 @@
-"""Figure 13: on-chip memory and compute that are needed when experts share regions."""
+"""
+Figure 13: on-chip memory and compute that are needed when experts share regions.
+
+As published, memory is that of the experts that get tokens and of the regions that they use.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +29,7 @@ def tabulate(rows: Sequence[Row]) -> list[Line]:
     for row in rows:
         point, known = point_of(row), known_of(row)
         lines += [
-            line(point, MEMORY, row["onchip_bytes"], known["onchip"]),
+            line(point, MEMORY, row["onchip_bytes_active"], known["onchip"]),
             line(point, COMPUTE, row["allocated_compute"], known["allocated"]),
         ]
     for source in sources(rows):
@@ -44,7 +48,7 @@ def _freed(source: Cell, rows: Mapping[int, Row]) -> list[Line]:
         return 1 - rows[32].number(name) / rows[128].number(name)
 
     return [
-        line(point, "memory freed", freed("onchip_bytes"), text["memory_freed"]),
+        line(point, "memory freed", freed("onchip_bytes_active"), text["memory_freed"]),
         line(point, "compute freed", freed("allocated_compute"), text["compute_freed"]),
     ]
 

@@ -12,6 +12,7 @@ MEASURED = (
     "requests",
     "traffic",
     "onchip_bytes",
+    "onchip_bytes_active",
     "allocated_compute",
     "flops",
     "reference_flops",

@@ -14,7 +14,6 @@ from headrace.experiments.experiment import Case, Cell, Cells, Drawing, Row, int
 from headrace.experiments.plots import COLOURS, number, plain_axis
 from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.step.measure import replayed, rewritten
-from headrace.experiments.step.memory import without_idle
 from headrace.experiments.step.netlists import read, recorded, with_compute
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.routing import for_routing
@@ -95,7 +94,7 @@ def _memory(row: Row) -> float:
     layer = published("layers", model=row["model"], batch=row["batch"])
     if layer["idle_counted"] and row["tile"] != "dynamic":
         return _of_all(row)
-    return without_idle(row)
+    return _of_active(row)
 
 
 def _comparisons(key: Cells, rows: Sequence[Row]) -> list[Line]:
@@ -148,7 +147,7 @@ def _equal_memory(point: Cells, dynamic: Row, static: Sequence[Row]) -> list[Lin
     lines: list[Line] = []
     for memory, note in (
         (_of_all, "equal accounting: memory of all experts"),
-        (without_idle, "equal accounting: memory of the experts that get tokens"),
+        (_of_active, "equal accounting: memory of the experts that get tokens"),
     ):
         if any(memory(row) != _memory(row) for row in rows):
             costs = [Point(row.number("cycles"), memory(row)) for row in rows]
@@ -159,6 +158,11 @@ def _equal_memory(point: Cells, dynamic: Row, static: Sequence[Row]) -> list[Lin
 
 def _of_all(row: Row) -> float:
     return row.number("onchip_bytes")
+
+
+def _of_active(row: Row) -> float:
+    """Of the experts that get tokens."""
+    return row.number("onchip_bytes_active")
 
 
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import headrace
 from headrace.cli.main import main
 from headrace.tests.reference import reference_path
 
@@ -145,3 +146,15 @@ def test_what_is_neither_folder_nor_netlist_is_one_line(
     path.write_text("{}")
     assert main(["replay", str(path)]) == 2
     assert "or a netlist" in capsys.readouterr().err
+
+
+def test_a_netlist_is_replayed_from_python() -> None:
+    path = micro("m05_matmul_accum")
+    found = headrace.replay(path, depth=1)
+    assert (found["name"], found["depth"], found["cycles"]) == ("m05_matmul_accum", 1, 1684)
+    assert found["flops"] == found["reference_flops"] == 2 * 64 * 128 * 64
+    assert found["utilisation"] == found["flops"] / (found["allocated_compute"] * 1684)
+    # A file that names no depth has channels of 1024.
+    assert headrace.replay(path)["depth"] == 1024
+    with pytest.raises(headrace.InputError, match="cannot be read"):
+        headrace.replay("nowhere.json")

@@ -14,7 +14,6 @@ from headrace.experiments.experiment import Cell, Cells, Row, WrongValueError, i
 from headrace.experiments.registry import MODULES, load
 from headrace.experiments.runner import Study
 from headrace.experiments.step.measure import MEASURED, rewritten
-from headrace.experiments.step.memory import expert_memory
 from headrace.experiments.step.netlists import Netlist
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.requests import coarse_shares, last_rows, tiles
@@ -108,6 +107,15 @@ def test_cycles_of_the_simulator_follow_those_of_hardware() -> None:
     assert found == pytest.approx(0.993, abs=1e-3)
 
 
+def expert_memory(hidden: int, tile: int | None) -> int:
+    """
+    Bytes of an expert: three bfloat16 tiles of 64 columns, and three float32 tiles of `tile` rows.
+
+    Dynamic tiles (none) take memory by the rows that arrive.
+    """
+    return 6 * hidden * 64 + (12 * hidden * tile if tile else 0)
+
+
 def test_memory_of_experts_is_that_of_the_published_points() -> None:
     for line in table("tiling"):
         key = {"model": line["model"], "batch": line["batch"]}
@@ -133,16 +141,16 @@ def published_row(settings: Cells) -> Row:
         tile = None if key["tile"] == "dynamic" else integer(key["tile"])
         line = line or {"cycles": 1_250_000, "onchip": 2_000_000 * integer(key["tile"])}
         counted = layer["idle_counted"] and tile is not None
-        idle = 0 if counted else layer["experts"] - layer["active"]
-        onchip = line["onchip"] + idle * expert_memory(layer["hidden"], tile)
+        idle = (layer["experts"] - layer["active"]) * expert_memory(layer["hidden"], tile)
+        every = line["onchip"] if counted else line["onchip"] + idle
         changed = published("equal_compute", **key, compute=settings["FLOPs/cycle"])
         cycles = changed.get("modelled", line["cycles"])
-        measured = {"cycles": cycles, "onchip_bytes": onchip, "traffic": line.get("traffic", 1)}
-        return Row(settings, measured)
+        memory = {"onchip_bytes": every, "onchip_bytes_active": every - idle}
+        return Row(settings, {"cycles": cycles, "traffic": line.get("traffic", 1), **memory})
     if "regions" in settings:
         line = published("multiplexing", tile=settings["tile"], regions=settings["regions"])
         known = {
-            "onchip_bytes": line["onchip"],
+            "onchip_bytes_active": line["onchip"],
             "allocated_compute": line["allocated"],
             "reference_flops": line["flops"],
             "flops": line["flops"] / 2.33,
