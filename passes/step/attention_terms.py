@@ -1,7 +1,7 @@
 """
 Decode attention over caches, found in the expressions of tensors.
 
-`softmax(scale * query keys^T) values`, where keys and values are `position == length ? new : cache`,
+`softmax(scale * query keys^T) values`, of keys and values `position == length ? new : cache`,
 and scores behind the length are -inf.
 """
 
