@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from headrace.backends.compiled import Program as Program
     from headrace.backends.compiled import Result as Result
     from headrace.backends.compiled import load as load
+    from headrace.backends.step_function import StepFunction as StepFunction
     from headrace.cli.driver import compile as compile
     from headrace.cli.driver import einsum as einsum
     from headrace.cli.driver import schedule as schedule
+    from headrace.cli.replay_netlists import replay as replay
     from headrace.frontends.marks import region as region
     from headrace.simulators.stream.simulate import simulate as simulate
     from headrace.storage.errors import InputError as InputError
@@ -27,10 +29,12 @@ _PUBLIC = {
     "InputError": "headrace.storage.errors",
     "Program": "headrace.backends.compiled",
     "Result": "headrace.backends.compiled",
+    "StepFunction": "headrace.backends.step_function",
     "Storage": "headrace.storage.levels",
     "compile": "headrace.cli.driver",
     "einsum": "headrace.cli.driver",
     "load": "headrace.backends.compiled",
+    "replay": "headrace.cli.replay_netlists",
     "region": "headrace.frontends.marks",
     "schedule": "headrace.cli.driver",
     "simulate": "headrace.simulators.stream.simulate",

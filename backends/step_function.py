@@ -96,7 +96,8 @@ class StepFunction:
         `depth` is the capacity of every channel that has none of its own, unbounded by default;
         `machine` a description or a TOML file, of which [step] counts.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
-        the device `meta`: not one that decides selectors or integers. The outputs are torch tensors
+        the device `meta`: not one that decides selectors or integers. So are constants that are
+        one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
         if an argument is one. A deadlock is a result without outputs.
 
         Raises `InputError` for arguments that do not fit, and for tiles without values where they
@@ -137,11 +138,17 @@ def _known(value: Any) -> Array | None:
     if value is None or getattr(getattr(value, "device", None), "type", None) == "meta":
         return None
     if isinstance(value, Storage):
-        return np.asarray(value.to_dense())
+        return None if _is_nothing(value.values) else np.asarray(value.to_dense())
     if is_torch(value):
         value = value.detach().to_dense()
         return np.asarray(value.double() if value.is_floating_point() else value)
     return np.asarray(value)
+
+
+def _is_nothing(values: Array) -> bool:
+    """Whether a tensor is one NaN that stands in all places, without memory for each."""
+    repeated = values.size > 1 and not any(values.strides) and values.dtype.kind == "f"
+    return repeated and bool(np.isnan(values.flat[0]))
 
 
 class _Run:

@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from headrace.backends.step_netlist_sizes import Sizes, hot_rows
 from headrace.dialects import step
+from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_functions import Function
 from headrace.dialects.step_types import StreamType
 from headrace.simulators.stream.netlist import NetlistNode
@@ -185,8 +186,10 @@ class NodeBuilder:
         )
 
     def flatten(self, node: NetlistNode, inputs: Inputs) -> Operation:
-        p = node.parameters
-        return step.FlattenOp(*inputs["input"], min=p["min_rank"], max=p["max_rank"])
+        p, (stream,) = node.parameters, inputs["input"]
+        low, high = p["min_rank"], p["max_rank"]
+        dim = self.sizes.sum_of_lists(node) if _sums_differ(_stream(stream), low, high) else None
+        return step.FlattenOp(stream, min=low, max=high, dim=dim)
 
     def reshape(self, node: NetlistNode, inputs: Inputs) -> Operation:
         p = node.parameters
@@ -289,6 +292,16 @@ OPERATIONS: Mapping[str, Callable[[NodeBuilder, NetlistNode, Inputs], Operation]
 def _stream(value: SSAValue) -> StreamType:
     assert isinstance(value.type, StreamType)
     return value.type
+
+
+def _sums_differ(stream: StreamType, low: int, high: int) -> bool:
+    """Whether levels to be merged have a ragged size, whose sum is another in every outer list."""
+    *merged, inner = stream.dimensions[stream.rank - high : len(stream.dimensions) - low]
+    for size in reversed(merged):
+        if inner.is_ragged and size not in (Dimension.of(1), inner.positive()):
+            return high < stream.rank
+        inner = size * inner if not inner.is_ragged else inner
+    return False
 
 
 def _tile(node: NetlistNode) -> tuple[int, int]:

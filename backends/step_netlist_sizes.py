@@ -59,7 +59,7 @@ class Sizes:
                 self._name_partition(node, self._origin(node.inputs["control"][0]))
 
     def _name_partition(self, node: NetlistNode, origin: Origin) -> None:
-        if origin[0] == "last":
+        if self._has_last_of_each(origin):
             return
         texts = [self._text(Port(node.id, output), 0) for output in range(node.output_count)]
         names = self._named(origin, texts)
@@ -88,11 +88,18 @@ class Sizes:
         """How many units each output gets, of a stream of selectors with these sizes."""
         port = node.inputs["control"][0]
         origin = self._origin(port)
-        if origin[0] == "last":
+        if self._has_last_of_each(origin):
             return self._last_and_others(node, selectors)
         names = self._names[origin]
         declares = self._declared[origin] == self._source(port)
         return Named(names, () if declares else names)
+
+    def _has_last_of_each(self, origin: Origin) -> bool:
+        """Whether selectors choose the last of every list, of which none is known to be empty."""
+        if origin[0] != "last":
+            return False
+        kind, *lengths = origin[1]
+        return kind != "integers" or 0 not in lengths[0]
 
     def _last_and_others(self, node: NetlistNode, selectors: Sequence[Dimension]) -> Named:
         """Of each list one element is the last: as many as there are lists."""
@@ -138,6 +145,8 @@ class Sizes:
                 return None
             node = self._node(node.ports[0])
         flattened = self._node(node.ports[0])
+        if flattened.op != "Flatten":
+            return None
         reshaped = self._node(flattened.ports[0])
         if (node.parameters["fn"]["fn"], flattened.op, reshaped.op) != PACKER:
             return None
@@ -151,6 +160,13 @@ class Sizes:
         one_pack = flattened.parameters["min_rank"] == 0
         size = max(1, rows) if one_pack else int(reshaped.parameters["chunk_size"])
         return [min(size, rows - first) * copies for first in range(0, rows, size)]
+
+    def sum_of_lists(self, node: NetlistNode) -> str:
+        """A name for the size of lists that were strung together of ragged ones."""
+        text = node.outputs[0].shape[-1 - int(node.parameters["min_rank"])]
+        (name,) = self._named(("sum of lists", node.id), [text])
+        self._remember(text, symbol(name, ragged=True))
+        return name
 
     def selected(self, node: NetlistNode, hot: int | None) -> str | None:
         """How many inputs each selector of a reassembly selects: a name if that is not `hot`."""
@@ -214,7 +230,7 @@ class Sizes:
         source = self._source(port)
         if source[0] == "hot":
             underlying = self._node(self._first(port)).parameters["underlying"]
-            return ("rows", _by_row(underlying, source[1]))
+            return ("rows", _by_row(underlying, source[1]), underlying["shape"][-1])
         node = self._node(source[1])
         if node.op == "MetadataGen":
             return ("integers", tuple(node.parameters["underlying"]["values"]))

@@ -344,6 +344,7 @@ def _chunks(operation: step.ReshapeOp) -> Parameters:
         "chunk": operation.integer("chunk"),
         "outer": int(operation.flag("outer")),
         "levels": _stream(operation.input).rank,
+        "write_back": int(operation.flag("write_back")),
     }
     tile = _element(operation.input)
     if isinstance(tile, TileType) and tile.is_static:

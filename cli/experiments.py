@@ -30,8 +30,7 @@ def experiments(options: argparse.Namespace) -> int:
         return 0
     if not names:
         raise InputError(f"name what to run: all, or some of {', '.join(MODULES)}")
-    listed = [one for name in names for one in (MODULES if name == "all" else [name])]
-    studies = [_study(name, options) for name in dict.fromkeys(listed)]
+    studies = _studies(names, options)
     for study in studies:
         study.journal.prepare()
     failures = 0
@@ -46,6 +45,23 @@ def experiments(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"experiments": reports, "failures": failures})
     return 1 if failures else 0
+
+
+def _studies(names: Sequence[str], options: argparse.Namespace) -> list[Study]:
+    """What to run: `all` leaves out, saying so, what needs data that are absent."""
+    studies: dict[str, Study] = {}
+    for name in names:
+        for one in MODULES if name == "all" else [name]:
+            study = _study(one, options)
+            try:
+                study.experiment.available()
+            except InputError as error:
+                if name != "all":
+                    raise
+                print(f"skipped: {one}: {error}", file=sys.stderr)
+            else:
+                studies[one] = study
+    return list(studies.values())
 
 
 def _study(name: str, options: argparse.Namespace) -> Study:

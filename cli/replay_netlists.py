@@ -25,7 +25,7 @@ from headrace.analyses.step_costs import (
 )
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, StepResult, lower
-from headrace.backends.step_netlist import ImportedNetlist, import_netlist
+from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType, TileType
@@ -67,11 +67,11 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
     Depths are `depth`, else those with recorded results, else that of the netlist. An entry has
     `name`, `depth`, `cycles`, `deadlock` (null or the diagnosis), `requests` to the memory of 64
     bytes, `traffic` off chip and `onchip_bytes` (of all operations; `onchip_bytes_active` of those
-    that get anything) in bytes, `flops`, the `utilisation` of the allocated compute, the
-    `offchip_utilisation` of the bandwidth, `published_cycles` with the `ratio` to them,
-    `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the run.
-    `reference_utilisation` counts FLOPs as the published figures do. What is not known or not
-    recorded is null.
+    that get anything) in bytes, `flops`, the `allocated_compute` in FLOPs a cycle and its
+    `utilisation`, the `offchip_utilisation` of the bandwidth, `published_cycles` with the `ratio`
+    to them, `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the
+    run. `reference_flops` and `reference_utilisation` count FLOPs as the published figures do. What
+    is not known or not recorded is null.
 
     Raises `InputError` for a file that is damaged or no legal graph.
     """
@@ -87,24 +87,22 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
     ]
 
 
+def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
+    """
+    Simulate a recorded graph of streaming tensor programs.
+
+    The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
+    as that does.
+    """
+    netlist = read_netlist(Path(path))
+    return replay_netlist(Path(path), depth or netlist.channel_depth)[0]
+
+
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
     """What is recorded of runs, by the depth of their channels; at least the netlist's own."""
     expected: Sequence[Mapping[str, Any]] = netlist.meta.get("expected", ())
     runs = {int(run["channel_depth"] or DEFAULT_DEPTH): run for run in expected}
     return runs or {netlist.channel_depth: netlist.meta}
-
-
-def machine_of(netlist: Netlist) -> StepMachine:
-    """The machine that a netlist was recorded on."""
-    memory = netlist.meta["hbm"]
-    return StepMachine(
-        on_chip_bandwidth=netlist.meta["onchip_bw"],
-        channels=memory["channels"],
-        latency=memory["latency"],
-        interval=memory["ii"],
-        startup=memory["startup"],
-        request_bytes=memory["addr_offset"],
-    )
 
 
 def _costs(netlist: Netlist, imported: ImportedNetlist) -> tuple[GraphCost, GraphCost]:
@@ -137,6 +135,7 @@ def _entry(
     if traffic is None and result.deadlock is None:
         traffic = _measured_traffic(netlist, operations, result, machine)
     flops = sum(node.operations or 0 for node in result.nodes.values())
+    published_flops = _known(reference_flops(operations), imported)
     compute = allocated_compute(operations)
     published = netlist.meta.get("published_cycles")
     ended = result.deadlock is None
@@ -156,8 +155,10 @@ def _entry(
         "onchip_bytes": _known(every.on_chip_size, imported),
         "onchip_bytes_active": _known(active.on_chip_size, imported),
         "flops": flops if ended else None,
+        "reference_flops": published_flops,
+        "allocated_compute": compute,
         "utilisation": share(flops, compute),
-        "reference_utilisation": share(_known(reference_flops(operations), imported), compute),
+        "reference_utilisation": share(published_flops, compute),
         "offchip_utilisation": share(
             traffic, machine.channels * machine.request_bytes / machine.interval
         ),

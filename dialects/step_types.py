@@ -42,17 +42,21 @@ _dimension = lru_cache(maxsize=1 << 16)(Dimension.of)
 
 @irdl_attr_definition
 class DimensionAttr(Data[Dimension]):
-    """A size inside of a type: `4`, `e0`, `ceil(e0, 4)`, `~r`."""
+    """A size inside of a type: `4`, `e0`, `~r`; by itself `#step.dimension<[ceil(e0, 4)]>`."""
 
     name = "step.dimension"
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Dimension:
-        (size,) = parse_sizes(parser)
-        return size
+        with parser.in_angle_brackets():
+            sizes = parse_sizes(parser)
+        if len(sizes) != 1:
+            parser.raise_error(f"Expected one size, but got {len(sizes)}.")
+        return sizes[0]
 
     def print_parameter(self, printer: Printer) -> None:
-        print_sizes(printer, (self.data,))
+        with printer.in_angle_brackets():
+            print_sizes(printer, (self.data,))
 
 
 Shape = ArrayAttr[DimensionAttr]

@@ -54,6 +54,7 @@ class Experiment:
     it must be a function of a module, since it may run in another process. `tabulate` gets the rows
     that there are, in the order of the cases, and returns lines with equal columns, among them
     `published`, `ratio` (ours to the published value), `how` (simulated or estimated) and `note`.
+    `available` raises `InputError` where something that the experiment needs is absent.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Experiment:
     measure: Callable[[Cells], Cells]
     tabulate: Callable[[Sequence[Row]], list[dict[str, Cell]]]
     plot: Callable[[Sequence[Mapping[str, Cell]], Drawing], None]
+    available: Callable[[], None] = lambda: None
 
 
 class WrongValueError(Exception):

@@ -84,12 +84,17 @@ def _label_ends(axes: Drawing, ends: Sequence[tuple[float, float, float]]) -> No
 
 
 def plain_ticks(axes: Drawing) -> None:
-    """Numbers at 1, 2, 5, 10, .. of a logarithmic axis."""
+    """Numbers at 1, 2, 5, 10, .. of a logarithmic y axis."""
+    plain_axis(axes.yaxis, (1, 2, 5))
+
+
+def plain_axis(axis: Drawing, steps: Sequence[float]) -> None:
+    """Numbers at some places of each decade of a logarithmic axis."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _points(lines: Sequence[Mapping[str, Cell]], x: str, y: str) -> tuple[list[float], list[float]]:

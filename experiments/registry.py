@@ -16,6 +16,14 @@ MODULES: Mapping[str, str] = {
     "fig18": "headrace.experiments.fuseflow.fig18_order",
     "compile": "headrace.experiments.fuseflow.compile_time",
     "table3": "headrace.experiments.fuseflow.table3_estimate",
+    "step-fig8": "headrace.experiments.step.fig8_validation",
+    "step-fig9": "headrace.experiments.step.fig9_tiling",
+    "step-fig10": "headrace.experiments.step.fig10_tiling",
+    "step-fig12": "headrace.experiments.step.fig12_utilisation",
+    "step-fig13": "headrace.experiments.step.fig13_resources",
+    "step-fig14": "headrace.experiments.step.fig14_windows",
+    "step-fig15": "headrace.experiments.step.fig15_batches",
+    "step-fig21": "headrace.experiments.step.fig21_means",
 }
 """The module of each experiment, which has it as `EXPERIMENT`."""
 

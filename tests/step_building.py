@@ -97,9 +97,9 @@ class Netlists:
     def end(self, strand: Strand) -> None:
         """Store static tiles or consume."""
         self.strands.remove(strand)
-        if strand.kind == "tile" and strand.rows and self.choose.random() < 0.4:
+        if strand.kind == "tile" and strand.rows and strand.lists and self.choose.random() < 0.4:
             tile = {"tile_row": strand.rows, "tile_col": strand.columns}
-            shape = {"tensor_shape_tiled": [len(strand.leaves), 1]} if strand.lists else {}
+            shape = {"tensor_shape_tiled": [len(strand.leaves), 1]}
             self.add("OffChipStore", {**tile, **self.dispatch(), **shape}, [], input=strand)
             return
         self.sinks[len(self.nodes)] = strand
@@ -126,7 +126,7 @@ class Netlists:
 
     def reading(self, sizes: Sequence[int], rows: int, columns: int) -> dict[str, Any]:
         return {
-            "tensor_shape_tiled": [8, 1],
+            "tensor_shape_tiled": [16, 1],
             "stride": [1] * len(sizes),
             "out_shape_tiled": list(sizes),
             "tile_row": rows,

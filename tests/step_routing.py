@@ -19,7 +19,8 @@ def some_buffer(net: Netlists) -> None:
     strand = net.take(lambda s: s.rank > 0 and s.kind == "tile" and small(s))
     if strand is None:
         return
-    rank = net.choose.randrange(1, min(strand.rank, 2) + 1)
+    deepest = min(strand.rank, 2) if strand.key[0] == "box" else 1
+    rank = net.choose.randrange(1, deepest + 1)
     factors = [net.choose.randrange(1, 3) for _ in range(net.choose.randrange(1, 3))]
     buffers = replace(strand, kind="buffer", rank=strand.rank - rank, lists=None)
     off_chip = {"rank": rank, "off_chip": False}

@@ -111,5 +111,11 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "compile", "compile time of fused regions", "Section 8.7", cases, measure, tabulate, plot
+    "compile",
+    "compile time of fused regions",
+    "FuseFlow, Section 8.7",
+    cases,
+    measure,
+    tabulate,
+    plot,
 )

@@ -201,5 +201,11 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "fig12", "fusion granularity of four models", "Figure 12", cases, measure, tabulate, plot
+    "fig12",
+    "fusion granularity of four models",
+    "FuseFlow, Figure 12",
+    cases,
+    measure,
+    tabulate,
+    plot,
 )

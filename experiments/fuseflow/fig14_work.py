@@ -106,5 +106,11 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "fig14", "operations and accesses of a GCN", "Figure 14", cases, measure, tabulate, plot
+    "fig14",
+    "operations and accesses of a GCN",
+    "FuseFlow, Figure 14",
+    cases,
+    measure,
+    tabulate,
+    plot,
 )

@@ -142,7 +142,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 EXPERIMENT = Experiment(
     "fig15",
     "a GCN by sparsity and pattern of its graph",
-    "Figure 15",
+    "FuseFlow, Figure 15",
     cases,
     measure,
     tabulate,

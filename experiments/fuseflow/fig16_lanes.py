@@ -143,5 +143,11 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "fig16", "attention in parallel lanes, mask off", "Figure 16", cases, measure, tabulate, plot
+    "fig16",
+    "attention in parallel lanes, mask off",
+    "FuseFlow, Figure 16",
+    cases,
+    measure,
+    tabulate,
+    plot,
 )

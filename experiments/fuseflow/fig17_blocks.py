@@ -116,5 +116,11 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "fig17", "attention on the blocks of its mask", "Figure 17", cases, measure, tabulate, plot
+    "fig17",
+    "attention on the blocks of its mask",
+    "FuseFlow, Figure 17",
+    cases,
+    measure,
+    tabulate,
+    plot,
 )

@@ -126,7 +126,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 EXPERIMENT = Experiment(
     "fig18",
     "order of the loops of a chain of products",
-    "Figure 18",
+    "FuseFlow, Figure 18",
     cases,
     measure,
     tabulate,

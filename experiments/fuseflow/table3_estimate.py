@@ -174,5 +174,5 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
 
 
 EXPERIMENT = Experiment(
-    "table3", "cost model against simulation", "Table 3", cases, measure, tabulate, plot
+    "table3", "cost model against simulation", "FuseFlow, Table 3", cases, measure, tabulate, plot
 )

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from headrace.simulators.stream import reference_step_memory as memory
 from headrace.simulators.stream import reference_step_operators as operators
 from headrace.simulators.stream import reference_step_routing as routing
+from headrace.simulators.stream import reference_step_shapes as shapes
 from headrace.simulators.stream.netlist import Netlist, NetlistNode, Port
 from headrace.simulators.stream.reference_step_memory import Client, Memory, MemoryTiming
 from headrace.simulators.stream.reference_step_operators import Node
@@ -35,16 +36,16 @@ OPERATORS: dict[str, Callable[[Process, Node], Steps[None]]] = {
     "BinaryMap": operators.binary_map,
     "BinaryMapAccum": operators.map_accumulate,
     "Accum": operators.accumulate,
-    "Flatten": operators.flatten,
-    "Promote": operators.promote,
-    "Reshape": operators.reshape,
-    "RepeatStatic": operators.repeat,
-    "ExpandRef": operators.expand,
-    "Broadcast": operators.broadcast,
-    "Bufferize": operators.bufferize,
-    "Streamify": operators.streamify,
-    "DynStreamify": operators.dynamic_streamify,
-    "RetileStreamify": operators.retile_streamify,
+    "Flatten": shapes.flatten,
+    "Promote": shapes.promote,
+    "Reshape": shapes.reshape,
+    "RepeatStatic": shapes.repeat,
+    "ExpandRef": shapes.expand,
+    "Broadcast": shapes.broadcast,
+    "Bufferize": shapes.bufferize,
+    "Streamify": shapes.streamify,
+    "DynStreamify": shapes.dynamic_streamify,
+    "RetileStreamify": shapes.retile_streamify,
     "FlatPartition": routing.partition,
     "FlatReassemble": routing.reassemble,
     "Parallelize": routing.parallelize,

@@ -13,8 +13,9 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import TypeAlias
 
-from headrace.simulators.stream.reference_step_operators import Node, ended_dimensions, places
+from headrace.simulators.stream.reference_step_operators import Node
 from headrace.simulators.stream.reference_step_process import Element, Process, Steps, Wait
+from headrace.simulators.stream.reference_step_shapes import ended_dimensions, places
 from headrace.simulators.stream.reference_step_values import Integer, Tile
 
 Port: TypeAlias = tuple[int, int]

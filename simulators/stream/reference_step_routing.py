@@ -8,15 +8,9 @@ r.
 from collections.abc import Sequence
 from typing import Any
 
-from headrace.simulators.stream.reference_step_operators import (
-    NO_LIST_OPEN,
-    Groups,
-    Node,
-    ended_dimensions,
-    places,
-    send_list,
-)
+from headrace.simulators.stream.reference_step_operators import NO_LIST_OPEN, Groups, Node
 from headrace.simulators.stream.reference_step_process import Channel, Process, Steps, Wait
+from headrace.simulators.stream.reference_step_shapes import ended_dimensions, places, send_list
 from headrace.simulators.stream.reference_step_values import Integer, Selector, placed
 
 

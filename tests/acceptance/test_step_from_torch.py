@@ -2,8 +2,8 @@
 PyTorch models become the published stream graphs: their bytes to the integer, and their cycles.
 
 The graphs of the figures were written by hand. Here they come from the layers of Mixtral 8x7B and
-Qwen3-30B-A3B at full size, and from decode attention, with the recorded routing and lengths. Their
-values, at small sizes, are compared in tests/unit/test_step_lower.py.
+Qwen3-30B-A3B at full size, and from decode attention, with the recorded routing and lengths; with
+small weights they compute what PyTorch computes.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from xdsl.ir import BlockArgument, Operation
 
 from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
 from headrace.backends.step import StepResult, lower
@@ -19,6 +21,7 @@ from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.interpreters import linalg
+from headrace.interpreters.step import interpret_graph
 from headrace.models import decode_attention, moe
 from headrace.models.example import Example
 from headrace.passes.registry import get_all_passes, parse_passes
@@ -102,6 +105,38 @@ def test_experts_have_the_bytes_and_cycles_of_the_published_graphs(
     cost = graph_cost(graph_of(imported).body.block.ops, model)
     assert cost.evaluate(layer.symbols) == published
     assert simulated(imported, args, depth=2).cycles == pytest.approx(cycles, rel=0.01)
+
+
+SMALL = [
+    (moe.MIXTRAL, "mixtral_b64/008_010.npz"),
+    (moe.MIXTRAL, "mixtral_b1024/019_009.npz"),
+    (moe.QWEN, "qwen_b64/032_012.npz"),
+    (moe.QWEN, "qwen_b1024/022_016.npz"),
+]
+
+
+@pytest.mark.parametrize(("sizes", "trace"), SMALL)
+def test_experts_compute_what_pytorch_computes_f1(sizes: moe.Sizes, trace: str) -> None:
+    """And each expert selects as many rows as the routing counts."""
+    path = reference_path(f"step/traces/expert_routing/{trace}")
+    small = moe.Sizes(sizes.experts, sizes.chosen, 4, 3)
+    model, args = moe.layer(small, form="batched", routing=path, dtype=torch.float64)
+    imported = lowered(model, args, "step-lower{rows=16}")
+    selected: list[np.ndarray] = []
+
+    def run(op: Operation, inputs: Sequence[Any]) -> list[Any]:
+        assert isinstance(op, step.GraphOp)
+        selectors = [one.tensor for one in op.walk() if isinstance(one, step.SelectOp)]
+        tables = [inputs[one.index] for one in selectors if isinstance(one, BlockArgument)]
+        selected.extend(table.sum(axis=0) for table in tables if table.ndim == 2)
+        return [*interpret_graph(op, inputs)]
+
+    arguments = [stored.to_dense() for stored in imported.bind(*args)]
+    (found,) = linalg.interpret(imported.module, arguments, {step.GraphOp: run})
+    np.testing.assert_allclose(found, model(*args).detach().numpy(), rtol=0, atol=1e-12)
+    counts = np.bincount(args[1].numpy().ravel(), minlength=sizes.experts)
+    assert selected
+    assert all((rows == counts).all() for rows in selected)
 
 
 def test_decode_attention_has_the_cycles_of_the_published_graph() -> None:

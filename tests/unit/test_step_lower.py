@@ -9,16 +9,16 @@ import pytest
 import torch
 from xdsl.utils.exceptions import PassFailedException
 
+import headrace
 from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.interpreters.step import interpret
-from headrace.models import blocks, decode_attention, mlp, moe
+from headrace.models import blocks, decode_attention, decoder_layer, mlp, moe
 from headrace.models.example import Example
 from headrace.passes.step.step_lower import StepLowerPass
 from headrace.storage.errors import InputError
 from headrace.tests.imported import Lambda, draw, named
-from headrace.tests.reference import reference_path
 
 T: Any = torch
 F: Any = torch.nn.functional
@@ -149,20 +149,22 @@ def test_an_expert_twice_for_one_row_is_an_error_of_the_run() -> None:
         interpret(imported.module, [stored.to_dense() for stored in imported.bind(*args)])
 
 
-TRACES = (
-    ("mixtral_b64/008_010.npz", moe.MIXTRAL),
-    ("mixtral_b1024/019_009.npz", moe.MIXTRAL),
-    ("qwen_b64/032_012.npz", moe.QWEN),
-    ("qwen_b1024/022_016.npz", moe.QWEN),
-)
+def test_the_public_interface_runs_the_graphs() -> None:
+    model, args = moe.layer(SIZES, 7, dtype=torch.float64)
+    result = headrace.compile(model, args, target="step").run(*args, depth=2)
+    torch.testing.assert_close(result.outputs[0], model(*args))
+    assert result.cycles > 0
 
 
-@pytest.mark.parametrize(("trace", "sizes"), TRACES, ids=lambda one: str(one).split("/")[0])
-def test_recorded_routing(trace: str, sizes: moe.Sizes) -> None:
-    path = reference_path(f"step/traces/expert_routing/{trace}")
-    small = moe.Sizes(sizes.experts, sizes.chosen, 4, 3)
-    model, args = moe.layer(small, form="batched", routing=path, dtype=torch.float64)
-    check(model, args, rows=16)
+def test_a_layer_without_values_is_timed_and_has_no_outputs() -> None:
+    options: dict[str, Any] = {"form": "batched", "routing": ROUTING, "dtype": torch.float64}
+    program = headrace.compile(*moe.layer(SIZES, **options), target="step")
+    model, args = moe.layer(SIZES, values=False, **options)
+    without = headrace.compile(model, args, target="step")
+    found = without.run(*args, depth=2, timing_only=True)
+    assert found.cycles == program.run(*args, depth=2).cycles
+    with pytest.raises(InputError, match="needs the values of gate, up, down"):
+        without.run(*args)
 
 
 # --- attention -------------------------------------------------------------------------------
@@ -182,6 +184,37 @@ def test_decode_attention(softmax: str, rows: int) -> None:
 def test_attention_with_several_groups() -> None:
     model, args = decode_attention.grouped_attention(queries=2, width=4, dtype=torch.float64)
     check(model, args)
+
+
+class TorchAttention(torch.nn.Module):
+    """Attention as PyTorch has it, heads sharing keys, behind the append to the caches."""
+
+    def forward(
+        self, query: Any, key: Any, value: Any, keys: Any, values: Any, lengths: Any
+    ) -> Any:
+        positions = T.arange(keys.shape[2])
+        new = (positions == lengths[:, None])[:, None, :, None]
+        keys = T.where(new, key[:, :, None], keys)
+        values = T.where(new, value[:, :, None], values)
+        seen = (positions < lengths[:, None] + 1)[:, None, None]
+        result = F.scaled_dot_product_attention(
+            query[:, :, None], keys, values, attn_mask=seen, enable_gqa=True
+        )
+        return result[:, :, 0], keys, values
+
+
+def test_attention_of_pytorch_with_shared_heads() -> None:
+    caches = draw(3, 2, 8, 4), draw(3, 2, 8, 4, seed=1)
+    rows = draw(3, 8, 4), draw(3, 2, 4), draw(3, 2, 4, seed=1)
+    imported = check(TorchAttention(), (*rows, *caches, torch.tensor([5, 0, 7])))
+    assert len(graphs(imported)) == 1
+
+
+@pytest.mark.parametrize(("experts", "count"), [(1, 7), (4, 8)])
+def test_a_layer_of_a_decoder(experts: int, count: int) -> None:
+    """Queries and keys are rotated, rows appended, and the layer goes on with the result."""
+    model, args = decoder_layer.decoder_layer(experts=experts, dtype=torch.float64)
+    assert len(graphs(check(model, args))) == count
 
 
 def test_safe_scores_do_not_overflow() -> None:

@@ -109,10 +109,11 @@ def step_map(
             least = 0
             if fn == "elementwise":
                 for k in range(1, n):
-                    if (operand[k] >> ROWS) > rows:
+                    # As in NumPy a size of 1 is repeated, even no times.
+                    if rows == 1 and (operand[k] >> ROWS) != 1:
                         rows = operand[k] >> ROWS
                         valid = (operand[k] >> VALID) & FIELD
-                    if ((operand[k] >> COLUMNS) & FIELD) > columns:
+                    if columns == 1:
                         columns = (operand[k] >> COLUMNS) & FIELD
                 operations = rows * columns * flops
             elif fn == "row_reduce":

@@ -27,3 +27,7 @@
 // A size of 0 is one
 "test.op"() : () -> !step.stream<!step.tile<f32, [0, 64]>, [0]>
 // CHECK: !step.stream<!step.tile<f32, [0, 64]>, [0]>
+
+// A size by itself
+"test.op"() {size = #step.dimension<[ceil(e0, 4) + ~r]>} : () -> ()
+// CHECK: #step.dimension<[ceil(e0, 4) + ~r]>
