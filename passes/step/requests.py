@@ -116,8 +116,6 @@ def _check(name: str, op: step.StepOperation) -> None:
             reason = "it makes one list of all requests"
         case step.ReshapeOp() if op.integer("chunk") > 1 and op.integer("rank") == _rank(op):
             reason = "it packs units of several requests together"
-        case step.StreamifyOp() if op.ref is not None and op.integer("rank") == _rank(op, 1):
-            reason = "it replays one buffer for several requests"
         case _:
             return
     raise fail(name, op, reason)
