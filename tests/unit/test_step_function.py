@@ -16,6 +16,7 @@ from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
 from headrace.interpreters.step import interpret, interpret_graph
+from headrace.storage.errors import InputError
 from headrace.tests.netlists import imported
 
 ROW = "!step.tile<f32, [1, 4]>"
