@@ -49,7 +49,7 @@ def read_netlist(path: Path) -> Netlist:
         data = json.loads(text)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    except (EOFError, ValueError, zlib.error) as error:
+    except (EOFError, RecursionError, ValueError, zlib.error) as error:
         raise InputError(f"'{path}' is no complete JSON file: {error}; write it again") from None
     return parse_netlist(data, str(path))
 
@@ -195,18 +195,19 @@ def _port(given: object, where: str) -> Port:
 
 def _connected(nodes: Sequence[NetlistNode], where: str) -> tuple[NetlistNode, ...]:
     """The nodes with complete ports, each of which exists and is read once."""
-    by_id: dict[int, NetlistNode] = {}
-    for node in nodes:
-        if node.id in by_id:
-            raise InputError(f"{where}: two nodes have the id {node.id}; number them anew")
-        by_id[node.id] = node
+    for place, node in enumerate(nodes):
+        if node.id != place:
+            raise InputError(
+                f"{where}: node {place} ({node.op}) has the id {node.id}; ids are places in the "
+                "list, from 0"
+            )
     readers: dict[Port, str] = {}
     connected: list[NetlistNode] = []
     for node in nodes:
         inputs: dict[str, tuple[Port, ...]] = {}
         for name, ports in node.inputs.items():
             at = f"{where}: input '{name}' of node {node.id} ({node.op})"
-            inputs[name] = tuple(_resolved(port, by_id, at) for port in ports)
+            inputs[name] = tuple(_resolved(port, nodes, at) for port in ports)
             for port in inputs[name]:
                 if port in readers:
                     raise InputError(
@@ -217,10 +218,10 @@ def _connected(nodes: Sequence[NetlistNode], where: str) -> tuple[NetlistNode, .
     return tuple(connected)
 
 
-def _resolved(port: Port, by_id: Mapping[int, NetlistNode], at: str) -> Port:
-    if port.node not in by_id:
+def _resolved(port: Port, nodes: Sequence[NetlistNode], at: str) -> Port:
+    if port.node >= len(nodes):
         raise InputError(f"{at} reads node {port.node}, which does not exist")
-    source = by_id[port.node]
+    source = nodes[port.node]
     if not source.output_count:
         raise InputError(f"{at} reads node {port.node} ({source.op}), which has no output")
     if not source.indexed_outputs:

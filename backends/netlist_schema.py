@@ -140,7 +140,8 @@ def _operator(
 
 
 _MEMORY: dict[str, Check] = {"tile_row": positive, "tile_col": positive, "par_dispatch": positive}
-_READ: dict[str, Check] = {**_MEMORY, "n_byte": positive}
+_STORED: dict[str, Check] = {**_MEMORY, "tensor_shape_tiled": positives}
+_READ: dict[str, Check] = {**_STORED, "n_byte": positive}
 _COMPUTE: dict[str, Check] = {"compute_bw": count, "write_back_mu": flag}
 _SWITCH: dict[str, Check] = {"switch_cycles": counts, "write_back_mu": flag}
 
@@ -150,7 +151,7 @@ OPERATORS: Mapping[str, Operator] = {
     "RandomOffChipLoad": _operator(("raddr",), **_READ),
     "OffChipStore": _operator(("input",), **_MEMORY),
     "RandomOffChipStore": _operator(
-        ("waddr", "wdata"), **_MEMORY, ack_based_on_waddr=flag, buffer_depth=positive
+        ("waddr", "wdata"), **_STORED, ack_based_on_waddr=flag, buffer_depth=positive
     ),
     "Bufferize": _operator(("input",), rank=positive),
     "Streamify": _operator(("input",), rank=positive, repeat_factor=positives),

@@ -296,6 +296,8 @@ def _stream(value: SSAValue) -> StreamType:
 
 def _sums_differ(stream: StreamType, low: int, high: int) -> bool:
     """Whether levels to be merged have a ragged size, whose sum is another in every outer list."""
+    if high > stream.rank:
+        return False
     *merged, inner = stream.dimensions[stream.rank - high : len(stream.dimensions) - low]
     for size in reversed(merged):
         if inner.is_ragged and size not in (Dimension.of(1), inner.positive()):

@@ -107,6 +107,9 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("cases", nargs="+", metavar="CASE", help="what to simulate")
     replay.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
     replay.add_argument("--jobs", type=_count, default=2, metavar="N", help="processes (2)")
+    replay.add_argument(
+        "--fifos", action="store_true", help="find depths of single channels that free a netlist"
+    )
     replay.add_argument("--json", action="store_true", help="print one JSON object")
 
     demo = commands.add_parser(

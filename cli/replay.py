@@ -50,7 +50,8 @@ def _replayed(
     if netlists:
         from headrace.cli.replay_netlists import replay_all
 
-        results = replay_all([paths[place] for place in netlists], options.depth, options.jobs)
+        files = [paths[place] for place in netlists]
+        results = replay_all(files, options.depth, options.jobs, options.fifos)
         yield from zip(netlists, results, strict=True)
 
 
@@ -95,4 +96,7 @@ def _explained(deadlock: Entry) -> str:
     )
     smallest = deadlock["smallest_depth"]
     remedy = "no depth helps" if smallest is None else f"depth {smallest} is enough"
+    single = deadlock.get("channel_depths", {})
+    if single:
+        remedy += " (or " + ", ".join(f"{size} of {name}" for name, size in single.items()) + ")"
     return f"{remedy}: {waits}"

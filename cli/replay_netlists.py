@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,8 +26,10 @@ from headrace.analyses.step_costs import (
 )
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, StepResult, lower
+from headrace.backends.step_depths import find_depths
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
 from headrace.dialects import step
+from headrace.dialects.step_depths import channels
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType, TileType
 from headrace.experiments.workers import end_with_parent
@@ -41,7 +44,7 @@ HALF_BYTES = 2
 
 
 def replay_all(
-    paths: Sequence[Path], depth: int | None = None, jobs: int = 1
+    paths: Sequence[Path], depth: int | None = None, jobs: int = 1, fifos: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
     """
     What `replay_netlist` says of each path, in order, found by up to `jobs` processes.
@@ -49,18 +52,20 @@ def replay_all(
     Raises `InputError` as `replay_netlist` does.
     """
     if min(jobs, len(paths)) < 2:
-        yield from (replay_netlist(path, depth) for path in paths)
+        yield from (replay_netlist(path, depth, fifos) for path in paths)
         return
     # Workers are spawned, not forked: compiled code may have threads in this process.
     workers = min(jobs, len(paths))
     with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         try:
-            yield from pool.map(replay_netlist, paths, [depth] * len(paths))
+            yield from pool.map(partial(replay_netlist, depth=depth, fifos=fifos), paths)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]:
+def replay_netlist(
+    path: Path, depth: int | None = None, fifos: bool = False
+) -> list[dict[str, Any]]:
     """
     One entry per depth, fit for JSON.
 
@@ -71,9 +76,11 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
     `utilisation`, the `offchip_utilisation` of the bandwidth, `published_cycles` with the `ratio`
     to them, `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the
     run. `reference_flops` and `reference_utilisation` count FLOPs as the published figures do. What
-    is not known or not recorded is null.
+    is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
+    of single channels that free the run, which takes many runs.
 
-    Raises `InputError` for a file that is damaged or no legal graph.
+    Raises `InputError` for a file that is damaged or no legal graph, and with `fifos` if no depths
+    free a run.
     """
     netlist = read_netlist(path)
     imported = import_netlist(netlist)
@@ -81,10 +88,14 @@ def replay_netlist(path: Path, depth: int | None = None) -> list[dict[str, Any]]
     recorded = recorded_runs(netlist)
     depths = [depth] if depth is not None else list(recorded)
     costs = _costs(netlist, imported)
-    return [
+    entries = [
         _entry(netlist, imported, program, chosen, recorded.get(chosen, {}), costs)
         for chosen in depths
     ]
+    for entry in entries:
+        if fifos and entry["deadlock"] is not None:
+            entry["deadlock"]["channel_depths"] = _channel_depths(netlist, imported, entry["depth"])
+    return entries
 
 
 def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
@@ -213,3 +224,21 @@ def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist
             cycle=tuple(map(named, deadlock.cycle)),
         )
     )
+
+
+def _channel_depths(netlist: Netlist, imported: ImportedNetlist, depth: int) -> dict[str, int]:
+    """The depths that single channels need where all others have `depth`, by their output."""
+    found = find_depths(
+        imported.graph,
+        imported.arguments,
+        depth=depth,
+        element_bytes=netlist.element_bytes,
+        machine=machine_of(netlist),
+    )
+    operations = list(imported.graph.body.block.ops)
+    places = {operation: place for place, operation in enumerate(operations)}
+    streams = channels(operations)
+    return {
+        f"{netlist.nodes[places[streams[number][0]]].label}[{streams[number][1]}]": needed
+        for number, needed in found.items()
+    }

@@ -96,7 +96,13 @@ def some_store(net: Netlists) -> None:
     if strand.rank:
         strand = net.flatten(strand, 0, strand.rank)
     addresses = net.integers(range(len(strand.leaves)))
-    made = replace(strand, kind="bool", lists=None)
+    store(net, strand, addresses)
+
+
+def store(net: Netlists, strand: Strand, addresses: Strand) -> None:
+    """Write a tile at each address, and leave the acknowledgements."""
+    lists = each_leaf(addresses, lambda _: Leaf(1, 1))
+    made = replace(addresses, kind="bool", lists=lists)
     parameters = {
         "tensor_shape_tiled": [64, 1],
         "tile_row": strand.rows,
@@ -124,7 +130,14 @@ def some_lists(net: Netlists) -> None:
     tiles = replace(made, kind="tile", rows=2, columns=16)
     tiles = replace(tiles, lists=each_leaf(tiles, lambda _: Leaf(2, 2)))
     reading = net.reading([], 2, 16)
+    again = None
+    if net.choose.random() < 0.3:
+        address, again = net.fan_out(address, 2)
     [tiles] = net.add("RandomOffChipLoad", reading, [tiles], raddr=address)
+    if again is not None:
+        store(net, unary(net, tiles), again)
+        net.strands.append(other)
+        return
     lists = [[Leaf(1, (int(k < n - 1),)) for k in range(n)] for n in lengths]
     made = Strand(Port(0), "selector", 1, lists, 1, 2, key)
     [control] = net.add("FilterLastTile", {}, [made], input=other)

@@ -88,20 +88,36 @@ class Axes:
     def same(self, one: Node, other: Node) -> bool:
         return self.find(one) == self.find(other)
 
-    def obstacle(self, axis: Node) -> tuple[Operation, str] | None:
-        """Why the class of a node cannot be tiled anew: the first operation that forbids it."""
-        return self._obstacles.get(self.find(axis))
+    def obstacle(self, *axes: Node) -> tuple[Operation, str] | None:
+        """
+        Why the class of a node cannot be tiled anew: the first operation that forbids it.
+
+        Of several nodes: why not if their classes were one.
+        """
+        roots = {self.find(axis) for axis in axes}
+        for root in roots:
+            for pin in self._pins.get(root, ()):
+                return pin.op, pin.reason
+        for root in roots:
+            for condition in self._conditions.get(root, ()):
+                if not all(self.find(node) in roots for node in condition.nodes):
+                    return condition.op, condition.reason
+        return None
 
     @cached_property
-    def _obstacles(self) -> dict[Node, tuple[Operation, str]]:
-        """Of every class; all joins, pins and conditions are known by then."""
-        found: dict[Node, tuple[Operation, str]] = {}
+    def _pins(self) -> dict[Node, list[Pin]]:
+        """By class, when all operations are known."""
+        found: dict[Node, list[Pin]] = {}
         for pin in self.pins:
-            found.setdefault(self.find(pin.node), (pin.op, pin.reason))
+            found.setdefault(self.find(pin.node), []).append(pin)
+        return found
+
+    @cached_property
+    def _conditions(self) -> dict[Node, list[Condition]]:
+        found: dict[Node, list[Condition]] = {}
         for condition in self.conditions:
-            classes = {self.find(node) for node in condition.nodes}
-            for axis in classes if len(classes) > 1 else ():
-                found.setdefault(axis, (condition.op, condition.reason))
+            for node in condition.nodes:
+                found.setdefault(self.find(node), []).append(condition)
         return found
 
 

@@ -144,6 +144,8 @@ def _load(axes: Axes, op: step.LoadOp) -> None:
     if op.ref is not None:
         for ours, theirs in zip(outer, dimension_nodes(op.ref), strict=True):
             axes.join(ours, theirs)
+    else:
+        axes.pin(op, "it reads its tensor once", outer)
     counts, extents = tile_counts(op), expect_matrix(op.name, op.tensor.type)
     sides = dict(zip((ROWS, COLUMNS), counts, strict=True))
     for index, (size, stride) in enumerate(zip(reversed(shape), reversed(strides), strict=True)):
@@ -203,17 +205,23 @@ def _flatten(axes: Axes, op: step.FlattenOp) -> None:
     for index, node in enumerate(source):
         if not low <= index <= high:
             axes.join(node, result[index if index < low else index - (high - low)])
+    reason = "it merges the dimension with others"
+    ones = [node for node in source[low : high + 1] if is_one(node)]
     merged = [node for node in source[low : high + 1] if not is_one(node)]
-    if len(merged) == 1:
+    if not merged:
+        axes.join(*ones, result[low])
+    elif len(merged) == 1:
         axes.join(merged[0], result[low])
+        axes.pin(op, reason, ones)
     else:
-        axes.pin(op, "it merges the dimension with others", [*merged, result[low]])
+        axes.pin(op, reason, [*ones, *merged, result[low]])
     _same_tiles(axes, op.operands[0], op.results[0])
 
 
 def _insert(axes: Axes, op: step.ReshapeOp | step.PromoteOp) -> None:
     """A dimension of size 1 at the rank, and perhaps an outermost one."""
     rank = op.integer("rank")
+    axes.pin(op, "it adds a dimension of size 1", [Node(op.results[0], rank)])
     source, result = dimension_nodes(op.operands[0]), dimension_nodes(op.results[0])
     for index, node in enumerate(source):
         axes.join(node, result[index if index < rank else index + 1])
@@ -256,14 +264,17 @@ def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:
             dimension_nodes(operand), dimension_nodes(op.operands[0]), strict=True
         ):
             axes.join(ours, theirs)
-    folded = [node for node in dimension_nodes(op.operands[0])[:rank] if not is_one(node)]
+    inner = dimension_nodes(op.operands[0])[:rank]
+    folded = [node for node in inner if not is_one(node)]
     left = op.operands[0]
     if function in PRODUCTS:
         _function(axes, op, function)
-        reason = "it sums over the dimension"
-        axes.conditions += [Condition((node, Node(left, COLUMNS)), op, reason) for node in folded]
+        reason = "it sums over a dimension, and not over all tiles of one axis"
+        summed = folded or inner[:1]
+        axes.conditions += [Condition((node, Node(left, COLUMNS)), op, reason) for node in summed]
     elif function is Function.RETILE_COLUMNS and not folded:
         _same_tiles(axes, left, result)
+        axes.pin(op, "it puts tiles of the dimension side by side", inner)
     elif function is Function.RETILE_COLUMNS and len(folded) == 1:
         axes.join(Node(left, ROWS), Node(result, ROWS))
         reason = "it puts tiles side by side that are not columns of one matrix"
@@ -271,7 +282,7 @@ def _accumulate(axes: Axes, op: step.AccumulateOp) -> None:
         axes.pin(op, "its result has them all", [Node(result, COLUMNS)])
     elif function in BY_ELEMENT:
         _function(axes, op, function)
-        axes.pin(op, "it folds over the dimension", folded)
+        axes.pin(op, "it folds over the dimension", inner)
     else:
         axes.pin(op, f"{function.value} depends on it", [*nodes(left), *nodes(result)])
 

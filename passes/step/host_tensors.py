@@ -5,6 +5,7 @@ They are ordinary operations of the entry IR; what is large is only sliced or re
 nothing is copied.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -53,10 +54,38 @@ class Host:
         """A tensor with one more dimension, the last, of size 1."""
         shape = shape_of(value)
         last = len(shape) - 1
-        groups = [*([d] for d in range(last)), [last, last + 1]]
-        reassociation = ArrayAttr(ArrayAttr(IntegerAttr(d, i64) for d in group) for group in groups)
+        reassociation = _groups([*([d] for d in range(last)), [last, last + 1]])
         type = TensorType(_element(value), [*shape, 1])
         return self._insert(tensor.ExpandShapeOp(value, (), reassociation, (*shape, 1), type))
+
+    def shaped(self, value: SSAValue, shape: Sequence[int]) -> SSAValue:
+        """The elements in the same order in another shape."""
+        old = shape_of(value)
+        if old == tuple(shape):
+            return value
+        if len(old) != 1:
+            type = TensorType(_element(value), [math.prod(old)])
+            flat = tensor.CollapseShapeOp(
+                operands=[value],
+                result_types=[type],
+                properties={"reassociation": _groups([range(len(old))])},
+            )
+            value = self._insert(flat)
+        if len(shape) == 1:
+            return value
+        type = TensorType(_element(value), shape)
+        groups = _groups([range(len(shape))])
+        return self._insert(tensor.ExpandShapeOp(value, (), groups, tuple(shape), type))
+
+    def empty(self, shape: Sequence[int], like: SSAValue) -> SSAValue:
+        """A tensor of the elements of another, to be written."""
+        return self._insert(tensor.EmptyOp((), TensorType(_element(like), shape)))
+
+    def spread(self, value: SSAValue, dimensions: Sequence[int], shape: Sequence[int]) -> SSAValue:
+        """A tensor that has some dimensions of `shape`, repeated along the others."""
+        axes = "abcdefgh"[: len(shape)]
+        own = "".join(axes[d] for d in dimensions)
+        return self._generic([value], [own], axes, shape, _element(value), lambda _, v: v[0])
 
     def hits(self, indices: SSAValue, classes: int) -> SSAValue:
         """How often `indices`, rows x chosen, names each class: rows x classes."""
@@ -185,6 +214,10 @@ def _hit(out: str) -> Body:
         return insert(arith.ExtUIOp(insert(arith.CmpiOp(values[0], name, "eq")), i64))
 
     return body
+
+
+def _groups(groups: Sequence[Sequence[int]]) -> ArrayAttr[ArrayAttr[IntegerAttr]]:
+    return ArrayAttr(ArrayAttr(IntegerAttr(d, i64) for d in group) for group in groups)
 
 
 def _integer(value: int) -> arith.ConstantOp:

@@ -18,186 +18,21 @@ sums have the scores of rows that are not there); what keeps them out is ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
-from xdsl.dialects import tensor
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Operation, SSAValue
-from xdsl.rewriter import InsertPoint, Rewriter
 
 from headrace.dialects import step
+from headrace.passes.step.attention_terms import Attention, Cache
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
 from headrace.passes.step.lower_rows import Misfit
-from headrace.passes.step.tensor_terms import Terms, shape_of
-from headrace.passes.step.term import Axis, Label, Term, same
+from headrace.passes.step.tensor_terms import shape_of
 
 Softmax = Literal["safe", "plain"]
-
-
-@dataclass(frozen=True)
-class Cache:
-    """Requests x positions x width, with the row `new` (requests x width) behind those there."""
-
-    tensor: SSAValue
-    new: SSAValue
-    appended: SSAValue
-    """The tensor of the program that has the new rows."""
-    length: Term
-
-
-@dataclass(frozen=True)
-class Attention:
-    """`softmax(scale * query keys^T) values` over the first `lengths` + 1 rows of the caches."""
-
-    query: SSAValue
-    keys: Cache
-    values: Cache
-    lengths: SSAValue
-    scale: float
-
-
-def recognise(terms: Terms, value: SSAValue) -> Attention | None:
-    """The tensor, requests x queries x width, as attention over caches, if it is."""
-    if len(shape_of(value)) != 3:
-        return None
-    term, (request, query, column) = terms.root(value)
-    found = _sum_of_product(term)
-    if found is None:
-        return None
-    position, factors = found
-    for weights, rows in (factors, (factors[1], factors[0])):
-        values = _cache(terms, rows, request, position, column)
-        scores = _scores_of_softmax(weights, position)
-        if values is None or scores is None:
-            continue
-        seen = _seen(terms, scores, position)
-        if seen is None or not same(seen[0], values.length):
-            continue
-        scale, raw = _scaled(seen[1])
-        product = _sum_of_product(raw)
-        if product is None:
-            continue
-        inner, (x, y) = product
-        for q, k in ((x, y), (y, x)):
-            keys = _cache(terms, k, request, position, inner)
-            lengths = terms.origins.get(values.length)
-            if (
-                keys is None
-                or not same(keys.length, values.length)
-                or lengths is None
-                or lengths[1] != (request,)
-                or q.kind != "leaf"
-                or q.axes != (request, query, inner)
-            ):
-                continue
-            return Attention(q.tensor, keys, values, lengths[0], scale)
-    return None
-
-
-def _sum_of_product(term: Term) -> tuple[Label, tuple[Term, Term]] | None:
-    if term.kind != "reduce" or term.data[0] != "add" or term.args[0].kind != "mulf":
-        return None
-    labels = cast("tuple[Label, ...]", term.data[1])
-    x, y = term.args[0].args
-    return (labels[0], (x, y)) if len(labels) == 1 else None
-
-
-def _cache(
-    terms: Terms, term: Term, request: Label, position: Label, column: Label
-) -> Cache | None:
-    """`position == length ? new : cache`"""
-    if term.kind != "select" or term.args[0].kind != "compare_eq":
-        return None
-    condition, new, old = term.args
-    place, length = condition.args
-    if place.kind != "coordinate":
-        place, length = length, place
-    axes: tuple[Axis, ...] = (request, position, column)
-    whole = terms.origins.get(term)
-    if (
-        place.kind == "coordinate"
-        and place.data[0] is position
-        and new.kind == old.kind == "leaf"
-        and new.axes == (request, column)
-        and old.axes == axes
-        and whole is not None
-        and whole[1] == axes
-    ):
-        return Cache(old.tensor, new.tensor, whole[0], length)
-    return None
-
-
-def _scores_of_softmax(term: Term, position: Label) -> Term | None:
-    """The scores of which the expression is the softmax along `position`."""
-    if term.kind != "divf" or term.args[0].kind != "exp":
-        return None
-    power, total = term.args
-    total = _at_least(total)
-    difference = power.args[0]
-    if difference.kind != "subf":
-        return None
-    scores, largest = difference.args[0], _at_least(difference.args[1])
-    for reduced, kind, whole in ((total, "add", power), (largest, "max", scores)):
-        if reduced.kind != "reduce" or reduced.data[0] != kind:
-            return None
-        labels = cast("tuple[Label, ...]", reduced.data[1])
-        if len(labels) != 1 or not same(reduced.args[0], whole, {labels[0]: position}):
-            return None
-    return scores
-
-
-def _at_least(term: Term) -> Term:
-    """Without the limits that only rows without any position need."""
-    if term.kind == "maximumf":
-        for one, other in (term.args, tuple(reversed(term.args))):
-            if one.number is not None and (one.number == 1 or one.number < -1e30):
-                return other
-    return term
-
-
-def _seen(terms: Terms, scores: Term, position: Label) -> tuple[Term, Term] | None:
-    """The last position that is seen, and the scores there; all others are -inf."""
-    if scores.kind != "select":
-        return None
-    condition, yes, no = scores.args
-    if yes.number is not None:
-        condition, yes, no = terms.make("not", condition), no, yes
-    if no.number != float("-inf"):
-        return None
-    kind, args = condition.kind, condition.args
-    if kind == "not":
-        opposite = {"le": "gt", "lt": "ge", "ge": "lt", "gt": "le"}
-        inner, args = args[0], args[0].args
-        kind = f"compare_{opposite.get(inner.kind.removeprefix('compare_'), '')}"
-    if len(args) != 2:
-        return None
-    place, bound = args
-    if place.kind != "coordinate":
-        mirrored = {"le": "ge", "lt": "gt", "ge": "le", "gt": "lt"}
-        place, bound = bound, place
-        kind = f"compare_{mirrored.get(kind.removeprefix('compare_'), '')}"
-    if place.kind != "coordinate" or place.data[0] is not position:
-        return None
-    if kind == "compare_le":
-        return bound, yes
-    if kind == "compare_lt" and bound.kind == "addi" and bound.args[1].number == 1:
-        return bound.args[0], yes
-    return None
-
-
-def _scaled(term: Term) -> tuple[float, Term]:
-    scale = 1.0
-    while term.kind in ("mulf", "divf"):
-        x, y = term.args
-        if term.kind == "mulf" and x.number is not None:
-            x, y = y, x
-        if y.number is None:
-            break
-        scale = scale * y.number if term.kind == "mulf" else scale / y.number
-        term = x
-    return scale, term
 
 
 def lower(
@@ -214,17 +49,17 @@ def lower(
     Returns what replaces the result and both caches. Raises `Misfit` for tiles that do not
     divide the caches.
     """
-    requests, positions, _ = shape_of(attention.keys.tensor)
+    *outer, positions, _ = shape_of(attention.keys.tensor)
+    requests = math.prod(outer)
     tile = rows or max(n for n in range(1, min(positions, 32) + 1) if positions % n == 0)
     if positions % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {positions} positions; change one")
     host = Host(before)
-    counts = host.tile_counts(attention.lengths, tile, positions // tile)
-    out = tensor.EmptyOp((), cast("TensorType", value.type))
-    Rewriter.insert_op(out, InsertPoint.before(before))
-    query = attention.query
-    if attention.scale != 1:
-        query = host.scaled(query, attention.scale)
+    one = _one_axis(host, attention)
+    counts = host.tile_counts(one.lengths, tile, positions // tile)
+    queries = shape_of(one.query)[1]
+    out = host.empty((requests, queries, shape_of(value)[-1]), value)
+    query = host.scaled(one.query, one.scale) if one.scale != 1 else one.query
     graph = _Graph(
         GraphBuilder(),
         requests,
@@ -233,12 +68,41 @@ def lower(
         compute,
         host.numbers(requests),
         counts,
-        host.last_rows(attention.lengths, counts, tile),
+        host.last_rows(one.lengths, counts, tile),
     )
-    tensors = graph.build(attention, query, out.results[0], host, softmax)
+    tensors = graph.build(one, query, out, host, softmax)
     results = graph.graph.finish(before, tensors).results
     places = (value, attention.keys.appended, attention.values.appended)
-    return dict(zip(places, results, strict=True))
+    return {
+        place: host.shaped(result, shape_of(place))
+        for place, result in zip(places, results, strict=True)
+    }
+
+
+def _one_axis(host: Host, attention: Attention) -> Attention:
+    """The same with one axis of requests, and one of queries."""
+    keys, values = attention.keys, attention.values
+    outer = tuple(label.extent for label in keys.requests)
+    count = math.prod(outer)
+
+    def flat(value: SSAValue, *inner: int) -> SSAValue:
+        return host.shaped(value, (count, *inner))
+
+    def cache(one: Cache) -> Cache:
+        positions, width = shape_of(one.tensor)[-2:]
+        return replace(one, tensor=flat(one.tensor, positions, width), new=flat(one.new, width))
+
+    queries = shape_of(attention.query)[len(outer) :]
+    lengths = attention.lengths
+    if attention.spread != (0,) or len(outer) > 1:
+        lengths = flat(host.spread(lengths, attention.spread, outer))
+    return replace(
+        attention,
+        query=flat(attention.query, math.prod(queries[:-1]), queries[-1]),
+        keys=cache(keys),
+        values=cache(values),
+        lengths=lengths,
+    )
 
 
 @dataclass

@@ -23,7 +23,7 @@ from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
 from headrace.passes.step.lower_rows import RowLowering, Unsupported
 from headrace.passes.step.tensor_terms import Terms, shape_of
-from headrace.passes.step.term import Axis, Label, Term, labels_of
+from headrace.passes.step.term import Axis, Label, Term
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ def _gathered(terms: Terms, term: Term, row: Label, column: Label) -> Routed | N
         return None
     (choice,) = cast("tuple[Label, ...]", labels)
     for weight, output in (body.args, tuple(reversed(body.args))):
-        weights = terms.origins.get(weight)
+        weights = terms.tensor_at(weight, (row, choice))
         gathers = [one for one in output.walk() if one.kind == "gather"]
         names = {one.args[0] for one in gathers}
-        if weights is None or weights[1] != (row, choice) or len(names) != 1:
+        if weights is None or len(names) != 1:
             continue
-        indices = terms.origins.get(names.pop())
-        if indices is None or indices[1] != (row, choice):
+        indices = terms.tensor_at(names.pop(), (row, choice))
+        if indices is None:
             continue
         expert = Label(shape_of(gathers[0].tensor)[0])
 
@@ -130,7 +130,7 @@ def _gathered(terms: Terms, term: Term, row: Label, column: Label) -> Routed | N
             return None
         fixed = tuple({expert: number} for number in range(expert.extent))
         outputs = (changed,) * expert.extent
-        return Routed(row, column, indices[0], weights[0], outputs, fixed)
+        return Routed(row, column, indices, weights, outputs, fixed)
     return None
 
 
@@ -142,14 +142,12 @@ def _routing(terms: Terms, term: Term, row: Label) -> _Routing | None:
     if others or hit is None or weight is None or hit.kind != "compare_eq":
         return None
     for index, expert in (hit.args, tuple(reversed(hit.args))):
-        indices, weights = terms.origins.get(index), terms.origins.get(weight)
-        if indices is None or weights is None:
-            continue
+        indices = terms.tensor_at(index, (row, choice))
+        weights = terms.tensor_at(weight, (row, choice))
         number = int(expert.number) if expert.number is not None else None
         named = cast(Label, expert.data[0]) if expert.kind == "coordinate" else number
-        places = [tuple(labels_of(one[1])) for one in (indices, weights)]
-        if named is not None and places == [(row, choice)] * 2:
-            return _Routing(named, indices[0], weights[0])
+        if named is not None and indices is not None and weights is not None:
+            return _Routing(named, indices, weights)
     return None
 
 

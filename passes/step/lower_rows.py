@@ -16,7 +16,7 @@ from headrace.dialects import step
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
 from headrace.passes.step.tensor_terms import Terms
-from headrace.passes.step.term import Axis, Label, Term, labels_of
+from headrace.passes.step.term import Axis, Fold, Label, Term, labels_of
 
 FUNCTIONS = {
     "addf": "add",
@@ -134,14 +134,24 @@ class RowLowering:
         axes = self._fixed(term.axes)
         if not set(labels_of(axes)) & set(self.rows):
             raise Unsupported("a value without rows stands alone")
+        if any(isinstance(axis, Fold) for axis in axes):
+            raise Unsupported("it reads rows that are reshaped")
         value = self._sliced(term.tensor, axes)
         kept = tuple(axis for axis in axes if not isinstance(axis, int))
-        wanted = (*self.rows, column) if column is not None else self.rows
-        if kept != wanted:
+        wanted = self._extents(column)
+        if len(set(kept)) < len(kept) or not set(kept) <= set(wanted):
             raise Unsupported("it reads rows in another order than it writes them")
+        if kept != wanted:
+            # What is the same for several rows, or in another order, is stored for each.
+            named = [cast(Label, axis) for axis in kept]
+            places = [wanted.index(label) for label in named]
+            value = self.host.spread(value, places, [one.extent for one in self._extents(column)])
         if column is None:
             value = self.host.as_column(value)
         return Tiles(self.leaf(value, 1 if column is None else column.extent))
+
+    def _extents(self, column: Label | None) -> tuple[Label, ...]:
+        return self.rows if column is None else (*self.rows, column)
 
     def _function(self, name: str, term: Term, column: Label | None) -> Tiles:
         x = self.emit(term, column)

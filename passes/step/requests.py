@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from xdsl.ir import Operation, SSAValue
 
 from headrace.dialects import step
+from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.stream_flow import producers_first
 from headrace.passes.step.refusal import fail
 
@@ -91,11 +92,11 @@ def _source(name: str, op: Operation) -> RequestStream:
     assert isinstance(type, step.StreamType)
     uses = list(result.uses)
     flatten = uses[0].operation if len(uses) == 1 else None
-    outermost = isinstance(flatten, step.FlattenOp) and (
-        flatten.integer("min"),
-        flatten.integer("max"),
-    ) == (type.rank - 1, type.rank)
-    if not isinstance(flatten, step.FlattenOp) or not outermost:
+    if (
+        not isinstance(flatten, step.FlattenOp)
+        or flatten.integer("max") < type.rank
+        or _sizes(flatten.results[0])[0] != type.dimensions[1]
+    ):
         raise fail(
             name,
             op,
@@ -116,17 +117,18 @@ def _check(name: str, op: step.StepOperation) -> None:
             reason = "it makes one list of all requests"
         case step.ReshapeOp() if op.integer("chunk") > 1 and op.integer("rank") == _rank(op):
             reason = "it packs units of several requests together"
-        case step.StreamifyOp() if op.ref is not None and op.integer("rank") == _rank(op, 1):
-            reason = "it replays one buffer for several requests"
         case _:
             return
     raise fail(name, op, reason)
 
 
+def _sizes(value: SSAValue) -> Sequence[Dimension]:
+    assert isinstance(value.type, step.StreamType)
+    return value.type.dimensions
+
+
 def _rank(op: step.StepOperation, operand: int = 0) -> int:
-    type = op.operands[operand].type
-    assert isinstance(type, step.StreamType)
-    return type.rank
+    return len(_sizes(op.operands[operand])) - 1
 
 
 def first_ragged_read(body: Sequence[step.StepOperation]) -> step.RandomLoadOp | None:

@@ -12,11 +12,13 @@ from typing import cast
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import AnyFloat, AnyTensorType, ModuleOp, TensorType
+from xdsl.dialects.linalg.ops import FillOp, GenericOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
-from headrace.passes.step import lower_attention, lower_dense, lower_experts
+from headrace.dialects import step
+from headrace.passes.step import attention_terms, lower_attention, lower_dense, lower_experts
 from headrace.passes.step.lower_rows import Misfit, Unsupported
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.tensor_terms import Terms
@@ -57,25 +59,38 @@ class StepLowerPass(ModulePass):
         found = self._recognised(main.body.block.ops)
         for one in found.values():
             wanted += one.reads
+        outside = {value for one in found.values() for value in one.outside}
+        known = set(main.body.block.ops)
         cuts = {*found, *wanted}
-        outside = set[SSAValue]()
-        for one in found.values():
-            outside |= one.outside
-        for value in dict.fromkeys([*wanted, *found]):
-            op = cast(Operation, value.owner)
-            try:
-                if value in found:
-                    results = self._lower_found(value)
-                elif value in outside:
-                    continue
-                else:
-                    results = self._dense(value, cuts)
-            except (Unsupported, VerifyException) as error:
-                raise self._failed(op, error) from None
+        left = list(dict.fromkeys([*wanted, *found]))
+        done = set[SSAValue]()
+        while left:
+            value = left.pop(0)
+            if value in done or (value in outside and value not in found):
+                continue
+            done.add(value)
+            results, read = self._graph(value, found, cuts)
             for old, new in results.items():
                 new.name_hint = old.name_hint
                 old.replace_all_uses_with(new)
+            more = [source for one in read for source in _sources(one, known, cuts)]
+            cuts.update(more)
+            left.extend(more)
         erase_unused(main)
+
+    def _graph(
+        self, value: SSAValue, found: "dict[SSAValue, _Found]", cuts: set[SSAValue]
+    ) -> tuple[dict[SSAValue, SSAValue], Sequence[SSAValue]]:
+        """What replaces tensors, in a graph of their own, and the tensors that they need."""
+        op = cast(Operation, value.owner)
+        try:
+            results = self._lower_found(value) if value in found else self._dense(value, cuts)
+        except (Unsupported, VerifyException) as error:
+            raise self._failed(op, error) from None
+        graphs = {one for new in results.values() for one in _graphs_behind(new)}
+        return results, [
+            one for graph in graphs for one in graph.inputs
+        ] if results else op.operands
 
     def _recognised(self, ops: Iterable[Operation]) -> dict[SSAValue, "_Found"]:
         """Routed experts and attention, the last first."""
@@ -90,7 +105,7 @@ class StepLowerPass(ModulePass):
                 host = [routed.indices, routed.weights]
                 found[value] = _Found(reads, _behind(host, reads))
                 inside |= _behind([value, *host], reads) - set(reads)
-            elif (attention := lower_attention.recognise(terms, value)) is not None:
+            elif (attention := attention_terms.recognise(terms, value)) is not None:
                 caches = (attention.keys, attention.values)
                 leaves = [attention.query, *(one.tensor for one in caches)]
                 leaves += [one.new for one in caches]
@@ -102,13 +117,18 @@ class StepLowerPass(ModulePass):
 
     def _rows_read(self, terms: Terms, routed: lower_experts.Routed) -> list[SSAValue]:
         """The tensors that experts read, where they are computed."""
-        read = [terms.origins[one][0] for one in lower_experts.read_rows(routed)]
+        read = [
+            value
+            for one in lower_experts.read_rows(routed)
+            for axes, value in terms.origins[one].items()
+            if axes[:1] == (routed.row,)
+        ]
         return [value for value in read if _is_computed(value)]
 
     def _lower_found(self, value: SSAValue) -> dict[SSAValue, SSAValue]:
         op = cast(Operation, value.owner)
         terms = Terms()
-        attention = lower_attention.recognise(terms, value)
+        attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
                 attention, value, op, self.rows, self.compute, self._softmax
@@ -161,6 +181,30 @@ class _Found:
     """Computed tensors that it loads."""
     outside: set[SSAValue]
     """Tensors that stay as they are, or that the graph replaces."""
+
+
+def _graphs_behind(value: SSAValue) -> Iterator[step.GraphOp]:
+    """The graph of which a tensor is a result, perhaps in another shape."""
+    op = value.owner
+    if isinstance(op, step.GraphOp):
+        yield op
+    elif isinstance(op, Operation):
+        for operand in op.operands:
+            yield from _graphs_behind(operand)
+
+
+def _sources(
+    value: SSAValue, known: Collection[Operation], cuts: Collection[SSAValue]
+) -> Iterator[SSAValue]:
+    """The computed tensors of the program, behind slices and reshapes, that a tensor comes from."""
+    if not _is_computed(value) or isinstance(value.owner, step.GraphOp):
+        return
+    op = cast(Operation, value.owner)
+    if value in cuts or (isinstance(op, GenericOp) and op in known):
+        yield value
+    elif not isinstance(op, FillOp):
+        for operand in op.operands:
+            yield from _sources(operand, known, cuts)
 
 
 def erase_unused(main: func.FuncOp) -> None:

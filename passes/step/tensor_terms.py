@@ -31,10 +31,10 @@ class Terms:
 
     cuts: set[SSAValue] = field(default_factory=set[SSAValue])
     """Tensors that are leaves."""
-    origins: dict[Term, tuple[SSAValue, tuple[Axis, ...]]] = field(
-        default_factory=dict[Term, tuple[SSAValue, tuple[Axis, ...]]]
+    origins: dict[Term, dict[tuple[Axis, ...], SSAValue]] = field(
+        default_factory=dict[Term, dict[tuple[Axis, ...], SSAValue]]
     )
-    """A tensor whose element the expression is, and where it was read."""
+    """The tensors whose element the expression is, by where they were read."""
     _known: dict[tuple[SSAValue, tuple[Axis, ...]], Term] = field(
         default_factory=dict[tuple[SSAValue, tuple[Axis, ...]], Term]
     )
@@ -76,12 +76,17 @@ class Terms:
         key = (value, axes)
         if key not in self._known:
             found = self._read(value, axes)
-            folded = found.kind == "leaf" and any(isinstance(one, Fold) for one in found.axes)
-            if folded and not any(isinstance(one, Fold) for one in axes):
+            if not _has_folds(axes) and any(
+                one.kind == "leaf" and _has_folds(one.axes) for one in found.walk()
+            ):
                 found = self._leaf(value, axes)
             self._known[key] = found
-            self.origins.setdefault(found, key)
+            self.origins.setdefault(found, {})[axes] = value
         return self._known[key]
+
+    def tensor_at(self, term: Term, axes: tuple[Axis, ...]) -> SSAValue | None:
+        """A tensor whose element at these axes the expression is."""
+        return self.origins.get(term, {}).get(axes)
 
     def root(self, value: SSAValue) -> tuple[Term, tuple[Label, ...]]:
         """The element of a tensor, and a new label for each of its dimensions."""
@@ -295,6 +300,10 @@ class Terms:
                 return None
         whole = self.read(first.source, axes)
         return self.make("rotate", whole, data=(axes[last],))
+
+
+def _has_folds(axes: tuple[Axis, ...]) -> bool:
+    return any(isinstance(one, Fold) for one in axes)
 
 
 def shape_of(value: SSAValue) -> tuple[int, ...]:

@@ -27,12 +27,17 @@ def stack(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> BlockArgumen
 
 
 def drop_unused(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> None:
-    """Take those out of the arguments that nothing reads now."""
+    """Take those out of the arguments that nothing reads now, with the slices they were."""
     unused = {weight.index: weight for weight in weights if not any(weight.uses)}
     kept = [value for index, value in enumerate(graph.inputs) if index not in unused]
+    slices = {graph.inputs[index].owner for index in unused}
     for _, weight in sorted(unused.items(), reverse=True):
         graph.body.block.erase_arg(weight)
     graph.operands = kept
+    for op in slices:
+        if isinstance(op, tensor.ExtractSliceOp) and not any(op.result.uses):
+            op.detach()
+            op.erase()
 
 
 def _concatenated(build: Builder, weights: Sequence[SSAValue]) -> SSAValue:

@@ -77,7 +77,11 @@ class NetlistNode:
 
 @dataclass(frozen=True)
 class Netlist:
-    """Nodes in the order of their memory ports, and what is known of the graph besides."""
+    """
+    Nodes in the order of their memory ports, and what is known of the graph besides.
+
+    The id of a node is its place.
+    """
 
     meta: Mapping[str, Any]
     nodes: tuple[NetlistNode, ...]

@@ -223,6 +223,21 @@ def test_models_compute_what_torch_computes(form: moe.Form, passes: str) -> None
     np.testing.assert_allclose(result, model(*args).detach(), rtol=0, atol=1e-12)
 
 
+def test_stacked_weights_are_read_where_they_lie() -> None:
+    routing = np.array([[0, 3], [2, 0], [0, 2], [3, 2], [2, 0]])
+    sizes = moe.Sizes(experts=4, chosen=2, width=8, hidden=6)
+    texts: list[str] = []
+    for regions in (1, 2):
+        imported = import_model(*moe.layer(sizes, form="batched", routing=routing))
+        spec = f"step-lower{{rows=2 columns=3}},step-time-multiplex{{regions={regions}}}"
+        parse_passes(spec, get_all_passes()).apply(make_context(), imported.module)
+        texts.append(str(imported.module))
+    assert not any("tensor.concat" in text for text in texts)
+    assert "tensor.extract_slice" not in texts[0]
+    assert texts[1].count("[2, 0, 0] [2, ") == 3
+    assert texts[1].count("tensor.extract_slice") == 6
+
+
 DENSE: dict[str, Example] = {
     "mlp": mlp.mlp((8, 16, 4), batch=4),
     "feed forward": blocks.feed_forward(),

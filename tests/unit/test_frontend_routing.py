@@ -12,7 +12,7 @@ from xdsl.dialects.linalg.ops import GenericOp
 
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.interpreters.linalg import interpret
-from headrace.models import blocks, decode_attention, moe
+from headrace.models import blocks, decode_attention, decoder_layer, moe
 from headrace.storage.errors import InputError
 from headrace.tests.imported import Lambda, check, compare, draw
 from headrace.tests.reference import reference_path
@@ -255,8 +255,9 @@ def test_decode_attention_is_softmax_over_the_rows_of_each_request() -> None:
         decode_attention.grouped_attention(queries=2, width=4, dtype=torch.float64),
         blocks.feed_forward(dtype=torch.float64),
         blocks.rotary(dtype=torch.float64),
+        decoder_layer.decoder_layer(dtype=torch.float64),
     ],
-    ids=["grouped attention", "feed forward", "rotary"],
+    ids=["grouped attention", "feed forward", "rotary", "decoder layer"],
 )
 def test_parts_of_decoders_equal_pytorch(example: Any) -> None:
     model, args = example

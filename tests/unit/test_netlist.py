@@ -30,6 +30,7 @@ def example() -> dict[str, Any]:
         "par_dispatch": 1,
         "n_byte": 2,
         "out_shape_tiled": [4],
+        "tensor_shape_tiled": [4],
         "stride": [1],
     }
     store = {"tile_row": 1, "tile_col": 64, "par_dispatch": 1}
@@ -125,7 +126,7 @@ def removed(*keys: Any) -> Callable[[dict[str, Any]], None]:
         (removed("nodes", 0, "id"), "node 0 lacks 'id'"),
         (removed("nodes", 3, "inputs", "input"), "has the inputs none, but .* has input"),
         (node(0, op="Load"), "unknown operator 'Load'; there are OffChipLoad"),
-        (node(4, id=3), "two nodes have the id 3"),
+        (node(4, id=3), "node 4 .OffChipStore. has the id 3; ids are places"),
         (node(3, inputs={"input": [9, None]}), "reads node 9, which does not exist"),
         (node(3, inputs={"input": [4, None]}), "reads node 4 .OffChipStore., which has no output"),
         (node(3, inputs={"input": [2, 2]}), "reads output 2 of node 2 .* the outputs 0 to 1"),
@@ -206,6 +207,7 @@ def test_damage_of_an_operator_is_named(
         (b"", "no complete JSON file"),
         (b'{"meta": {', "no complete JSON file"),
         (b"\xff\xfe", "no complete JSON file"),
+        (b"[" * 100_000, "no complete JSON file"),
         (b"[]", "lacks 'meta'"),
         (b'{"meta": 3, "nodes": []}', "'meta' is 3, not an object"),
     ],

@@ -14,7 +14,7 @@ from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.interpreters.step import interpret
-from headrace.models import blocks, decode_attention, mlp, moe
+from headrace.models import blocks, decode_attention, decoder_layer, mlp, moe
 from headrace.models.example import Example
 from headrace.passes.step.step_lower import StepLowerPass
 from headrace.storage.errors import InputError
@@ -184,6 +184,37 @@ def test_decode_attention(softmax: str, rows: int) -> None:
 def test_attention_with_several_groups() -> None:
     model, args = decode_attention.grouped_attention(queries=2, width=4, dtype=torch.float64)
     check(model, args)
+
+
+class TorchAttention(torch.nn.Module):
+    """Attention as PyTorch has it, heads sharing keys, behind the append to the caches."""
+
+    def forward(
+        self, query: Any, key: Any, value: Any, keys: Any, values: Any, lengths: Any
+    ) -> Any:
+        positions = T.arange(keys.shape[2])
+        new = (positions == lengths[:, None])[:, None, :, None]
+        keys = T.where(new, key[:, :, None], keys)
+        values = T.where(new, value[:, :, None], values)
+        seen = (positions < lengths[:, None] + 1)[:, None, None]
+        result = F.scaled_dot_product_attention(
+            query[:, :, None], keys, values, attn_mask=seen, enable_gqa=True
+        )
+        return result[:, :, 0], keys, values
+
+
+def test_attention_of_pytorch_with_shared_heads() -> None:
+    caches = draw(3, 2, 8, 4), draw(3, 2, 8, 4, seed=1)
+    rows = draw(3, 8, 4), draw(3, 2, 4), draw(3, 2, 4, seed=1)
+    imported = check(TorchAttention(), (*rows, *caches, torch.tensor([5, 0, 7])))
+    assert len(graphs(imported)) == 1
+
+
+@pytest.mark.parametrize(("experts", "count"), [(1, 7), (4, 8)])
+def test_a_layer_of_a_decoder(experts: int, count: int) -> None:
+    """Queries and keys are rotated, rows appended, and the layer goes on with the result."""
+    model, args = decoder_layer.decoder_layer(experts=experts, dtype=torch.float64)
+    assert len(graphs(check(model, args))) == count
 
 
 def test_safe_scores_do_not_overflow() -> None:

@@ -153,6 +153,19 @@ def test_columns_of_a_row_that_is_needed_whole() -> None:
     assert "'step.map': row_sum needs whole rows" in text
 
 
+def test_products_that_are_not_summed_over_the_tiles() -> None:
+    """Each tile of the hidden axis gives a part of the sum: with other tiles, other parts."""
+    graph = Graph(X, ROUTING, WEIGHT, TensorType(f32, [8, WIDTH]))
+    first, _ = graph.parts()
+    tiles, ref = graph.build.insert(step.BroadcastOp(graph.packed(first), consumers=2)).outputs
+    read = step.LoadOp(graph.body.args[3], ref, tile=[2, WIDTH], strides=[1, 1], shape=[4, 1])
+    down = graph.build.insert(read).result
+    hidden = graph.build.insert(step.PromoteOp(weighted(graph, tiles, 0), rank=0)).result
+    parts = graph.build.insert(step.AccumulateOp(hidden, down, fn="matmul", rank=1)).result
+    text = refusal(graph.module(parts), "step-tile{columns=4}")
+    assert "'step.accumulate': it sums over a dimension, and not over all tiles of one axis" in text
+
+
 def test_columns_that_are_read_in_part() -> None:
     module = experts(lambda g, t, e: weighted(g, t, e, shape=[3]))
     text = refusal(module, "step-tile{columns=4}")
