@@ -131,6 +131,24 @@ class StepFunction:
         run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
 
+    def graph_arguments(self, *args: object) -> list[tuple[step.GraphOp, list[Array | None]]]:
+        """
+        The graphs with their arguments, None for those without values: what graphs give, too.
+
+        The arguments are those of `run`, and it raises as that does.
+        """
+        given = without_fixed(args, len(self.arguments), self.fixed)
+        found: list[tuple[step.GraphOp, list[Array | None]]] = []
+
+        def note(op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
+            assert isinstance(op, step.GraphOp)
+            found.append((op, list(inputs)))
+            return [None for _ in op.results]
+
+        values = list(self._arguments(given).values())
+        interpret_known(self.module, values, {step.GraphOp: note})
+        return found
+
     def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
         """All arguments of the function by name, in its order."""
         if len(args) != len(self.arguments):
