@@ -13,7 +13,7 @@ import numpy as np
 import headrace
 from headrace.experiments.experiment import Case, Cell, Cells, Row, integer
 from headrace.experiments.step.lines import Line, line
-from headrace.experiments.step.measure import cells, replayed, rewritten
+from headrace.experiments.step.measure import cells, replayed, rewritten, timed
 from headrace.experiments.step.netlists import read, recorded
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.requests import for_requests
@@ -76,8 +76,7 @@ def compiled(lengths: Sequence[int], longest: int, assignment: str) -> dict[str,
     function = headrace.compile(model, arguments, target="step", pipeline=pipeline)
     # Only lengths decide the time.
     steering = [None if one.is_floating_point() else one for one in arguments]
-    found = headrace.measure(function, *steering, depth=DEPTH, accounting="reference")
-    return cells(f"attention {pipeline}", found, start)
+    return cells(f"attention {pipeline}", timed(function, steering, DEPTH), start)
 
 
 def recorded_batch(batch: int) -> bool:
