@@ -132,17 +132,15 @@ def test_figures_12_and_13_from_pytorch() -> None:
     expect_near(lines, "compute freed", 0.02)
 
 
-TOLERANCES = {"netlist": {"abs": 2}, "pytorch": {"rel": 0.002}}
-"""Of the cycles of attention."""
-
-
 def expect_attention(lines: Lines, source: str) -> None:
-    """Cycles as published; every line is of the source."""
+    """Cycles of a source: within 2 from netlists, within 0.2 % from PyTorch."""
     known = [one for one in lines if str(one["measure"]).startswith("cycles ")]
     known = [one for one in known if one["published"] is not None]
     assert known
     for one in known:
-        assert one["value"] == pytest.approx(one["published"], **TOLERANCES[source]), one
+        theirs = real(one["published"])
+        allowed = 2 if source == "netlist" else 0.002 * theirs
+        assert abs(real(one["value"]) - theirs) <= allowed, one
 
 
 SOURCES = ["netlist", pytest.param("pytorch", marks=pytest.mark.slow)]
