@@ -17,11 +17,14 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
+from headrace.analyses.step_costs import Accounting
+from headrace.analyses.step_symbols import known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
+from headrace.backends.step_use import StepUse, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
@@ -30,6 +33,23 @@ from headrace.simulators.stream.machine import MachineDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
+
+
+@dataclass(frozen=True)
+class StepRun(Result):
+    """What `StepFunction.run` gives: a `Result`, and what each graph used."""
+
+    uses: tuple[StepUse, ...] = ()
+    """Of the graphs in the order in which they ran."""
+
+    def summary(self) -> dict[str, Any]:
+        """As that of `Result`; every graph with what it used."""
+        whole = super().summary()
+        graphs = [
+            {**graph, **use.summary()}
+            for graph, use in zip(whole["graphs"], self.uses, strict=True)
+        ]
+        return {**whole, "graphs": graphs}
 
 
 @dataclass(frozen=True)
@@ -88,13 +108,15 @@ class StepFunction:
         *args: object,
         depth: int | None = None,
         machine: StepMachine | MachineDescription | str | Path | None = None,
+        accounting: Accounting | str = Accounting.CONSISTENT,
         timing_only: bool = False,
-    ) -> Result:
+    ) -> StepRun:
         """
         Simulate the function on NumPy arrays or torch tensors.
 
         `depth` is the capacity of every channel that has none of its own, unbounded by default;
-        `machine` a description or a TOML file, of which [step] counts.
+        `machine` a description or a TOML file, of which [step] counts. `accounting` says how many
+        bytes a number has in the traffic and memory of `uses`; the simulation has `element_bytes`.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
         the device `meta`: not one that decides selectors or integers. So are constants that are
         one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
@@ -105,7 +127,8 @@ class StepFunction:
         """
         check_depth(depth)
         given = without_fixed(args, len(self.arguments), self.fixed)
-        run = _Run(self, self._arguments(given), depth, step_machine(machine), timing_only)
+        costs = _accounting(accounting)
+        run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
 
     def graph_arguments(self, *args: object) -> list[tuple[step.GraphOp, list[Array | None]]]:
@@ -138,6 +161,14 @@ class StepFunction:
         given = {**self.constants, **{spec.name: one for spec, one in named}}
         names = argument_names(main_function(self.module))
         return {name: _known(given[name]) for name in names}
+
+
+def _accounting(given: Accounting | str) -> Accounting:
+    try:
+        return Accounting(given)
+    except ValueError:
+        names = ", ".join(Accounting)
+        raise InputError(f"there is no accounting '{given}'; choose from {names}") from None
 
 
 def step_machine(given: object) -> StepMachine:
@@ -178,16 +209,19 @@ class _Run:
         arguments: Mapping[str, Array | None],
         depth: int | None,
         machine: StepMachine,
+        accounting: Accounting,
         timing_only: bool,
     ) -> None:
         self.function = function
         self.arguments = arguments
         self.depth = depth
         self.machine = machine
+        self.accounting = accounting
         self.timing_only = timing_only
         self.runs: list[GraphRun] = []
+        self.uses: list[StepUse] = []
 
-    def result(self, as_torch: bool) -> Result:
+    def result(self, as_torch: bool) -> StepRun:
         shapes = tuple(tuple(map(int, spec.shape)) for spec in self.function.results)
         try:
             values = interpret_known(
@@ -196,7 +230,7 @@ class _Run:
         except _Deadlocked:
             values = []
         if self.timing_only or not values:
-            return Result((), (), shapes, tuple(self.runs))
+            return StepRun((), (), shapes, tuple(self.runs), uses=tuple(self.uses))
         outputs = [
             self._output(spec.name, value).astype(spec.dtype)
             for spec, value in zip(self.function.results, values, strict=True)
@@ -204,11 +238,12 @@ class _Run:
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
         )
-        return Result(
+        return StepRun(
             tuple(to_torch(output) if as_torch else output for output in outputs),
             storages,
             shapes,
             tuple(self.runs),
+            uses=tuple(self.uses),
         )
 
     def _output(self, name: str, value: Array | None) -> Array:
@@ -226,6 +261,16 @@ class _Run:
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
         self.runs.append(run)
+        self.uses.append(
+            use_of(
+                op,
+                program.result(run.result),
+                known_symbols(op, inputs),
+                self.machine,
+                accounting=self.accounting,
+                element_bytes=self.function.element_bytes,
+            )
+        )
         if run.result.deadlock is not None:
             raise _Deadlocked
         unknown = any(value is None for value in inputs)

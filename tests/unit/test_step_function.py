@@ -16,6 +16,7 @@ from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
 from headrace.interpreters.step import interpret, interpret_graph
+from headrace.storage.errors import InputError
 from headrace.tests.netlists import imported
 
 ROW = "!step.tile<f32, [1, 4]>"
@@ -121,3 +122,19 @@ def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> 
     (found,) = interpret_graph(graph, arguments, result.arbitration)
     wanted = np.where((expert == 0)[:, None], rows @ weights[0], rows @ weights[1])
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_run_says_what_each_graph_used() -> None:
+    found = imported("m09_moe_static_tile4")
+    run = StepFunction.of(found.module, element_bytes=2).run(
+        *found.arguments, depth=2, accounting="reference", timing_only=True
+    )
+    (use,) = run.uses
+    assert (use.cycles, use.requests, use.onchip_bytes) == (1509, 1636, 21_120)
+    assert use.bandwidth == 1024
+    assert run.summary()["graphs"][0]["requests"] == 1636
+
+
+def test_accountings_have_names() -> None:
+    with pytest.raises(InputError, match="choose from consistent, reference"):
+        StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, accounting="bf16")
