@@ -201,6 +201,19 @@ def test_sizes_of_results() -> None:
     assert packed == [((2, 4, 2), 0)]
 
 
+@pytest.mark.parametrize("fn", ["retile_rows", "retile_columns", "elementwise"])
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("write_back", [0, 1])
+def test_only_packs_hand_on_where_they_reside(fn: str, resident: bool, write_back: int) -> None:
+    def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
+        parameters = {"levels": 1, "widths": (2,), "write_back": write_back}
+        return builder.node("step_accumulate", *sources, fn=fn, **parameters)
+
+    [[found]] = run_words([[tile(1, 1, resident=resident, stop=1)]], build)
+    expected = write_back if fn == "elementwise" else resident
+    assert found == tile(1, 1, resident=bool(expected))
+
+
 def test_rows_of_a_tile() -> None:
     def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
         masked = builder.node("step_flat_map", sources[0], fn="split_rows", masked=1)
