@@ -81,6 +81,6 @@ def test_random_netlists_have_every_operator_empty_lists_and_deadlocks() -> None
         result = reference_simulate_step(netlist, depth=1)
         deadlocks += result.deadlock
         bare += sum(x.is_bare for received in result.received.values() for x in received)
-    assert len(operators) == 27
+    assert len(operators) == 29
     assert bare > 20
     assert 5 < deadlocks < len(SEEDS) // 2
