@@ -206,8 +206,9 @@ def test_sizes_of_results() -> None:
 @pytest.mark.parametrize("write_back", [0, 1])
 def test_only_packs_hand_on_where_they_reside(fn: str, resident: bool, write_back: int) -> None:
     def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
-        parameters = {"levels": 1, "widths": (2,), "write_back": write_back}
-        return builder.node("step_accumulate", *sources, fn=fn, **parameters)
+        return builder.node(
+            "step_accumulate", *sources, fn=fn, levels=1, widths=(2,), write_back=write_back
+        )
 
     [[found]] = run_words([[tile(1, 1, resident=resident, stop=1)]], build)
     expected = write_back if fn == "elementwise" else resident
