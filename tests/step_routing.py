@@ -94,8 +94,11 @@ def some_expand(net: Netlists) -> None:
     if strand is None or strand.rows is None:
         net.strands.extend([strand] if strand else [])
         return
+    net.strands.append(expand(net, strand, net.choose.randrange(1, strand.rank + 1)))
+
+
+def expand(net: Netlists, strand: Strand, levels: int) -> Strand:
     one, other = net.fan_out(strand, 2)
-    levels = net.choose.randrange(1, strand.rank + 1)
     ones = accumulate(net, one, levels, "Add")
     if levels == 1 and net.choose.random() < 0.5:
         ones = single(net, ones)
@@ -109,7 +112,7 @@ def some_expand(net: Netlists) -> None:
 
     lists = at_depth(strand.lists, strand.rank + 1 - levels, spread)
     made = replace(strand, lists=lists)
-    net.strands.extend(net.add("ExpandRef", {"expand_rank": levels}, [made], input=ones, ref=other))
+    return net.add("ExpandRef", {"expand_rank": levels}, [made], input=ones, ref=other)[0]
 
 
 def single(net: Netlists, strand: Strand) -> Strand:

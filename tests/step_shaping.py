@@ -221,10 +221,11 @@ def some_split(net: Netlists) -> None:
             and sum(leaf.rows for leaf in s.leaves) <= LARGEST
         )
     )
-    if strand is None:
-        return
-    masked = net.choose.random() < 0.7
+    if strand is not None:
+        net.strands.append(split(net, strand, net.choose.random() < 0.7))
 
+
+def split(net: Netlists, strand: Strand, masked: bool) -> Strand:
     def pieces(leaf: Leaf) -> list[Leaf]:
         kept = min(leaf.value, leaf.rows) if masked else leaf.rows
         return [Leaf(1, int(row < leaf.value)) for row in range(kept)]
@@ -234,4 +235,4 @@ def some_split(net: Netlists) -> None:
     key = ("split", len(net.nodes))
     made = replace(strand, lists=lists, rows=1, key=key)
     parameters = {"split_row": True, "filter_mask": masked}
-    net.strands.extend(net.add("RetileStreamify", parameters, [made], input=strand))
+    return net.add("RetileStreamify", parameters, [made], input=strand)[0]
