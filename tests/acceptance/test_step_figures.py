@@ -47,6 +47,7 @@ def test_figure_9_tiles_of_mixtral() -> None:
     expect_tiles(lines_of("step-fig9", model="mixtral"))
 
 
+@pytest.mark.slow
 def test_figure_9_tiles_of_qwen() -> None:
     lines = lines_of("step-fig9", model="qwen")
     expect_tiles(lines)
@@ -99,6 +100,7 @@ def test_other_compute_gives_the_modelled_cycles(model: str) -> None:
                 assert row["cycles"] == known["modelled"], key
 
 
+@pytest.mark.slow
 def test_figures_12_and_13_shared_regions() -> None:
     rows = measured("step-fig12")
     lines = load("step-fig12").tabulate(rows)
@@ -134,7 +136,9 @@ def test_figure_15_batches() -> None:
     expect_near(lines, "speed-up over coarse", 0.005)
 
 
-@pytest.mark.parametrize("batch", [16, 64, 80])
+@pytest.mark.parametrize(
+    "batch", [16, *(pytest.param(size, marks=pytest.mark.slow) for size in (64, 80))]
+)
 def test_figure_21_means(batch: int) -> None:
     lines = lines_of("step-fig21", batch=batch)
     expect_attention(lines)
