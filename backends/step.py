@@ -98,7 +98,12 @@ class StepProgram:
         `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
         are missing or of a wrong shape. A deadlock is a result.
         """
-        result = self.simulate(arguments, depth=depth, machine=machine, operations=operations)
+        return self.result(
+            self.simulate(arguments, depth=depth, machine=machine, operations=operations)
+        )
+
+    def result(self, result: SimulationResult) -> StepResult:
+        """What a simulation says of the operations of the graph."""
         nodes = {node.name: node for node in result.nodes}
         return StepResult(
             cycles=result.cycles,

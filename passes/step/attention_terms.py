@@ -1,7 +1,7 @@
 """
 Decode attention over caches, found in the expressions of tensors.
 
-`softmax(scale * query keys^T) values`, where keys and values are
+`softmax(scale * query keys^T) values`, where keys and values are caches with a new row, which is
 `position == length ? new : cache`, and scores behind the length are -inf.
 """
 
