@@ -49,7 +49,6 @@ def test_figure_9_tiles_of_mixtral() -> None:
     expect_tiles(lines_of("step-fig9", model="mixtral"))
 
 
-@pytest.mark.slow
 def test_figure_9_tiles_of_qwen() -> None:
     lines = lines_of("step-fig9", model="qwen")
     expect_tiles(lines)
@@ -101,7 +100,6 @@ def test_other_compute_gives_the_modelled_cycles(model: str) -> None:
                 assert row["cycles"] == known["modelled"], key
 
 
-@pytest.mark.slow
 def test_figures_12_and_13_shared_regions() -> None:
     rows = measured("step-fig12", source="netlist")
     lines = load("step-fig12").tabulate(rows)
@@ -165,9 +163,7 @@ def test_figure_15_batches(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(
-    "batch", [16, *(pytest.param(size, marks=pytest.mark.slow) for size in (64, 80))]
-)
+@pytest.mark.parametrize("batch", [16, 64, 80])
 def test_figure_21_means(source: str, batch: int) -> None:
     lines = lines_of("step-fig21", source=source, batch=batch)
     expect_attention(lines, source)
