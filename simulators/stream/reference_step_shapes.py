@@ -211,9 +211,13 @@ def replay(p: Process, out: Channel, buffer: Any, rank: int, stop: int) -> Steps
 def retile_streamify(p: Process, node: Node) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     rows, masked = node.parameters["split_row"], node.parameters["filter_mask"]
+    filled, inside = False, False
     while (x := (yield from p.take(source))) is not None:
         if x.is_bare:
+            if inside and not filled and x.stop > 1:
+                yield from p.send_stop(out, 1)
             yield from p.send_stop(out, x.stop)
+            filled, inside = False, False
             continue
         tile: Tile = x.value
         if rows:
@@ -223,7 +227,12 @@ def retile_streamify(p: Process, node: Node) -> Steps[None]:
             ]
         else:
             pieces = [replace(tile, columns=1)] * tile.columns
+        filled = filled or bool(pieces)
+        if not filled and x.stop > 1:
+            yield from p.send_stop(out, 1)
         yield from send_list(p, out, pieces, x.stop)
+        inside = x.stop == 0
+        filled = filled and inside
 
 
 def send_list(p: Process, out: Channel, values: list[Any], stop: int) -> Steps[None]:

@@ -267,6 +267,8 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
 
     With `masked` only the pieces that have valid rows.
     """
+    filled = 0
+    inside = 0
     while True:
         token = take(x)
         if token == DONE:
@@ -277,7 +279,11 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
             if fn == "range":
                 send(y, token + 1)
             else:
+                if inside == 1 and filled == 0 and last > 1:
+                    send(y, BARE + 1)
                 send(y, token)
+            filled = 0
+            inside = 0
         else:
             rows = token >> ROWS
             columns = (token >> COLUMNS) & FIELD
@@ -313,11 +319,16 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
                     part = (k << PAYLOAD) | level
                 send(y, part)
                 k += 1
+            if parts > 0:
+                filled = 1
             if parts == 0 and last > 0:
-                if fn == "range":
+                # A list without pieces ends with a stop of its own, before those around it.
+                if last > 1 and (fn == "range" or filled == 0):
                     send(y, BARE + 1)
-                    if last > 1:
-                        send(y, BARE + last)
-                else:
-                    send(y, BARE + last)
+                send(y, BARE + last)
+            inside = 0
+            if (token & LEVELS) == 0:
+                inside = 1
+            else:
+                filled = 0
         tick(0)
