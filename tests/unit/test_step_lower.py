@@ -289,7 +289,27 @@ class ColumnSoftmax(torch.nn.Module):
         return torch.softmax(x, 0)
 
 
-@pytest.mark.parametrize("model", [Centered(), ColumnSoftmax()], ids=["mean", "softmax"])
+class LargestProduct(torch.nn.Module):
+    """A product of rows with a weight, but for the maximum in place of the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(draw(4, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return T.amax(x[:, :, None] * self.weight, dim=1)
+
+
+class Total(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Centered(), ColumnSoftmax(), LargestProduct(), Total()],
+    ids=lambda m: type(m).__name__,
+)
 def test_what_mixes_rows_is_refused(model: torch.nn.Module) -> None:
     with pytest.raises(PassFailedException) as caught:
         lowered(model, (draw(4, 4),))
