@@ -211,19 +211,25 @@ def replay(p: Process, out: Channel, buffer: Any, rank: int, stop: int) -> Steps
 def retile_streamify(p: Process, node: Node) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     rows, masked = node.parameters["split_row"], node.parameters["filter_mask"]
+    taken = sent = 0
     while (x := (yield from p.take(source))) is not None:
-        if x.is_bare:
-            yield from p.send_stop(out, x.stop)
-            continue
-        tile: Tile = x.value
-        if rows:
-            pieces = [
-                replace(tile, rows=1, valid=int(row < tile.valid))
-                for row in range(min(tile.valid, tile.rows) if masked else tile.rows)
-            ]
-        else:
-            pieces = [replace(tile, columns=1)] * tile.columns
+        pieces: list[Tile] = []
+        if not x.is_bare:
+            tile: Tile = x.value
+            if rows:
+                pieces = [
+                    replace(tile, rows=1, valid=int(row < tile.valid))
+                    for row in range(min(tile.valid, tile.rows) if masked else tile.rows)
+                ]
+            else:
+                pieces = [replace(tile, columns=1)] * tile.columns
+            taken += 1
+        sent += len(pieces)
+        if taken and not sent and x.stop > 1:
+            yield from p.send_stop(out, 1)
         yield from send_list(p, out, pieces, x.stop)
+        if x.stop:
+            taken = sent = 0
 
 
 def send_list(p: Process, out: Channel, values: list[Any], stop: int) -> Steps[None]:

@@ -85,6 +85,8 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flat_map", ["2 1 S1 3 S1"], ["0 1 S1 0 S2 0 1 2 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["S1 0 S2 S1 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["1 S1 S1"], {"fn": "copies"}),
+        ("step_flat_map", ["1 S1 0 S2 0 0 S2"], ["1 S1 S1 S2 S1 S2"], {"fn": "copies"}),
+        ("step_flat_map", ["1 0 S2 S2"], ["1 S2 S2"], {"fn": "copies"}),
         (
             "step_partition",
             ["10 11 12 13 14", "0 1 2 3 1"],

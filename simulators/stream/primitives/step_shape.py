@@ -265,8 +265,10 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
     Every element becomes a list: a tile its pieces of `size` rows or columns, or a number n its n
     copies, or, as a list of its own, the numbers 0 to n - 1.
 
-    With `masked` only the pieces that have valid rows.
+    With `masked` only the pieces that have valid rows. A list of which no piece is left is empty.
     """
+    taken = 0
+    sent = 0
     while True:
         token = take(x)
         if token == DONE:
@@ -275,10 +277,12 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
         last = token & LEVELS
         if (token & BARE) != 0:
             if fn == "range":
-                send(y, token + 1)
-            else:
-                send(y, token)
+                last += 1
+            if taken != 0 and sent == 0 and last > 1:
+                send(y, BARE + 1)
+            send(y, BARE + last)
         else:
+            taken = 1
             rows = token >> ROWS
             columns = (token >> COLUMNS) & FIELD
             valid = (token >> VALID) & FIELD
@@ -312,12 +316,13 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
                 elif fn == "range":
                     part = (k << PAYLOAD) | level
                 send(y, part)
+                sent = 1
                 k += 1
             if parts == 0 and last > 0:
-                if fn == "range":
+                if sent == 0 and last > 1:
                     send(y, BARE + 1)
-                    if last > 1:
-                        send(y, BARE + last)
-                else:
-                    send(y, BARE + last)
+                send(y, BARE + last)
+        if last > 0:
+            taken = 0
+            sent = 0
         tick(0)
