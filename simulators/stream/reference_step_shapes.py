@@ -16,15 +16,20 @@ def flatten(p: Process, node: Node) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     low, high = node.parameters["min_rank"], node.parameters["max_rank"]
     last = NO_LIST_OPEN
+    vanished = sent = False
     while (x := (yield from p.take(source))) is not None:
         if x.stop > high:
             stop = x.stop - (high - low)
-        else:
-            stop = min(x.stop, low)
-        # A bare stop of a merged level closes a list of level `low`, or says nothing.
-        merged = x.is_bare and low < x.stop <= high and last >= low
-        if not (merged or (x.is_bare and stop == 0)):
+            # A list in which only empty lists were merged is empty.
+            if x.is_bare and vanished and not sent and stop > low + 1:
+                yield from p.send_stop(out, low + 1)
             yield from p.send(out, x.value, stop)
+            vanished = sent = False
+        elif x.is_bare and x.stop > low and last >= low:
+            vanished = True
+        else:
+            yield from p.send(out, x.value, min(x.stop, low))
+            sent = True
         last = x.stop
 
 

@@ -44,6 +44,8 @@ from headrace.simulators.stream.primitives.step_word import (
 def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
     """Merge the dimensions `minimum` to `maximum`, counted from the innermost."""
     last = NO_LIST_OPEN
+    vanished = 0
+    sent = 0
     while True:
         token = take(x)
         if token == DONE:
@@ -52,16 +54,22 @@ def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
         level = token & LEVELS
         before = last
         last = level
-        says_nothing = 0
         if level > maximum:
             level -= maximum - minimum
-        elif level > minimum:
-            level = minimum
-            if (token & BARE) != 0 and before >= minimum:
-                says_nothing = 1
-        if says_nothing == 0:
+            if (token & BARE) != 0 and vanished != 0 and sent == 0 and level > minimum + 1:
+                send(y, BARE + minimum + 1)
             token = with_level(token, level)
             send(y, token)
+            vanished = 0
+            sent = 0
+        elif level > minimum and (token & BARE) != 0 and before >= minimum:
+            vanished = 1
+        else:
+            if level > minimum:
+                level = minimum
+            token = with_level(token, level)
+            send(y, token)
+            sent = 1
         tick(0)
 
 
