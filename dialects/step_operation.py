@@ -31,6 +31,9 @@ from headrace.dialects.stream_operation import (
     names_of,
 )
 
+NAMES = frozenset(("dims", "dim", "rows"))
+"""The properties that name sizes."""
+
 
 class MakesStreams(MemoryEffect):
     """
