@@ -128,6 +128,31 @@ class StepFunction:
         run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
 
+    def graph_arguments(self, *args: object) -> list[list[Array | None]]:
+        """
+        What each graph is given, in the order of `graphs`, for these arguments of `run`.
+
+        Selectors, lengths and tensors that the host computes are among them, so that
+        `known_symbols` and `find_depths` can be asked about a compiled model. Nothing is simulated:
+        what other graphs need of a graph is interpreted. None stands for a tensor without values.
+
+        Raises `InputError` for arguments that do not fit.
+        """
+        given = without_fixed(args, len(self.arguments), self.fixed)
+        found: list[list[Array | None]] = []
+        last = len(self.graphs)
+
+        def graph(op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
+            assert isinstance(op, step.GraphOp)
+            found.append(list(inputs))
+            if len(found) == last or any(value is None for value in inputs):
+                return [None for _ in op.results]
+            return [*interpret_graph(op, cast("list[Array]", inputs))]
+
+        values = list(self._arguments(given).values())
+        interpret_known(self.module, values, {step.GraphOp: graph})
+        return found
+
     def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
         """All arguments of the function by name, in its order."""
         if len(args) != len(self.arguments):
@@ -229,9 +254,11 @@ class _Run:
 
     def _output(self, name: str, value: Array | None) -> Array:
         if value is None:
-            unknown = ", ".join(name for name, one in self.arguments.items() if one is None)
+            unknown = [name for name, one in self.arguments.items() if one is None]
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             raise InputError(
-                f"{name} needs the values of {unknown}; give them, or ask for timing only"
+                f"{name} needs the values of {', '.join(unknown[:3])}{more}; give them, or ask for "
+                "timing only"
             )
         return value
 

@@ -51,6 +51,7 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flatten", [RAGGED], ["1 2 3 S1 4 5 6 7 S1"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", [RAGGED], ["1 2 S1 3 S1 4 S1 5 6 7 S1"], {"minimum": 1, "maximum": 2}),
         ("step_flatten", [RAGGED], ["1 2 3 4 5 6 7"], {"minimum": 0, "maximum": 2}),
+        ("step_flatten", ["S1 S3 1 S3"], ["S1 S2 1 S2"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", ["1 S2 S2"], ["1 S1 S1"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", ["1 S2 S1 S2"], ["1 S1 S1"], {"minimum": 1, "maximum": 2}),
         ("step_promote", ["1 2 3"], ["1 2 3 S1"], {"unit": -1, "levels": 0}),
@@ -86,6 +87,8 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flat_map", ["0 1 S1 0 S1"], ["S1 0 S2 S1 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["1 S1 S1"], {"fn": "copies"}),
         ("step_flat_map", ["1 S2 0 0 S2 1 0 S2"], ["1 S2 S1 S2 1 S2"], {"fn": "copies"}),
+        ("step_flat_map", ["1 S1 0 S2 0 0 S2"], ["1 S1 S1 S2 S1 S2"], {"fn": "copies"}),
+        ("step_flat_map", ["1 0 S2 S2"], ["1 S2 S2"], {"fn": "copies"}),
         (
             "step_partition",
             ["10 11 12 13 14", "0 1 2 3 1"],
