@@ -75,10 +75,11 @@ def simulated(imported: ImportedModel, args: Sequence[Any], depth: int) -> StepR
 
     def run(op: Any, inputs: Sequence[Any]) -> list[Any]:
         found.append(lower(op, element_bytes=2).run(inputs, depth=depth))
-        return [np.zeros(result.type.get_shape()) for result in op.results]
+        return [None for _ in op.results]
 
     arguments = [stored.to_dense() for stored in imported.bind(*args)]
-    linalg.interpret(imported.module, arguments, {step.GraphOp: run})
+    known = [array if any(array.strides) else None for array in arguments]
+    linalg.interpret_known(imported.module, known, {step.GraphOp: run})
     assert found[0].deadlock is None
     return found[0]
 
