@@ -78,6 +78,8 @@ class StepProgram:
     """The arrays of orders of arrival by the place of the operation."""
     selectors: Mapping[int, int]
     """How many a selector selects out of, by the argument that holds them."""
+    hot: Mapping[int, int]
+    """How many each selects, where that is known."""
     integers: tuple[int, ...]
     """The arguments that hold integers."""
     widest: int
@@ -137,6 +139,14 @@ class StepProgram:
         arrays: dict[str, Array] = {}
         for argument, width in self.selectors.items():
             rows = _values(arguments, argument).reshape(-1, width) != 0
+            hot = self.hot.get(argument)
+            if hot is not None and (rows.sum(axis=1) != hot).any():
+                place = int(np.flatnonzero(rows.sum(axis=1) != hot)[0])
+                raise InputError(
+                    f"'step.select' of argument {argument} of the graph must select {hot} of "
+                    f"{width}, but selector {place} selects {rows[place].sum()}: an index is out "
+                    "of range, or stands twice; give distinct indices from 0"
+                )
             arrays[selector_slot(argument)] = table.places(rows)
         for argument in self.integers:
             arrays[integer_slot(argument)] = _values(arguments, argument).astype(np.int64).ravel()
@@ -197,6 +207,7 @@ class _Lowering:
     names: dict[int, str] = field(default_factory=dict[int, str])
     arbiters: dict[int, str] = field(default_factory=dict[int, str])
     selectors: dict[int, int] = field(default_factory=dict[int, int])
+    hot: dict[int, int] = field(default_factory=dict[int, int])
     integers: list[int] = field(default_factory=list[int])
 
     def run(self) -> StepProgram:
@@ -210,6 +221,7 @@ class _Lowering:
             self.names,
             self.arbiters,
             self.selectors,
+            self.hot,
             tuple(self.integers),
             self._widest(),
         )
@@ -243,6 +255,8 @@ class _Lowering:
             assert isinstance(selectors, StreamType)
             assert isinstance(selectors.element_type, SelectorType)
             self.selectors[tensor.index] = selectors.element_type.width
+            if selectors.element_type.hot is not None:
+                self.hot[tensor.index] = selectors.element_type.hot
         elif tensor.index not in self.integers:
             self.integers.append(tensor.index)
 

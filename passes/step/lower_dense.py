@@ -32,6 +32,8 @@ def lower(
 
     Raises `Unsupported` for what is not computed row by row.
     """
+    if not axes:
+        raise Unsupported("it is one number, without rows")
     *outer, column = axes
     count = 1
     for axis in outer:
