@@ -17,11 +17,14 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
+from headrace.analyses.step_symbols import known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
+from headrace.backends.step_use import StepUse, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
@@ -33,6 +36,23 @@ from headrace.storage.values import is_torch, to_torch
 
 
 @dataclass(frozen=True)
+class StepRun(Result):
+    """What `StepFunction.run` gives: a `Result`, and what each graph used."""
+
+    uses: tuple[StepUse, ...] = ()
+    """Of the graphs in the order in which they ran."""
+
+    def summary(self) -> dict[str, Any]:
+        """As that of `Result`; every graph with what it used."""
+        whole = super().summary()
+        graphs = [
+            {**graph, **use.summary()}
+            for graph, use in zip(whole["graphs"], self.uses, strict=True)
+        ]
+        return {**whole, "graphs": graphs}
+
+
+@dataclass(frozen=True)
 class StepFunction:
     """A function of host operations and stream graphs: `run` it."""
 
@@ -40,15 +60,13 @@ class StepFunction:
     arguments: tuple[TensorSpec, ...]
     """What `run` takes."""
     results: tuple[TensorSpec, ...]
-    element_bytes: int | None = None
-    """Bytes of a number of a tile, if not those of its type."""
     constants: Mapping[str, object] = field(default_factory=dict[str, object])
     """Arguments that are part of the function, such as the weights of a model, by name."""
     fixed: tuple[tuple[int, object], ...] = ()
     """Arguments of the model that are no tensors, by place; their values are in the module."""
 
     @staticmethod
-    def of(module: ModuleOp, element_bytes: int | None = None) -> "StepFunction":
+    def of(module: ModuleOp) -> "StepFunction":
         """The function of a lowered module. Raises `InputError` if it has none."""
         function = main_function(module)
         values = zip(function.body.block.args, argument_names(function), strict=True)
@@ -59,7 +77,6 @@ class StepFunction:
                 specification(value, f"result{place}")
                 for place, value in enumerate(returned(function))
             ),
-            element_bytes,
         )
 
     @property
@@ -88,13 +105,15 @@ class StepFunction:
         *args: object,
         depth: int | None = None,
         machine: StepMachine | MachineDescription | str | Path | None = None,
+        accounting: Accounting | str = Accounting.CONSISTENT,
         timing_only: bool = False,
-    ) -> Result:
+    ) -> StepRun:
         """
         Simulate the function on NumPy arrays or torch tensors.
 
         `depth` is the capacity of every channel that has none of its own, unbounded by default;
-        `machine` a description or a TOML file, of which [step] counts.
+        `machine` a description or a TOML file, of which [step] counts. With the accounting
+        `reference` numbers of tiles move as 2 bytes and loads count 2, as in the published figures.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
         the device `meta`: not one that decides selectors or integers. So are constants that are
         one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
@@ -105,8 +124,34 @@ class StepFunction:
         """
         check_depth(depth)
         given = without_fixed(args, len(self.arguments), self.fixed)
-        run = _Run(self, self._arguments(given), depth, step_machine(machine), timing_only)
+        costs = _accounting(accounting)
+        run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
+
+    def graph_arguments(self, *args: object) -> list[list[Array | None]]:
+        """
+        What each graph is given, in the order of `graphs`, for these arguments of `run`.
+
+        Selectors, lengths and tensors that the host computes are among them, so that
+        `known_symbols` and `find_depths` can be asked about a compiled model. Nothing is simulated:
+        what other graphs need of a graph is interpreted. None stands for a tensor without values.
+
+        Raises `InputError` for arguments that do not fit.
+        """
+        given = without_fixed(args, len(self.arguments), self.fixed)
+        found: list[list[Array | None]] = []
+        last = len(self.graphs)
+
+        def graph(op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
+            assert isinstance(op, step.GraphOp)
+            found.append(list(inputs))
+            if len(found) == last or any(value is None for value in inputs):
+                return [None for _ in op.results]
+            return [*interpret_graph(op, cast("list[Array]", inputs))]
+
+        values = list(self._arguments(given).values())
+        interpret_known(self.module, values, {step.GraphOp: graph})
+        return found
 
     def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
         """All arguments of the function by name, in its order."""
@@ -124,6 +169,14 @@ class StepFunction:
             if (array := found[spec.name]) is not None:
                 expect_fit(spec, array.shape, array, sizes)
         return found
+
+
+def _accounting(given: Accounting | str) -> Accounting:
+    try:
+        return Accounting(given)
+    except ValueError:
+        names = ", ".join(Accounting)
+        raise InputError(f"there is no accounting '{given}'; choose from {names}") from None
 
 
 def step_machine(given: object) -> StepMachine:
@@ -172,16 +225,21 @@ class _Run:
         arguments: Mapping[str, Array | None],
         depth: int | None,
         machine: StepMachine,
+        accounting: Accounting,
         timing_only: bool,
     ) -> None:
         self.function = function
         self.arguments = arguments
         self.depth = depth
         self.machine = machine
+        self.accounting = accounting
+        reference = accounting is Accounting.REFERENCE
+        self.element_bytes = REFERENCE_LOAD_BYTES if reference else None
         self.timing_only = timing_only
         self.runs: list[GraphRun] = []
+        self.uses: list[StepUse] = []
 
-    def result(self, as_torch: bool) -> Result:
+    def result(self, as_torch: bool) -> StepRun:
         shapes = tuple(tuple(map(int, spec.shape)) for spec in self.function.results)
         try:
             values = interpret_known(
@@ -190,7 +248,7 @@ class _Run:
         except _Deadlocked:
             values = []
         if self.timing_only or not values:
-            return Result((), (), shapes, tuple(self.runs))
+            return StepRun((), (), shapes, tuple(self.runs), uses=tuple(self.uses))
         outputs = [
             self._output(spec.name, value).astype(spec.dtype)
             for spec, value in zip(self.function.results, values, strict=True)
@@ -198,28 +256,41 @@ class _Run:
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
         )
-        return Result(
+        return StepRun(
             tuple(to_torch(output) if as_torch else output for output in outputs),
             storages,
             shapes,
             tuple(self.runs),
+            uses=tuple(self.uses),
         )
 
     def _output(self, name: str, value: Array | None) -> Array:
         if value is None:
-            unknown = ", ".join(name for name, one in self.arguments.items() if one is None)
+            unknown = [name for name, one in self.arguments.items() if one is None]
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             raise InputError(
-                f"{name} needs the values of {unknown}; give them, or ask for timing only"
+                f"{name} needs the values of {', '.join(unknown[:3])}{more}; give them, or ask for "
+                "timing only"
             )
         return value
 
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
-        program = lower(op, self.function.element_bytes)
+        program = lower(op, self.element_bytes)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
         self.runs.append(run)
+        self.uses.append(
+            use_of(
+                op,
+                program.result(run.result),
+                known_symbols(op, inputs),
+                self.machine,
+                accounting=self.accounting,
+                element_bytes=self.element_bytes,
+            )
+        )
         if run.result.deadlock is not None:
             raise _Deadlocked
         unknown = any(value is None for value in inputs)

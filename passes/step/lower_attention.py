@@ -212,8 +212,7 @@ class _Graph:
 
     def _padding(self, unseen: SSAValue) -> SSAValue:
         """What rows that are not there add to a sum of exponentials: exp(0) each."""
-        tiles = self.graph.add(step.LoadOp(self.graph.tensor(unseen), tile=(1, 1)))
-        return self.graph.add(step.FlattenOp(tiles, min=0, max=2))
+        return self.graph.add(step.FlattenOp(self._rows(unseen, 1), min=0, max=1))
 
     def _masked(self, scores: SSAValue, seen: SSAValue) -> SSAValue:
         """Scores with -inf behind the rows of a request, in its last tile."""
