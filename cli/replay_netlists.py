@@ -16,6 +16,7 @@ from typing import Any
 from headrace.analyses.step_costs import (
     Accounting,
 )
+from headrace.backends.compiled import check_depth
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, lower
 from headrace.backends.step_depths import find_depths
@@ -66,14 +67,16 @@ def replay_netlist(
     is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
     of single channels that free the run, which takes many runs.
 
-    Raises `InputError` for a file that is damaged or no legal graph, and with `fifos` if no depths
-    free a run.
+    Raises `InputError` for a file that is damaged or no legal graph, for a depth that no channel
+    can have, and with `fifos` if no depths free a run.
     """
     netlist = read_netlist(path)
     imported = import_netlist(netlist)
     program = lower(imported.graph, netlist.element_bytes)
     recorded = recorded_runs(netlist)
     depths = [depth] if depth is not None else list(recorded)
+    for one in depths:
+        check_depth(one)
     entries = [
         _entry(netlist, imported, program, chosen, recorded.get(chosen, {})) for chosen in depths
     ]
@@ -90,8 +93,8 @@ def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
     The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
     as that does.
     """
-    netlist = read_netlist(Path(path))
-    return replay_netlist(Path(path), depth or netlist.channel_depth)[0]
+    chosen = read_netlist(Path(path)).channel_depth if depth is None else depth
+    return replay_netlist(Path(path), chosen)[0]
 
 
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
