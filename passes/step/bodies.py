@@ -15,7 +15,7 @@ from typing import NamedTuple
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from headrace.dialects import step
-from headrace.passes.step.axes import stream
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 
 ENDS = (

@@ -10,6 +10,7 @@ from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension, symbol
 from headrace.dialects.step_operation import is_name
 from headrace.dialects.stream_operation import names_attribute, names_of
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.reinfer import inferred
 
@@ -69,9 +70,8 @@ class Regions:
         return values.get(value, value)
 
 
-def _outermost(stream: SSAValue) -> Dimension:
-    assert isinstance(stream.type, step.StreamType)
-    return stream.type.dimensions[0]
+def _outermost(value: SSAValue) -> Dimension:
+    return stream(value).dimensions[0]
 
 
 def _copy(op: step.StepOperation, operands: Sequence[SSAValue]) -> step.StepOperation:

@@ -11,12 +11,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
 from headrace.passes.step.dispatch import Dispatch
-from headrace.passes.step.graphs import graphs
+from headrace.passes.step.graphs import erase, graphs
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.request_blocks import RequestBlocks
 from headrace.passes.step.request_regions import Regions, chain_start, insert
@@ -92,15 +91,7 @@ def _finish(end: step.YieldOp, requests: Requests, regions: Regions, keep_source
     for index, operand in enumerate(end.operands):
         if isinstance(operand.owner, step.RandomStoreOp):
             end.operands[index] = regions.written[chain_start(operand.owner)]
-    dropped: list[Operation] = list(reversed(requests.body))
+    dropped: list[Operation] = list(requests.body)
     if not keep_sources:
-        dropped += [op for source in requests.sources for op in (source.flatten, source.root)]
-    for op in dropped:
-        for result in op.results:
-            assert not set(use.operation for use in result.uses) - set(dropped)
-    for op in dropped:
-        op.detach()
-    for op in dropped:
-        op.drop_all_references()
-    for op in dropped:
-        Rewriter.erase_op(op, safe_erase=False)
+        dropped += [op for source in requests.sources for op in (source.root, source.flatten)]
+    erase(dropped)
