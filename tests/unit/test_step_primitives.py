@@ -148,6 +148,7 @@ def replayed(content: str, levels: int, ref: str | None, **parameters: Any) -> s
 def test_buffers_are_replayed() -> None:
     assert replayed("5 6 S1 7 S1", 1, "0 S1 0 0 S1", unit=1) == "5 6 S2 7 S1 7 S2"
     assert replayed("5 6 S1 7 S1", 1, "0 0", unit=0) == "5 6 S1 7 S1"
+    assert replayed("S1 S2 5 S2", 1, "0 S2 0 S2", unit=1) == "S1 S3 5 S3"
     assert replayed("5 6 S1 7 S2", 1, None, repeat=(2,)) == "5 6 S1 5 6 S2 7 S1 7 S3"
     assert replayed("5 S1", 1, None, repeat=(2, 2)) == "5 S1 5 S2 5 S1 5 S3"
     affine = {"shape": (2, 2), "strides": (1, 2)}

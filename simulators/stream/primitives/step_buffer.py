@@ -33,6 +33,7 @@ from headrace.simulators.stream.primitives.step_word import (
     LEVELS,
     NO_LIST_OPEN,
     PAYLOAD,
+    absorb,
     closes,
     ended_lists,
     product,
@@ -179,11 +180,10 @@ def step_streamify_by(
         if token == DONE:
             close()
             finish()
-        wanted = unit
         whole = unit + (token & LEVELS)
+        wanted = unit
         if (token & BARE) != 0:
-            wanted = token & LEVELS
-            whole = wanted
+            wanted = whole
         reached = 0
         inside = 1
         while inside == 1:
@@ -204,4 +204,5 @@ def step_streamify_by(
                 fail("the references and the buffers do not line up", ref)
             reached = other & LEVELS
             send(y, other + inner)
+        absorb(buffer, token & LEVELS, reached - unit)
         tick(0)
