@@ -37,6 +37,7 @@ from headrace.simulators.stream.primitives.step_word import (
     closes,
     ended_lists,
     product,
+    send_empty,
     with_level,
 )
 
@@ -92,6 +93,7 @@ def replay(
     if len(shape) > 0:
         inner = len(shape)
         count = product(shape)
+        send_empty(y, shape, 0, closing)
     last = NO_LIST_OPEN
     k = 0
     while k < count:

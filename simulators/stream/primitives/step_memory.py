@@ -36,6 +36,7 @@ from headrace.simulators.stream.primitives.step_word import (
     check_size,
     ended_lists,
     product,
+    send_empty,
     tile,
 )
 
@@ -71,6 +72,7 @@ def step_load(
     """-> tiles: `shape` is the shape of the stream."""
     check_size(tile_rows, tile_columns)
     count = product(shape)
+    send_empty(y, shape, 1, 0)
     position = 0
     while position < count:
         move(tile_rows, tile_columns, width, request_bytes)
@@ -105,6 +107,7 @@ def step_load_by(
         if (token & BARE) != 0:
             send(y, token + len(shape))
         else:
+            send_empty(y, shape, 0, token & LEVELS)
             position = 0
             while position < count:
                 move(tile_rows, tile_columns, width, request_bytes)
