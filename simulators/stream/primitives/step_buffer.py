@@ -88,6 +88,8 @@ def replay(
 ) -> None:
     """Send what a buffer holds, one element a cycle; the last one closes `closing` levels more."""
     record = buffer >> PAYLOAD
+    if record == 0:
+        fail("what fills a chunk of buffers cannot be replayed; cut into chunks without a rest")
     count = memory[record]
     inner = levels
     if len(shape) > 0:

@@ -141,7 +141,7 @@ def step_map(
                 rows = columns
                 columns = operand[0] >> ROWS
                 valid = rows
-            elif fn != "retype":
+            else:
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)
             if fn == "number":
