@@ -1,5 +1,7 @@
 """The engine on streaming tensor programs: what a result says, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from headrace.simulators.stream.coroutines import run_coroutines
@@ -226,10 +228,12 @@ def test_lanes_to_deal_to() -> None:
         builder.node("step_deal", numbers, unit=0)
 
 
-def test_a_node_makes_requests() -> None:
+@pytest.mark.parametrize("counted", ["dispatch", "request_bytes"])
+def test_what_is_counted_from_one(counted: str) -> None:
     builder = ProgramBuilder()
-    builder.node("step_load", dispatch=0, shape=(1, 1), tile_rows=1, tile_columns=1, width=2)
-    with pytest.raises(ProgramError, match="give dispatch >= 1"):
+    parameters: dict[str, Any] = {"shape": (1, 1), "tile_rows": 1, "tile_columns": 1, "width": 2}
+    builder.node("step_load", **parameters, **{counted: 0})
+    with pytest.raises(ProgramError, match=f"'{counted}' of node 'step_load' is 0; give 1 or more"):
         run(builder.build())
 
 

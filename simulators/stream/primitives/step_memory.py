@@ -9,6 +9,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026), section 5.1 and its simulator
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     In,
     Int,
     Ints,
@@ -66,8 +67,8 @@ def step_load(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """-> tiles: `shape` is the shape of the stream."""
     check_size(tile_rows, tile_columns)
@@ -93,8 +94,8 @@ def step_load_by(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """ref -> tiles: for each element of ref, whatever it is, the tiles of `shape`."""
     check_size(tile_rows, tile_columns)
@@ -127,8 +128,8 @@ def step_random_load(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """address -> tile."""
     check_size(tile_rows, tile_columns)
@@ -145,7 +146,7 @@ def step_random_load(
 
 
 @primitive
-def step_store(x: In, width: Int, dispatch: Int = 1, request_bytes: Int = 64) -> None:
+def step_store(x: In, width: Int, dispatch: Count = 1, request_bytes: Count = 64) -> None:
     """tiles ->."""
     while True:
         token = peek(x)
@@ -164,8 +165,8 @@ def step_random_store(
     done: Out,
     width: Int,
     acknowledge: StaticText = "address",
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """address, tile -> done: an acknowledgement when the tile is in memory."""
     while True:
