@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from headrace.cli.driver import einsum as einsum
     from headrace.cli.driver import schedule as schedule
     from headrace.cli.replay_netlists import replay as replay
-    from headrace.cli.step_measure import measure as measure
     from headrace.frontends.marks import region as region
     from headrace.simulators.stream.simulate import simulate as simulate
     from headrace.storage.errors import InputError as InputError
@@ -35,7 +34,6 @@ _PUBLIC = {
     "compile": "headrace.cli.driver",
     "einsum": "headrace.cli.driver",
     "load": "headrace.backends.compiled",
-    "measure": "headrace.cli.step_measure",
     "replay": "headrace.cli.replay_netlists",
     "region": "headrace.frontends.marks",
     "schedule": "headrace.cli.driver",

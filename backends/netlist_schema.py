@@ -155,6 +155,7 @@ OPERATORS: Mapping[str, Operator] = {
     ),
     "Bufferize": _operator(("input",), rank=positive),
     "Streamify": _operator(("input",), rank=positive, repeat_factor=positives),
+    "DynStreamify": _operator(("input", "ref"), rank=positive, ref_rank=count),
     "FlatPartition": _operator(
         ("input", "control"), num_consumers=positive, partition_rank=count, **_SWITCH
     ),
@@ -197,6 +198,7 @@ OPERATORS: Mapping[str, Operator] = {
         add_outer_dim=flag,
         write_back_mu=flag,
     ),
+    "Promote": _operator(("input",), rank=count),
     "ExpandRef": _operator(("input", "ref"), expand_rank=positive),
     "RepeatStatic": _operator(("input",), repeat_factor=positive),
     "RetileStreamify": _operator(("input",), split_row=flag, filter_mask=flag),

@@ -30,6 +30,7 @@ from headrace.backends.step_nodes import (
 from headrace.dialects import step
 from headrace.dialects.step_depths import depths_of
 from headrace.dialects.step_types import SelectorType, StreamType
+from headrace.interpreters.step_sources import check_selectors
 from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
 from headrace.simulators.stream.simulate import simulate
@@ -68,6 +69,17 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class Selectors:
+    """What reads an argument of selectors (its node), and what each selects."""
+
+    source: str
+    width: int
+    """Out of how many."""
+    hot: int | None
+    """How many, if that is always the same."""
+
+
+@dataclass(frozen=True)
 class StepProgram:
     """A graph as a program, to be run with any arguments."""
 
@@ -76,8 +88,8 @@ class StepProgram:
     """The node of each operation by its place."""
     arbiters: Mapping[int, str]
     """The arrays of orders of arrival by the place of the operation."""
-    selectors: Mapping[int, int]
-    """How many a selector selects out of, by the argument that holds them."""
+    selectors: Mapping[int, Selectors]
+    """What selectors must be, by the argument that holds them."""
     integers: tuple[int, ...]
     """The arguments that hold integers."""
     widest: int
@@ -96,7 +108,8 @@ class StepProgram:
         (`step-size-fifos`), None: unbounded.
 
         `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
-        are missing or of a wrong shape. A deadlock is a result.
+        are missing or of a wrong shape, and for selectors that are not what their type says. A
+        deadlock is a result.
         """
         return self.result(
             self.simulate(arguments, depth=depth, machine=machine, operations=operations)
@@ -140,9 +153,10 @@ class StepProgram:
     def _arrays(self, arguments: Arguments) -> dict[str, Array]:
         table = _SelectorTable(self.widest)
         arrays: dict[str, Array] = {}
-        for argument, width in self.selectors.items():
-            rows = _values(arguments, argument).reshape(-1, width) != 0
-            arrays[selector_slot(argument)] = table.places(rows)
+        for argument, kind in self.selectors.items():
+            rows = _values(arguments, argument).reshape(-1, kind.width)
+            check_selectors(f"'{kind.source}'", rows, kind.hot)
+            arrays[selector_slot(argument)] = table.places(rows != 0)
         for argument in self.integers:
             arrays[integer_slot(argument)] = _values(arguments, argument).astype(np.int64).ravel()
         return {**arrays, **table.arrays()}
@@ -201,7 +215,7 @@ class _Lowering:
     awaited: dict[SSAValue, Stream] = field(default_factory=dict[SSAValue, Stream])
     names: dict[int, str] = field(default_factory=dict[int, str])
     arbiters: dict[int, str] = field(default_factory=dict[int, str])
-    selectors: dict[int, int] = field(default_factory=dict[int, int])
+    selectors: dict[int, Selectors] = field(default_factory=dict[int, Selectors])
     integers: list[int] = field(default_factory=list[int])
 
     def run(self) -> StepProgram:
@@ -229,7 +243,7 @@ class _Lowering:
             self.arbiters[place] = f"{name}.{'choices' if merges else 'order'}"
             parameters = {**parameters, "output": name}
         if isinstance(operation, step.SelectOp | step.IntegersOp):
-            self._note_argument(operation)
+            self._note_argument(operation, name)
         inputs = [self._stream(value) for value in node.inputs]
         outputs = self.builder.node(node.kind, *inputs, name=name, **parameters)
         results = [value for value in operation.results if isinstance(value.type, StreamType)]
@@ -240,14 +254,15 @@ class _Lowering:
                 self.builder.set_capacity(stream, depths[value])
         self.names[place] = name
 
-    def _note_argument(self, operation: step.SelectOp | step.IntegersOp) -> None:
+    def _note_argument(self, operation: step.SelectOp | step.IntegersOp, name: str) -> None:
         tensor = operation.tensor
         assert isinstance(tensor, BlockArgument)
         if isinstance(operation, step.SelectOp):
             selectors = operation.result.type
             assert isinstance(selectors, StreamType)
             assert isinstance(selectors.element_type, SelectorType)
-            self.selectors[tensor.index] = selectors.element_type.width
+            element = selectors.element_type
+            self.selectors[tensor.index] = Selectors(name, element.width, element.hot)
         elif tensor.index not in self.integers:
             self.integers.append(tensor.index)
 

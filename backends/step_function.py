@@ -17,7 +17,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
-from headrace.analyses.step_costs import Accounting
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
 from headrace.analyses.step_symbols import known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
@@ -60,15 +60,13 @@ class StepFunction:
     arguments: tuple[TensorSpec, ...]
     """What `run` takes."""
     results: tuple[TensorSpec, ...]
-    element_bytes: int | None = None
-    """Bytes of a number of a tile, if not those of its type."""
     constants: Mapping[str, object] = field(default_factory=dict[str, object])
     """Arguments that are part of the function, such as the weights of a model, by name."""
     fixed: tuple[tuple[int, object], ...] = ()
     """Arguments of the model that are no tensors, by place; their values are in the module."""
 
     @staticmethod
-    def of(module: ModuleOp, element_bytes: int | None = None) -> "StepFunction":
+    def of(module: ModuleOp) -> "StepFunction":
         """The function of a lowered module. Raises `InputError` if it has none."""
         function = main_function(module)
         values = zip(function.body.block.args, argument_names(function), strict=True)
@@ -79,7 +77,6 @@ class StepFunction:
                 specification(value, f"result{place}")
                 for place, value in enumerate(returned(function))
             ),
-            element_bytes,
         )
 
     @property
@@ -115,8 +112,8 @@ class StepFunction:
         Simulate the function on NumPy arrays or torch tensors.
 
         `depth` is the capacity of every channel that has none of its own, unbounded by default;
-        `machine` a description or a TOML file, of which [step] counts. `accounting` says how many
-        bytes a number has in the traffic and memory of `uses`; the simulation has `element_bytes`.
+        `machine` a description or a TOML file, of which [step] counts. With the accounting
+        `reference` numbers of tiles move as 2 bytes and loads count 2, as in the published figures.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
         the device `meta`: not one that decides selectors or integers. So are constants that are
         one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
@@ -131,22 +128,29 @@ class StepFunction:
         run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
 
-    def graph_arguments(self, *args: object) -> list[tuple[step.GraphOp, list[Array | None]]]:
+    def graph_arguments(self, *args: object) -> list[list[Array | None]]:
         """
-        The graphs with their arguments, None for those without values: what graphs give, too.
+        What each graph is given, in the order of `graphs`, for these arguments of `run`.
 
-        The arguments are those of `run`, and it raises as that does.
+        Selectors, lengths and tensors that the host computes are among them, so that
+        `known_symbols` and `find_depths` can be asked about a compiled model. Nothing is simulated:
+        what other graphs need of a graph is interpreted. None stands for a tensor without values.
+
+        Raises `InputError` for arguments that do not fit.
         """
         given = without_fixed(args, len(self.arguments), self.fixed)
-        found: list[tuple[step.GraphOp, list[Array | None]]] = []
+        found: list[list[Array | None]] = []
+        last = len(self.graphs)
 
-        def note(op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
+        def graph(op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
             assert isinstance(op, step.GraphOp)
-            found.append((op, list(inputs)))
-            return [None for _ in op.results]
+            found.append(list(inputs))
+            if len(found) == last or any(value is None for value in inputs):
+                return [None for _ in op.results]
+            return [*interpret_graph(op, cast("list[Array]", inputs))]
 
         values = list(self._arguments(given).values())
-        interpret_known(self.module, values, {step.GraphOp: note})
+        interpret_known(self.module, values, {step.GraphOp: graph})
         return found
 
     def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
@@ -217,6 +221,8 @@ class _Run:
         self.depth = depth
         self.machine = machine
         self.accounting = accounting
+        reference = accounting is Accounting.REFERENCE
+        self.element_bytes = REFERENCE_LOAD_BYTES if reference else None
         self.timing_only = timing_only
         self.runs: list[GraphRun] = []
         self.uses: list[StepUse] = []
@@ -248,15 +254,17 @@ class _Run:
 
     def _output(self, name: str, value: Array | None) -> Array:
         if value is None:
-            unknown = ", ".join(name for name, one in self.arguments.items() if one is None)
+            unknown = [name for name, one in self.arguments.items() if one is None]
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             raise InputError(
-                f"{name} needs the values of {unknown}; give them, or ask for timing only"
+                f"{name} needs the values of {', '.join(unknown[:3])}{more}; give them, or ask for "
+                "timing only"
             )
         return value
 
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
-        program = lower(op, self.function.element_bytes)
+        program = lower(op, self.element_bytes)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
@@ -268,7 +276,7 @@ class _Run:
                 known_symbols(op, inputs),
                 self.machine,
                 accounting=self.accounting,
-                element_bytes=self.function.element_bytes,
+                element_bytes=self.element_bytes,
             )
         )
         if run.result.deadlock is not None:

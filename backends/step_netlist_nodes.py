@@ -116,6 +116,10 @@ class NodeBuilder:
     def streamify(self, node: NetlistNode, inputs: Inputs) -> Operation:
         return step.StreamifyOp(*inputs["input"], repeat=node.parameters["repeat_factor"])
 
+    def streamify_by(self, node: NetlistNode, inputs: Inputs) -> Operation:
+        rank = node.parameters["ref_rank"]
+        return step.StreamifyOp(*inputs["input"], *inputs["ref"], rank=rank)
+
     def partition(self, node: NetlistNode, inputs: Inputs) -> Operation:
         p, (stream,), (selectors,) = node.parameters, inputs["input"], inputs["control"]
         named = self.sizes.partition(node, _stream(selectors).dimensions)
@@ -201,6 +205,9 @@ class NodeBuilder:
             write_back=p["write_back_mu"],
         )
 
+    def promote(self, node: NetlistNode, inputs: Inputs) -> Operation:
+        return step.PromoteOp(*inputs["input"], rank=node.parameters["rank"])
+
     def expand(self, node: NetlistNode, inputs: Inputs) -> Operation:
         rank = node.parameters["expand_rank"]
         return step.ExpandOp(*inputs["input"], *inputs["ref"], rank=rank)
@@ -266,6 +273,7 @@ OPERATIONS: Mapping[str, Callable[[NodeBuilder, NetlistNode, Inputs], Operation]
     "RandomOffChipStore": NodeBuilder.random_store,
     "Bufferize": NodeBuilder.bufferize,
     "Streamify": NodeBuilder.streamify,
+    "DynStreamify": NodeBuilder.streamify_by,
     "FlatPartition": NodeBuilder.partition,
     "FlatReassemble": NodeBuilder.reassemble,
     "EagerMerge": NodeBuilder.merge,
@@ -277,6 +285,7 @@ OPERATIONS: Mapping[str, Callable[[NodeBuilder, NetlistNode, Inputs], Operation]
     "RetileStreamify": NodeBuilder.split,
     "Flatten": NodeBuilder.flatten,
     "Reshape": NodeBuilder.reshape,
+    "Promote": NodeBuilder.promote,
     "ExpandRef": NodeBuilder.expand,
     "RepeatStatic": NodeBuilder.repeat,
     "Broadcast": NodeBuilder.broadcast,

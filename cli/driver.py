@@ -138,6 +138,11 @@ def lower_step(
     from headrace.backends.step import graphs_of
     from headrace.backends.step_function import StepFunction
 
+    if pipeline == AUTOMATIC:
+        raise InputError(
+            f"the scheduler ('{AUTOMATIC}') is for the target sam; leave the pipeline out, or give "
+            f"passes, such as '{STEP_PIPELINE},step-dynamic-tile'"
+        )
     if pipeline is None and not graphs_of(module):
         pipeline = STEP_PIPELINE
     run_passes(module, pipeline, parameters, default="")

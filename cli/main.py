@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from headrace.cli.arguments import OneLineParser, VersionAction
 from headrace.simulators.stream.errors import ProgramError, SimulationError
-from headrace.simulators.stream.machine import MemoryDescription
+from headrace.simulators.stream.machine import MemoryDescription, StepMachine
 from headrace.storage.errors import InputError
 
 Command = Callable[[argparse.Namespace], int]
@@ -33,7 +33,15 @@ A CASE is a folder with graph.json, inputs.npz and maybe gold.npz, or a netlist 
 tensor program (.json, .json.gz), which runs at the depths that are recorded in it, unless --depth
 gives one."""
 
-MACHINE = f"TOML file whose [memory] may say {', '.join(f.name for f in fields(MemoryDescription))}"
+
+def _names(description: type[MemoryDescription | StepMachine]) -> str:
+    return ", ".join(field.name for field in fields(description))
+
+
+MACHINE = (
+    f"TOML file whose [memory] may say {_names(MemoryDescription)}, "
+    f"and with --target step [step] {_names(StepMachine)}"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,14 +18,28 @@ def selectors(where: str, tensor: Array, hot: int | None) -> Nested:
     """
     Selectors, shape [..], of a tensor of zeros and ones, shape [.., n].
 
-    Raises `InputError` for other numbers, and unless `hot` of each n are 1 (if given).
+    Raises `InputError` as `check_selectors`.
     """
     array = np.asarray(tensor)
-    if not np.isin(array, (0, 1)).all():
-        raise InputError(f"{where}: the tensor of selectors has numbers that are not 0 or 1")
-    if hot is not None and not (array.sum(axis=-1) == hot).all():
-        raise InputError(f"{where}: a selector does not select {hot} of {array.shape[-1]}")
+    check_selectors(where, array, hot)
     return _selectors(array)
+
+
+def check_selectors(where: str, array: Array, hot: int | None) -> None:
+    """Raise `InputError` for numbers but 0 and 1, and unless `hot` (if given) of each n are 1."""
+    if (wrong := array[~np.isin(array, (0, 1))]).size:
+        raise InputError(
+            f"{where}: the tensor of selectors has numbers that are not 0 or 1, but {wrong[0]}; "
+            "where it counts indices, one is given twice"
+        )
+    selected = array.sum(axis=-1)
+    if hot is not None and (wrong := np.argwhere(selected != hot)).size:
+        first = tuple(wrong[0].tolist())
+        place = ", ".join(map(str, first))
+        raise InputError(
+            f"{where}: selector {place} selects {selected[first]} of {array.shape[-1]}, but must "
+            f"select {hot}: indices are 0 .. {array.shape[-1] - 1}, and no two of them are equal"
+        )
 
 
 def _selectors(array: Array) -> Nested:

@@ -4,7 +4,7 @@ import time
 
 import headrace
 from headrace.experiments.experiment import Cell, integer
-from headrace.experiments.step.measure import cells
+from headrace.experiments.step.measure import cells, timed
 from headrace.experiments.step.netlists import recorded
 from headrace.experiments.step.published import published
 
@@ -36,5 +36,4 @@ def compiled(model: Cell, batch: Cell, pipeline: str) -> dict[str, Cell]:
     routing = recorded(f"traces/expert_routing/{trace}")
     layer, arguments = factory(reduction=1, values=False, form="batched", routing=routing)
     function = headrace.compile(layer, arguments, target="step", pipeline=pipeline)
-    found = headrace.measure(function, *arguments, depth=DEPTH, accounting="reference")
-    return cells(f"{model} {pipeline}", found, start)
+    return cells(f"{model} {pipeline}", timed(function, arguments, DEPTH), start)

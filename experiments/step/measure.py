@@ -1,7 +1,7 @@
 """Replay a recorded graph, and what is kept of a run: all rows of these experiments have it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,16 @@ def rewritten(netlist: Netlist) -> dict[str, Cell]:
 def _replayed(path: Path) -> dict[str, Cell]:
     start = time.perf_counter()
     return cells(path.name, headrace.replay(path), start)
+
+
+def timed(
+    function: headrace.StepFunction, arguments: Sequence[object], depth: int
+) -> dict[str, Any]:
+    """What a function of one graph takes and uses, with bytes as in the published figures."""
+    run = function.run(*arguments, depth=depth, accounting="reference", timing_only=True)
+    (use,) = run.uses
+    deadlock = None if run.deadlock is None else str(run.deadlock)
+    return {**use.summary(), "cycles": run.cycles, "deadlock": deadlock}
 
 
 def cells(name: str, found: Mapping[str, Any], start: float) -> dict[str, Cell]:

@@ -175,8 +175,9 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     for axes, (model, batch) in zip(panels, layers, strict=True):
         some = chosen(lines, model=model, batch=batch)
         origins = dict.fromkeys(one["source"] for one in some)
-        for colour, source in zip(COLOURS, origins, strict=False):
-            _draw(axes, chosen(some, source=source), colour)
+        # Sources agree: smaller marks lie on larger ones.
+        for colour, size, source in zip(COLOURS, (1.4, 0.7), origins, strict=False):
+            _draw(axes, chosen(some, source=source), colour, size)
         known = [one for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)]
         memory = [one["onchip"] / 1e6 for one in known]
         cycles = [one["cycles"] / 1e6 for one in known]
@@ -193,7 +194,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     figure.legend(marks.values(), marks, loc="outside lower center", ncols=2)
 
 
-def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> None:
+def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str, size: float) -> None:
     """Filled marks have the published compute, hollow ones that of the other kind of tiles."""
     memory = {one["tile"]: number(one["value"]) for one in chosen(lines, measure="on-chip memory")}
     groups: dict[tuple[bool, bool], list[Point]] = {}
@@ -206,7 +207,7 @@ def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> No
         kind = f"{lines[0]['source']}, {'dynamic' if dynamic else 'static'} tiles"
         style = {
             "marker": "*" if dynamic else "o",
-            "markersize": 13 if dynamic else 6,
+            "markersize": size * (13 if dynamic else 7),
             "fillstyle": "full" if filled else "none",
             "label": kind if filled else f"{kind}, other compute",
         }

@@ -115,6 +115,8 @@ def _check(name: str, op: step.StepOperation) -> None:
             reason = "it deals units of all requests in turn"
         case step.PromoteOp() if op.rank is None:
             reason = "it makes one list of all requests"
+        case step.ReshapeOp() if op.flag("outer"):
+            reason = "it makes one list of all requests"
         case step.ReshapeOp() if op.integer("chunk") > 1 and op.integer("rank") == _rank(op):
             reason = "it packs units of several requests together"
         case _:

@@ -56,6 +56,8 @@ class StepLowerPass(ModulePass):
         returned = main.body.block.last_op
         assert isinstance(returned, func.ReturnOp)
         wanted = [value for value in returned.operands if _is_computed(value)]
+        if not any(_has_elements(value) for value in wanted):
+            return
         found = self._recognised(main.body.block.ops)
         for one in found.values():
             wanted += one.reads
@@ -231,6 +233,11 @@ def _is_computed(value: SSAValue) -> bool:
         and isinstance(type, TensorType)
         and isinstance(cast(AnyTensorType, type).element_type, AnyFloat)
     )
+
+
+def _has_elements(value: SSAValue) -> bool:
+    """Whether there is anything to stream; a batch of no rows leaves nothing."""
+    return 0 not in cast(AnyTensorType, value.type).get_shape()
 
 
 def _behind(values: Sequence[SSAValue], ends: Collection[SSAValue]) -> set[SSAValue]:

@@ -15,6 +15,8 @@ reference_path("step/golden/netlists")
 
 Lines = Sequence[Mapping[str, Cell]]
 
+SOURCES = ["netlist", pytest.param("pytorch", marks=pytest.mark.slow)]
+
 
 def measured(name: str, **key: Cell) -> list[Row]:
     """The rows of the cases of an experiment that have all of `key`."""
@@ -49,12 +51,13 @@ def test_figure_9_tiles_of_mixtral() -> None:
     expect_tiles(lines_of("step-fig9", model="mixtral"))
 
 
-def test_figure_9_tiles_of_qwen() -> None:
-    lines = lines_of("step-fig9", model="qwen")
+@pytest.mark.parametrize("source", SOURCES)
+def test_figure_9_tiles_of_qwen(source: str) -> None:
+    lines = lines_of("step-fig9", model="qwen", source=source)
     expect_tiles(lines)
     equal = [one["value"] for one in improvements(lines) if "equal" in str(one["note"])]
     # Both sides count all experts, or those with tokens; or both have 4096 FLOPs/cycle.
-    assert equal == pytest.approx(2 * [1.333, 1.2325, 2.105], rel=0.01)
+    assert equal == pytest.approx([1.333, 1.2325, 2.105], rel=0.01)
 
 
 def expect_tiles(lines: Lines) -> None:
@@ -132,30 +135,35 @@ def test_figures_12_and_13_from_pytorch() -> None:
     expect_near(lines, "compute freed", 0.02)
 
 
-def expect_attention(lines: Lines) -> None:
-    """Cycles that differ by 2 at most."""
+def expect_attention(lines: Lines, source: str) -> None:
+    """Cycles of a source: within 2 from netlists, within 0.2 % from PyTorch."""
     known = [one for one in lines if str(one["measure"]).startswith("cycles ")]
     known = [one for one in known if one["published"] is not None]
     assert known
     for one in known:
-        assert one["value"] == pytest.approx(one["published"], abs=2), one
+        theirs = real(one["published"])
+        allowed = 2 if source == "netlist" else 0.002 * theirs
+        assert abs(real(one["value"]) - theirs) <= allowed, one
 
 
-def test_figure_14_windows() -> None:
-    lines = lines_of("step-fig14")
-    expect_attention(lines)
-    expect_near(lines, "speed-up over interleaved", 0.001)
+@pytest.mark.parametrize("source", SOURCES)
+def test_figure_14_windows(source: str) -> None:
+    lines = lines_of("step-fig14", source=source)
+    expect_attention(lines, source)
+    expect_near(lines, "speed-up over interleaved", 0.002)
 
 
-def test_figure_15_batches() -> None:
-    lines = lines_of("step-fig15")
-    expect_attention(lines)
+@pytest.mark.parametrize("source", SOURCES)
+def test_figure_15_batches(source: str) -> None:
+    lines = lines_of("step-fig15", source=source)
+    expect_attention(lines, source)
     expect_near(lines, "speed-up over coarse", 0.005)
 
 
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("batch", [16, 64, 80])
-def test_figure_21_means(batch: int) -> None:
-    lines = lines_of("step-fig21", batch=batch)
-    expect_attention(lines)
-    expect_near(lines, "mean coarse", 0.001)
-    expect_near(lines, "mean interleaved", 0.001)
+def test_figure_21_means(source: str, batch: int) -> None:
+    lines = lines_of("step-fig21", source=source, batch=batch)
+    expect_attention(lines, source)
+    expect_near(lines, "mean coarse", 0.002)
+    expect_near(lines, "mean interleaved", 0.002)

@@ -136,7 +136,9 @@ def test_dynamic_tiles_of_qwen_p2() -> None:
     assert same_structure(after, rewritten("fig9_qwen_b64_dyn"))
 
 
-@pytest.mark.parametrize("regions", [64, 32, 16, 8, 4])
+@pytest.mark.parametrize(
+    "regions", [32, 4, *(pytest.param(count, marks=pytest.mark.slow) for count in (64, 16, 8))]
+)
 def test_time_multiplexing_p4(regions: int) -> None:
     after = rewritten("fig12_static_regions128", f"step-time-multiplex{{regions={regions}}}")
     published = rewritten(f"fig12_static_regions{regions}")

@@ -57,9 +57,9 @@ BOTH = np.ones((3, 2), dtype=np.bool_)
 
 
 def run(
-    module: ModuleOp, arguments: Sequence[object], depth: int, element_bytes: int | None = None
+    module: ModuleOp, arguments: Sequence[object], depth: int, accounting: str = "consistent"
 ) -> Result:
-    return StepFunction.of(module, element_bytes).run(*arguments, depth=depth)
+    return StepFunction.of(module).run(*arguments, depth=depth, accounting=accounting)
 
 
 def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_a_recorded_graph_computes_on_values_in_the_recorded_time() -> None:
     found = imported("m11_pack_reassemble_deadlock")
     rows = np.random.default_rng(0).normal(size=(52, 64))
     arguments = [rows if values is None else values for values in found.arguments]
-    done = run(found.module, arguments, depth=4, element_bytes=2)
+    done = run(found.module, arguments, depth=4, accounting="reference")
     assert done.cycles == 2096
     np.testing.assert_allclose(done.outputs[0], rows / (1 + np.exp(-rows)), rtol=1e-5)
 
@@ -126,7 +126,7 @@ def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> 
 
 def test_a_run_says_what_each_graph_used() -> None:
     found = imported("m09_moe_static_tile4")
-    run = StepFunction.of(found.module, element_bytes=2).run(
+    run = StepFunction.of(found.module).run(
         *found.arguments, depth=2, accounting="reference", timing_only=True
     )
     (use,) = run.uses

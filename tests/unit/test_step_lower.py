@@ -10,6 +10,7 @@ import torch
 from xdsl.utils.exceptions import PassFailedException
 
 import headrace
+from headrace.analyses.step_symbols import known_symbols
 from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
@@ -149,6 +150,53 @@ def test_an_expert_twice_for_one_row_is_an_error_of_the_run() -> None:
         interpret(imported.module, [stored.to_dense() for stored in imported.bind(*args)])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([0, 0], "not 0 or 1, but 2"),
+        ([1, 4], r"selector 1 selects 1 of 4, .* 0 \.\. 3"),
+        ([-1, 2], r"selector 1 selects 1 of 4, .* 0 \.\. 3"),
+    ],
+)
+@pytest.mark.parametrize("timing_only", [False, True])
+def test_an_index_that_names_no_other_expert_is_an_error_also_of_time(
+    wrong: list[int], message: str, timing_only: bool
+) -> None:
+    model, args = moe.layer(SIZES, routing=np.array([[0, 1], [1, 2], [2, 3]]))
+    program = headrace.compile(model, args, target="step")
+    x, indices, weights = args
+    indices[1] = torch.tensor(wrong)
+    with pytest.raises(InputError, match=message):
+        program.run(x, indices, weights, timing_only=timing_only)
+
+
+def test_a_batch_of_no_rows_takes_no_time() -> None:
+    model, args = moe.layer(SIZES, form="batched", routing=np.zeros((0, 2), dtype=np.int64))
+    program = headrace.compile(model, args, target="step")
+    result = program.run(*args)
+    assert program.graphs == []
+    assert (result.cycles, result.outputs[0].shape) == (0, (0, SIZES.width))
+
+
+def test_the_scheduler_is_of_the_other_target() -> None:
+    with pytest.raises(InputError, match="is for the target sam"):
+        headrace.compile(*moe.layer(SIZES, 7), target="step", pipeline="auto")
+
+
+def test_the_arguments_of_graphs_decide_the_sizes_of_a_run() -> None:
+    """Also those of a graph that reads what another has computed."""
+    model, args = moe.layer(SIZES, routing=ROUTING)
+    program = headrace.compile(model, args, target="step")
+    ((graph,), (given,)) = program.graphs, program.graph_arguments(*args)
+    counts = np.bincount(ROUTING.ravel(), minlength=SIZES.experts)
+    assert known_symbols(graph, given) == {f"e{n}": count for n, count in enumerate(counts)}
+    model, args = decoder_layer.decoder_layer()
+    program = headrace.compile(model, args, target="step")
+    found = program.graph_arguments(*args)
+    assert len(found) == len(program.graphs) > 1
+    assert all(value is not None for given in found for value in given)
+
+
 def test_the_public_interface_runs_the_graphs() -> None:
     model, args = moe.layer(SIZES, 7, dtype=torch.float64)
     result = headrace.compile(model, args, target="step").run(*args, depth=2)
@@ -241,7 +289,27 @@ class ColumnSoftmax(torch.nn.Module):
         return torch.softmax(x, 0)
 
 
-@pytest.mark.parametrize("model", [Centered(), ColumnSoftmax()], ids=["mean", "softmax"])
+class LargestProduct(torch.nn.Module):
+    """A product of rows with a weight, but for the maximum in place of the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(draw(4, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return T.amax(x[:, :, None] * self.weight, dim=1)
+
+
+class Total(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Centered(), ColumnSoftmax(), LargestProduct(), Total()],
+    ids=lambda m: type(m).__name__,
+)
 def test_what_mixes_rows_is_refused(model: torch.nn.Module) -> None:
     with pytest.raises(PassFailedException) as caught:
         lowered(model, (draw(4, 4),))

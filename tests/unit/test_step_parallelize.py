@@ -74,6 +74,12 @@ ROWS = "!step.stream<!step.tile<f32, [1, 4]>, [8]>"
             "!step.stream<!step.tile<f32, [1, 4]>, [1, 8]>",
             "one list of all requests",
         ),
+        (
+            f"%l1, %p = step.reshape %x rank 0 chunk 1 outer : {ROWS}\n"
+            "%y = step.store %l1 into tensor<8x4xf32> : "
+            "!step.stream<!step.tile<f32, [1, 4]>, [1, 8, 1]>",
+            "one list of all requests",
+        ),
     ],
 )
 def test_what_ties_requests_together_is_refused(body: str, reason: str) -> None:

@@ -88,6 +88,7 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flat_map", ["2 1 S1 3 S1"], ["0 1 S1 0 S2 0 1 2 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["S1 0 S2 S1 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["1 S1 S1"], {"fn": "copies"}),
+        ("step_flat_map", ["1 S2 0 0 S2 1 0 S2"], ["1 S2 S1 S2 1 S2"], {"fn": "copies"}),
         ("step_flat_map", ["1 S1 0 S2 0 0 S2"], ["1 S1 S1 S2 S1 S2"], {"fn": "copies"}),
         ("step_flat_map", ["1 0 S2 S2"], ["1 S2 S2"], {"fn": "copies"}),
         (
@@ -213,6 +214,20 @@ def test_sizes_of_results() -> None:
         "step_accumulate", [[tile(2, 1), tile(2, 3, stop=1)]], fn="retile_columns", levels=1
     )
     assert packed == [((2, 4, 2), 0)]
+
+
+@pytest.mark.parametrize("fn", ["retile_rows", "retile_columns", "elementwise"])
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("write_back", [0, 1])
+def test_only_packs_hand_on_where_they_reside(fn: str, resident: bool, write_back: int) -> None:
+    def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
+        return builder.node(
+            "step_accumulate", *sources, fn=fn, levels=1, widths=(2,), write_back=write_back
+        )
+
+    [[found]] = run_words([[tile(1, 1, resident=resident, stop=1)]], build)
+    expected = write_back if fn == "elementwise" else resident
+    assert found == tile(1, 1, resident=bool(expected))
 
 
 def test_rows_of_a_tile() -> None:

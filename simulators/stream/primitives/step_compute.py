@@ -267,7 +267,7 @@ def step_accumulate(
                 absorb(x[k], operand[k] & LEVELS, level)
         started = 1
         if ends == 1:
-            if write_back != 0:
+            if write_back != 0 and fn != "retile_rows" and fn != "retile_columns":
                 resident = RESIDENT
             check_size(rows, columns)
             result = tile(rows, columns, valid, resident + level - levels)
