@@ -231,8 +231,8 @@ def test_lanes_to_deal_to() -> None:
 @pytest.mark.parametrize("counted", ["dispatch", "request_bytes"])
 def test_what_is_counted_from_one(counted: str) -> None:
     builder = ProgramBuilder()
-    parameters: dict[str, Any] = {"shape": (1, 1), "tile_rows": 1, "tile_columns": 1, "width": 2}
-    builder.node("step_load", **parameters, **{counted: 0})
+    parameters: dict[str, Any] = {"tile_rows": 1, "tile_columns": 1, "width": 2, counted: 0}
+    builder.node("step_load", shape=(1, 1), **parameters)
     with pytest.raises(ProgramError, match=f"'{counted}' of node 'step_load' is 0; give 1 or more"):
         run(builder.build())
 
