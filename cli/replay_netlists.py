@@ -13,9 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from headrace.analyses.step_costs import (
-    Accounting,
-)
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
 from headrace.backends.compiled import check_depth
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, lower
@@ -26,9 +24,6 @@ from headrace.dialects.step_depths import channels
 from headrace.experiments.workers import end_with_parent
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH, Netlist
 from headrace.simulators.stream.statistics import Blocked, Deadlock
-
-HALF_BYTES = 2
-"""Bytes of a number where the published graphs account loads as bf16, whatever their type is."""
 
 
 def replay_all(
@@ -67,9 +62,10 @@ def replay_netlist(
     is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
     of single channels that free the run, which takes many runs.
 
-    Raises `InputError` for a file that is damaged or no legal graph, for a depth that no channel
-    can have, and with `fifos` if no depths free a run.
+    Raises `InputError` for a depth below 1, for a file that is damaged or no legal graph, and with
+    `fifos` if no depths free a run.
     """
+    check_depth(depth)
     netlist = read_netlist(path)
     imported = import_netlist(netlist)
     program = lower(imported.graph, netlist.element_bytes)
@@ -106,7 +102,8 @@ def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
 
 def _accounting(netlist: Netlist) -> Accounting:
     """How the published graphs count bytes: as bf16 where loads do, whatever the tiles are."""
-    return Accounting.REFERENCE if netlist.element_bytes == HALF_BYTES else Accounting.CONSISTENT
+    halves = netlist.element_bytes == REFERENCE_LOAD_BYTES
+    return Accounting.REFERENCE if halves else Accounting.CONSISTENT
 
 
 def _entry(

@@ -44,6 +44,12 @@ class Values:
             raise ProgramError(f"{where} is {number}; it must fit in 64 bits")
         return number
 
+    def count(self, value: Any, where: str) -> int:
+        number = self.integer(value, where)
+        if number < 1:
+            raise ProgramError(f"{where} is {number}; give 1 or more")
+        return number
+
     def number(self, value: Any, where: str) -> float:
         number = self.lookup(value, where)
         try:

@@ -159,6 +159,8 @@ def test_a_netlist_is_replayed_from_python() -> None:
     assert headrace.replay(path)["depth"] == 1024
     with pytest.raises(headrace.InputError, match="cannot be read"):
         headrace.replay("nowhere.json")
+    with pytest.raises(headrace.InputError, match="depth 0"):
+        headrace.replay(path, depth=0)
 
 
 @pytest.mark.parametrize(
