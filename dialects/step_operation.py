@@ -34,6 +34,9 @@ from headrace.dialects.stream_operation import (
 MOST_COPIES = 2**16
 """Of one stream: far above any program, and few enough to list."""
 
+NAMES = frozenset(("dims", "dim", "rows"))
+"""The properties that name sizes."""
+
 
 class MakesStreams(MemoryEffect):
     """

@@ -322,6 +322,10 @@ def _expect_units(operation: str, types: Sequence[Attribute], properties: Proper
     """Sequences of equal units: the first one, its ragged sizes and tile as general as all are."""
     streams = [expect_stream(operation, type, "input") for type in types]
     rank, name = integer_in(properties, "rank"), name_in(properties, "rows")
+    if name is not None and name == name_in(properties, "dim"):
+        raise VerifyException(
+            f"'{operation}' names both its units and their rows {name}; these are two sizes"
+        )
     if not streams:
         raise VerifyException(f"'{operation}' takes one input or more")
     first = streams[0]

@@ -33,6 +33,10 @@ class StepParallelizePass(ModulePass):
     consecutive requests in turn, read by loads of their own; fewer blocks than regions make fewer
     regions. `dynamic` gives the next request to the region that is the first to have read all tiles
     of its last one.
+
+    Every request must store tiles at addresses of its own, which are data and cannot be checked
+    here: where two requests write one tile, the graph keeps that of the later request, and regions
+    that of the later region.
     """
 
     name = "step-parallelize"
