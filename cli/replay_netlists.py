@@ -13,9 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from headrace.analyses.step_costs import (
-    Accounting,
-)
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
+from headrace.backends.compiled import check_depth
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, lower
 from headrace.backends.step_depths import find_depths
@@ -25,9 +24,6 @@ from headrace.dialects.step_depths import channels
 from headrace.experiments.workers import end_with_parent
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH, Netlist
 from headrace.simulators.stream.statistics import Blocked, Deadlock
-
-HALF_BYTES = 2
-"""Bytes of a number where the published graphs account loads as bf16, whatever their type is."""
 
 
 def replay_all(
@@ -66,14 +62,17 @@ def replay_netlist(
     is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
     of single channels that free the run, which takes many runs.
 
-    Raises `InputError` for a file that is damaged or no legal graph, and with `fifos` if no depths
-    free a run.
+    Raises `InputError` for a depth below 1, for a file that is damaged or no legal graph, and with
+    `fifos` if no depths free a run.
     """
+    check_depth(depth)
     netlist = read_netlist(path)
     imported = import_netlist(netlist)
     program = lower(imported.graph, netlist.element_bytes)
     recorded = recorded_runs(netlist)
     depths = [depth] if depth is not None else list(recorded)
+    for one in depths:
+        check_depth(one)
     entries = [
         _entry(netlist, imported, program, chosen, recorded.get(chosen, {})) for chosen in depths
     ]
@@ -90,8 +89,8 @@ def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
     The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
     as that does.
     """
-    netlist = read_netlist(Path(path))
-    return replay_netlist(Path(path), depth or netlist.channel_depth)[0]
+    chosen = read_netlist(Path(path)).channel_depth if depth is None else depth
+    return replay_netlist(Path(path), chosen)[0]
 
 
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
@@ -103,7 +102,8 @@ def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
 
 def _accounting(netlist: Netlist) -> Accounting:
     """How the published graphs count bytes: as bf16 where loads do, whatever the tiles are."""
-    return Accounting.REFERENCE if netlist.element_bytes == HALF_BYTES else Accounting.CONSISTENT
+    halves = netlist.element_bytes == REFERENCE_LOAD_BYTES
+    return Accounting.REFERENCE if halves else Accounting.CONSISTENT
 
 
 def _entry(

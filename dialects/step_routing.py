@@ -28,8 +28,8 @@ from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
     expect_assumed,
+    expect_copies,
     expect_no_name,
-    expect_positive,
     expect_stream,
     flag_attribute,
     integer_attribute,
@@ -281,10 +281,9 @@ class DealOp(StepOperation):
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
-        expect_positive(cls.name, properties, "consumers")
+        consumers = expect_copies(cls.name, properties, "consumers")
         stream = _expect_units(cls.name, types, properties)
         units, *inner = stream.dimensions
-        consumers = integer_in(properties, "consumers")
         return tuple(
             stream.of(
                 dimensions=(

@@ -189,16 +189,16 @@ def dynamic_streamify(p: Process, node: Node) -> Steps[None]:
                 yield from p.send_stop(out, reached + rank)
             else:
                 yield from replay(p, out, x.value, rank, reached)
-            if reached >= (x.stop if x.is_bare else depth):
+            if reached >= (depth + x.stop if x.is_bare else depth):
                 break
         p.pop(source)
-        level = x.stop if x.is_bare else depth + x.stop
-        while reached < level:
+        while reached < depth + x.stop:
             r = yield from p.take(ref)
             if r is None or not r.is_bare:
                 raise p.disagreement((source, ref), (x.stop, reached))
             reached = r.stop
             yield from p.send_stop(out, reached + rank)
+        yield from p.absorb(source, x.stop, reached - depth)
 
 
 def replay(p: Process, out: Channel, buffer: Any, rank: int, stop: int) -> Steps[None]:

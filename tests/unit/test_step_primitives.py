@@ -42,6 +42,8 @@ def run(kind: str, inputs: Sequence[str], **parameters: Any) -> list[str]:
 SELECTORS = {"starts": (0, 1, 2, 4, 4), "members": (0, 1, 0, 1)}
 """{0}, {1}, {0, 1}, {}."""
 
+TILES = {"tile_rows": 4, "tile_columns": 4, "width": 2}
+
 RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
 
 
@@ -126,6 +128,12 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_select", [], ["1 S1 0 S1 1 S2"], {"shape": (1, 3, 1), "selectors": (1, 0, 1)}),
         ("step_integers", [], ["5 6 S1 7 8 S1"], {"shape": (2, 2), "values": (5, 6, 7, 8)}),
         ("step_broadcast", [RAGGED], [RAGGED] * 3, {"lanes": 3}),
+        ("step_integers", [], ["S1"], {"shape": (1, 0), "values": ()}),
+        ("step_integers", [], ["S1 S1 S2 S1 S1 S2"], {"shape": (2, 2, 0), "values": ()}),
+        ("step_integers", [], ["S2 S2"], {"shape": (2, 0, 3), "values": ()}),
+        ("step_integers", [], [""], {"shape": (0, 2), "values": ()}),
+        ("step_load", [], ["S1 S1"], {**TILES, "shape": (2, 0)}),
+        ("step_load_by", ["7 8 S1"], ["S1 S1 S2"], {**TILES, "shape": (0,)}),
     ],
 )
 def test_stops(
@@ -149,10 +157,13 @@ def replayed(content: str, levels: int, ref: str | None, **parameters: Any) -> s
 def test_buffers_are_replayed() -> None:
     assert replayed("5 6 S1 7 S1", 1, "0 S1 0 0 S1", unit=1) == "5 6 S2 7 S1 7 S2"
     assert replayed("5 6 S1 7 S1", 1, "0 0", unit=0) == "5 6 S1 7 S1"
+    assert replayed("S1 S2 5 S2", 1, "0 S2 0 S2", unit=1) == "S1 S3 5 S3"
     assert replayed("5 6 S1 7 S2", 1, None, repeat=(2,)) == "5 6 S1 5 6 S2 7 S1 7 S3"
     assert replayed("5 S1", 1, None, repeat=(2, 2)) == "5 S1 5 S2 5 S1 5 S3"
     affine = {"shape": (2, 2), "strides": (1, 2)}
     assert replayed("1 2 S1 3 4 S2", 2, "0", unit=0, **affine) == "1 3 S1 2 4 S2"
+    nothing = {"shape": (2, 0), "strides": (1, 1)}
+    assert replayed("5 6 S1", 1, "0", unit=0, **nothing) == "S1 S1 S2"
 
 
 def test_many_buffers_are_kept_while_their_memory_grows() -> None:

@@ -11,6 +11,7 @@ simulator.
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     Ins,
     Int,
     Ints,
@@ -76,7 +77,7 @@ def step_map(
     flops: Int = 1,
     compute: Int = 0,
     write_back: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
     value: Int = 0,
 ) -> None:
     """elements -> elements: one result for each group of operands."""
@@ -141,7 +142,7 @@ def step_map(
                 rows = columns
                 columns = operand[0] >> ROWS
                 valid = rows
-            elif fn != "retype":
+            else:
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)
             if fn == "number":
@@ -175,7 +176,7 @@ def step_accumulate(
     write_back: Int = 0,
     initial_rows: Int = 0,
     initial_columns: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
 ) -> None:
     """
     elements -> elements: folds the lists of `levels` levels.

@@ -7,6 +7,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026), section 3 and its simulator; 
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     In,
     Int,
     Out,
@@ -127,7 +128,7 @@ def step_reshape(
     y: Out,
     padding: Out,
     unit: Int,
-    chunk: Int,
+    chunk: Count,
     outer: Int = 0,
     levels: Int = 0,
     pad_rows: Int = 0,
@@ -210,7 +211,7 @@ def step_reshape(
 
 
 @primitive
-def step_repeat(x: In, y: Out, factor: Int) -> None:
+def step_repeat(x: In, y: Out, factor: Count) -> None:
     """Every element `factor` times, as a list."""
     while True:
         token = peek(x)
@@ -268,7 +269,7 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
 
 
 @primitive
-def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1) -> None:
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Count = 1) -> None:
     """
     Every element becomes a list: a tile its pieces of `size` rows or columns, or a number n its n
     copies, or, as a list of its own, the numbers 0 to n - 1.
