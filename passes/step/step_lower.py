@@ -227,13 +227,12 @@ def _roots(ops: Iterable[Operation]) -> Iterator[SSAValue]:
 
 
 def _is_computed(value: SSAValue) -> bool:
-    """Whether an operation computes these floats; where there are none, a graph has no work."""
+    """Whether an operation computes these floats."""
     type = value.type
     return (
         isinstance(value.owner, Operation)
         and isinstance(type, TensorType)
         and isinstance(cast(AnyTensorType, type).element_type, AnyFloat)
-        and 0 not in cast(AnyTensorType, type).get_shape()
     )
 
 
