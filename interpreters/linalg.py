@@ -55,7 +55,8 @@ def interpret(
     """
     Run the first function of `module`, entry IR and the operations of `others`.
 
-    `args` are arrays of the shapes of its arguments (or stored tensors); so are the results.
+    `args` are arrays of the shapes of its arguments (or stored tensors); so are the results, which
+    may be views of arguments.
     Raises `InputError` for another number or other shapes of arguments, for branches, and for
     operations that are not part of either.
     """
@@ -92,7 +93,7 @@ def interpret_known(
             raise InputError(
                 f"argument {position} of @{name} has shape {array.shape}, not {argument.type}"
             )
-        values[argument] = array.astype(dtype(argument.type))
+        values[argument] = array.astype(dtype(argument.type), copy=False)
     with np.errstate(all="ignore"):
         for op in block.ops:
             if isinstance(op, func.ReturnOp):

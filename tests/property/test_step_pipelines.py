@@ -92,7 +92,7 @@ def attention(random: Random) -> tuple[ModuleOp, Sequence[Array], Sequence[Array
         lengths, positions=positions, dtype=torch.float64, seed=random.randrange(2**16)
     )
     imported = import_model(model, args)
-    softmax = random.choice(("safe", "plain"))
+    softmax = random.choice(("online", "plain"))
     lower_step(imported.module, f"step-lower{{rows={random.choice((0, 2, 4))} softmax={softmax}}}")
     arguments = [stored.to_dense() for stored in imported.bind(*args)]
     return imported.module, arguments, [one.detach().numpy() for one in model(*args)]
