@@ -158,7 +158,13 @@ class StepProgram:
             check_selectors(f"'{kind.source}'", rows, kind.hot)
             arrays[selector_slot(argument)] = table.places(rows != 0)
         for argument in self.integers:
-            arrays[integer_slot(argument)] = _values(arguments, argument).astype(np.int64).ravel()
+            integers = _values(arguments, argument).astype(np.int64).ravel()
+            if (least := integers.min(initial=0)) < 0:
+                raise InputError(
+                    f"argument {argument} of the graph holds {least} among lengths, indices or "
+                    "addresses, which are 0 or more"
+                )
+            arrays[integer_slot(argument)] = integers
         return {**arrays, **table.arrays()}
 
 

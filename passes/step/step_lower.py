@@ -137,12 +137,7 @@ class StepLowerPass(ModulePass):
         attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
-                attention,
-                value,
-                op,
-                self.rows,
-                self.compute,
-                cast(lower_attention.Softmax, self.softmax),
+                attention, value, op, self.rows, self.compute, self._softmax
             )
         routed = lower_experts.recognise(terms, value)
         assert routed is not None
@@ -227,13 +222,12 @@ def _roots(ops: Iterable[Operation]) -> Iterator[SSAValue]:
 
 
 def _is_computed(value: SSAValue) -> bool:
-    """Whether an operation computes these floats; where there are none, a graph has no work."""
+    """Whether an operation computes these floats."""
     type = value.type
     return (
         isinstance(value.owner, Operation)
         and isinstance(type, TensorType)
         and isinstance(cast(AnyTensorType, type).element_type, AnyFloat)
-        and 0 not in cast(AnyTensorType, type).get_shape()
     )
 
 
