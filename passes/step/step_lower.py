@@ -33,8 +33,8 @@ class StepLowerPass(ModulePass):
     operations that there are. `rows` is how many rows are computed at once (by default single rows
     where they are routed, else up to 64), or the rows of a cache in a tile (up to 32); `columns`
     the width of what a weight gives at once (up to 64). `compute` is the bandwidth of each unit in
-    FLOPs a cycle. `softmax` of attention is `safe`, or `plain` without the subtraction of the
-    maximum.
+    FLOPs a cycle. `softmax` of attention is `online`, in one pass with the largest score so far, or
+    `plain` without the subtraction of the maximum.
     """
 
     name = "step-lower"
@@ -42,7 +42,7 @@ class StepLowerPass(ModulePass):
     rows: int = 0
     columns: int = 0
     compute: int = 4096
-    softmax: str = "safe"
+    softmax: str = "online"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if min(self.rows, self.columns, self.compute) < 0:
@@ -158,9 +158,9 @@ class StepLowerPass(ModulePass):
 
     @property
     def _softmax(self) -> lower_attention.Softmax:
-        if self.softmax not in ("safe", "plain"):
+        if self.softmax not in ("online", "plain"):
             raise PassFailedException(
-                f"{self.name}: softmax={self.softmax} is not known; choose safe or plain"
+                f"{self.name}: softmax={self.softmax} is not known; choose online or plain"
             )
         return self.softmax
 

@@ -51,7 +51,8 @@ def test_figure_9_tiles_of_mixtral() -> None:
     expect_tiles(lines_of("step-fig9", model="mixtral"))
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["netlist", "pytorch"])
 def test_figure_9_tiles_of_qwen(source: str) -> None:
     lines = lines_of("step-fig9", model="qwen", source=source)
     expect_tiles(lines)
@@ -103,6 +104,7 @@ def test_other_compute_gives_the_modelled_cycles(model: str) -> None:
                 assert row["cycles"] == known["modelled"], key
 
 
+@pytest.mark.slow
 def test_figures_12_and_13_shared_regions() -> None:
     rows = measured("step-fig12", source="netlist")
     lines = load("step-fig12").tabulate(rows)
@@ -161,7 +163,9 @@ def test_figure_15_batches(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("batch", [16, 64, 80])
+@pytest.mark.parametrize(
+    "batch", [16, *(pytest.param(size, marks=pytest.mark.slow) for size in (64, 80))]
+)
 def test_figure_21_means(source: str, batch: int) -> None:
     lines = lines_of("step-fig21", source=source, batch=batch)
     expect_attention(lines, source)
