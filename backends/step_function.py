@@ -22,7 +22,7 @@ from headrace.analyses.step_symbols import known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
-from headrace.backends.signature import TensorSpec, without_fixed
+from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
 from headrace.backends.step_use import StepUse, use_of
 from headrace.dialects import step
@@ -161,10 +161,14 @@ class StepFunction:
                 f"the function takes {len(self.arguments)} arguments ({names}), but {len(args)} "
                 "are given"
             )
-        named = zip(self.arguments, args, strict=True)
-        given = {**self.constants, **{spec.name: one for spec, one in named}}
+        named = {spec.name: one for spec, one in zip(self.arguments, args, strict=True)}
         names = argument_names(main_function(self.module))
-        return {name: _known(given[name]) for name in names}
+        found = {name: _known({**self.constants, **named}[name], name) for name in names}
+        sizes: dict[str, tuple[int, str]] = {}
+        for spec in self.arguments:
+            if (array := found[spec.name]) is not None:
+                expect_fit(spec, array.shape, array, sizes)
+        return found
 
 
 def _accounting(given: Accounting | str) -> Accounting:
@@ -186,16 +190,24 @@ def step_machine(given: object) -> StepMachine:
             return machine_description(given).step
 
 
-def _known(value: Any) -> Array | None:
-    """An array, or None for a tensor without values."""
+def _known(value: Any, name: str) -> Array | None:
+    """An array, or None for a tensor without values. Raises `InputError` for other elements."""
     if value is None or getattr(getattr(value, "device", None), "type", None) == "meta":
         return None
     if isinstance(value, Storage):
         return None if _is_nothing(value.values) else np.asarray(value.to_dense())
     if is_torch(value):
         value = value.detach().to_dense()
-        return np.asarray(value.double() if value.is_floating_point() else value)
-    return np.asarray(value)
+        value = value.double() if value.is_floating_point() else value
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(f"argument {name} has rows of different lengths; pad them") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"argument {name} has elements of type {array.dtype}, which are not real numbers"
+        )
+    return array
 
 
 def _is_nothing(values: Array) -> bool:

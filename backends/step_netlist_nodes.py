@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import TensorType, f32, i1, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from headrace.backends.netlist_schema import positives
 from headrace.backends.step_netlist_sizes import Sizes, hot_rows
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
@@ -321,9 +323,12 @@ def _tile(node: NetlistNode) -> tuple[int, int]:
 
 def _tensor(node: NetlistNode) -> TensorType[Attribute]:
     """The off-chip tensor of a memory node: all but the last size of its tiles are rows."""
-    *rows, columns = node.parameters["tensor_shape_tiled"]
+    shape = node.parameters["tensor_shape_tiled"]
+    if problem := positives(shape) or (None if shape else "has no size"):
+        raise ValueError(f"its 'tensor_shape_tiled' {problem}")
+    *rows, columns = shape
     tile_rows, tile_columns = _tile(node)
-    return TensorType(f32, (int(np.prod(rows)) * tile_rows, columns * tile_columns))
+    return TensorType(f32, (prod(rows) * tile_rows, columns * tile_columns))
 
 
 def _switch(node: NetlistNode) -> int:

@@ -71,6 +71,8 @@ def replay_netlist(
     program = lower(imported.graph, netlist.element_bytes)
     recorded = recorded_runs(netlist)
     depths = [depth] if depth is not None else list(recorded)
+    for one in depths:
+        check_depth(one)
     entries = [
         _entry(netlist, imported, program, chosen, recorded.get(chosen, {})) for chosen in depths
     ]
@@ -87,8 +89,8 @@ def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
     The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
     as that does.
     """
-    netlist = read_netlist(Path(path))
-    return replay_netlist(Path(path), netlist.channel_depth if depth is None else depth)[0]
+    chosen = read_netlist(Path(path)).channel_depth if depth is None else depth
+    return replay_netlist(Path(path), chosen)[0]
 
 
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:

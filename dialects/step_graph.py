@@ -167,7 +167,8 @@ class _Symbols:
                 fn, masked = op.function, op.flag("masked")
                 return "pieces", equality.of(op.input), fn, op.integer("size", 1), masked
             case FlattenOp():
-                return "sum", op.input.type, op.min, op.max
+                assert isinstance(op.input.type, StreamType)
+                return "sum", op.input.type.dimensions, op.min, op.max
             case AccumulateOp():
                 return "sum", *op.operand_types, op.fn, op.rank
             case _:

@@ -47,6 +47,10 @@ class StepLowerPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if min(self.rows, self.columns, self.compute) < 0:
             raise PassFailedException(f"{self.name}: rows, columns and compute are 0 or more")
+        if self.softmax not in ("online", "plain"):
+            raise PassFailedException(
+                f"{self.name}: softmax={self.softmax} is not known; choose online or plain"
+            )
         found = [one for one in op.ops if isinstance(one, func.FuncOp) and not one.is_declaration]
         for main in found:
             self._lower(main)
@@ -133,7 +137,12 @@ class StepLowerPass(ModulePass):
         attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
-                attention, value, op, self.rows, self.compute, self._softmax
+                attention,
+                value,
+                op,
+                self.rows,
+                self.compute,
+                cast(lower_attention.Softmax, self.softmax),
             )
         routed = lower_experts.recognise(terms, value)
         assert routed is not None
@@ -155,14 +164,6 @@ class StepLowerPass(ModulePass):
             terms, term, axes, value, op, self.rows, self.columns, self.compute
         )
         return {value: result}
-
-    @property
-    def _softmax(self) -> lower_attention.Softmax:
-        if self.softmax not in ("online", "plain"):
-            raise PassFailedException(
-                f"{self.name}: softmax={self.softmax} is not known; choose online or plain"
-            )
-        return self.softmax
 
     def _failed(self, op: Operation, error: Exception) -> PassFailedException:
         if isinstance(error, Misfit):
@@ -226,12 +227,13 @@ def _roots(ops: Iterable[Operation]) -> Iterator[SSAValue]:
 
 
 def _is_computed(value: SSAValue) -> bool:
-    """Whether an operation computes these floats."""
+    """Whether an operation computes these floats; where there are none, a graph has no work."""
     type = value.type
     return (
         isinstance(value.owner, Operation)
         and isinstance(type, TensorType)
         and isinstance(cast(AnyTensorType, type).element_type, AnyFloat)
+        and 0 not in cast(AnyTensorType, type).get_shape()
     )
 
 

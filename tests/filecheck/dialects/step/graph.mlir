@@ -130,6 +130,23 @@ step.graph(%i, %s) : (tensor<4xi64>, tensor<4x2xi1>) -> () {
 
 // -----
 
+// Sums of equal sizes use the same name, whatever is in the lists
+%i, %n = "test.op"() : () -> (tensor<2x4xi64>, tensor<2x4xi64>)
+step.graph(%i, %n) : (tensor<2x4xi64>, tensor<2x4xi64>) -> () {
+^bb0(%0: tensor<2x4xi64>, %1: tensor<2x4xi64>):
+  %2 = step.integers %0 : tensor<2x4xi64>
+  %3 = step.integers %1 : tensor<2x4xi64>
+  %4, %5 = step.broadcast %3 consumers 2 : !step.stream<index, [1, 2, 4]>
+  %6 = step.cache_read_address %2, %4 row_tiles 8 dim n : !step.stream<index, [1, 2, 4]>, !step.stream<index, [1, 2, 4]>
+  %7 = step.filter_last %5 dim n : !step.stream<index, [1, 2, 4]>
+  %8 = step.flatten %6 min 0 max 1 dim all : !step.stream<index, [1, 2, 4, ~n]>
+  %9 = step.flatten %7 min 0 max 1 dim every : !step.stream<!step.selector<2, hot 1>, [1, 2, 4, ~n]>
+  step.yield
+}
+// CHECK: 'step.flatten' declares the size every, which is known as all: equal sizes have one name
+
+// -----
+
 // Partitions by other selectors use other names
 %i, %s, %t = "test.op"() : () -> (tensor<4xi64>, tensor<4x2xi1>, tensor<4x2xi1>)
 step.graph(%i, %s, %t) : (tensor<4xi64>, tensor<4x2xi1>, tensor<4x2xi1>) -> () {
