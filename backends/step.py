@@ -101,19 +101,15 @@ class StepProgram:
         *,
         depth: int | None = None,
         machine: StepMachine = StepMachine(),
-        operations: bool = False,
     ) -> StepResult:
         """
         Simulate the graph. `depth` is the capacity of every channel that has none of its own
         (`step-size-fifos`), None: unbounded.
 
-        `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
-        are missing or of a wrong shape, and for selectors that are not what their type says. A
-        deadlock is a result.
+        Raises `InputError` for arguments that are missing or of a wrong shape, and for selectors
+        that are not what their type says. A deadlock is a result.
         """
-        return self.result(
-            self.simulate(arguments, depth=depth, machine=machine, operations=operations)
-        )
+        return self.result(self.simulate(arguments, depth=depth, machine=machine))
 
     def result(self, result: SimulationResult) -> StepResult:
         """What a simulation says of the operations of the graph."""

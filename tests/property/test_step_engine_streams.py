@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from headrace.interpreters import step_compute, step_shape
 from headrace.interpreters.step_network import Channel, Process, run, stream
-from headrace.interpreters.step_tokens import encode
+from headrace.interpreters.step_tokens import encode, nested_map
 from headrace.simulators.stream.primitives.step_word import BARE, LEVELS, PAYLOAD
-from headrace.simulators.stream.program import ProgramBuilder
+from headrace.simulators.stream.program import ProgramBuilder, Stream
 from headrace.simulators.stream.simulate import simulate
 from headrace.simulators.stream.step_tokens import words
 from headrace.tests.step_streams import nested
@@ -116,14 +116,22 @@ def operators(rank: int) -> st.SearchStrategy[Operator]:
 cases = st.integers(0, 3).flatmap(lambda rank: st.tuples(operators(rank), lists(rank)))
 
 
+def source(builder: ProgramBuilder, items: Any, rank: int) -> Stream:
+    tokens = " ".join(map(str, encode(items, rank)[:-1]))
+    return builder.node("step_words", words=tuple(words(tokens)))[0]
+
+
+def recorded(builder: ProgramBuilder, stream: Stream) -> list[int]:
+    """The words that the engine sends on a stream."""
+    builder.node("step_record", stream, output="y")
+    return simulate(builder.build(), {}).outputs["y.words"].tolist()
+
+
 def simulated(operator: Operator, items: Any) -> list[int]:
     """The words that the engine makes of a stream."""
     builder = ProgramBuilder()
-    tokens = " ".join(map(str, encode(items, operator.ranks[0])[:-1]))
-    [x] = builder.node("step_words", words=tuple(words(tokens)))
-    y, *_ = builder.node(operator.kind, x, **operator.parameters)
-    builder.node("step_record", y, output="y")
-    return simulate(builder.build(), {}).outputs["y.words"].tolist()
+    x = source(builder, items, operator.ranks[0])
+    return recorded(builder, builder.node(operator.kind, x, **operator.parameters)[0])
 
 
 def decoded(stream: list[int], rank: int) -> Any:
@@ -149,3 +157,31 @@ def test_as_the_interpreter(case: tuple[Operator, Any]) -> None:
     assert decoded(simulated(operator, items), operator.ranks[1]) == nested(
         result, operator.ranks[1]
     )
+
+
+@given(st.integers(0, 2).flatmap(lambda rank: st.tuples(st.just(rank), lists(rank))), st.data())
+def test_buffers_are_replayed_by_units_of_a_reference(
+    case: tuple[int, Any], data: st.DataObject
+) -> None:
+    """The unit is the innermost list, or an element; a buffer may be empty, as a list may."""
+    rank, reference = case
+    unit = min(rank, 1)
+    held: list[list[int]] = []
+
+    def buffer(_: Any) -> list[int]:
+        held.append(data.draw(lists(0)))
+        return held[-1]
+
+    buffers = nested_map(buffer, reference, rank + 1 - unit)
+    turns = iter(held)
+
+    def replay(list_of_one: Any) -> Any:
+        content = next(turns)
+        return [content] * len(list_of_one) if unit else content
+
+    expected = nested_map(replay, reference, rank + 1 - unit)
+    builder = ProgramBuilder()
+    [x] = builder.node("step_bufferize", source(builder, buffers, rank - unit + 1), levels=1)
+    ref = source(builder, reference, rank)
+    [y] = builder.node("step_streamify_by", x, ref, levels=1, unit=unit)
+    assert decoded(recorded(builder, y), rank + 1) == expected

@@ -280,7 +280,8 @@ def test_rows_of_a_tile() -> None:
             "selects 1, which the node does not have",
             {"unit": 0, "width": -8, "control_width": -2, "output": "order", **SELECTORS},
         ),
-        ("step_expert_address", ["3"], "no expert", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_expert_address", ["3"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_expert_address", ["2"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
         ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
         ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
@@ -290,6 +291,13 @@ def test_operands_that_do_not_line_up(
 ) -> None:
     with pytest.raises(SimulationError, match=message):
         run(kind, inputs, **parameters)
+
+
+def test_rows_that_a_tile_has_not() -> None:
+    with pytest.raises(SimulationError, match="more rows are valid"):
+        computed("step_map", [[tile(3, 4)], [item(4)]], fn="set_offset")
+    with pytest.raises(SimulationError, match="all rows of a tile are in use"):
+        computed("step_map", [[tile(3, 4)], [tile(1, 4)]], fn="row_append")
 
 
 def test_inner_sizes_of_a_product() -> None:

@@ -131,9 +131,13 @@ def step_map(
                 operations = 2 * rows * columns * (operand[1] >> ROWS)
                 columns = operand[1] >> ROWS
             elif fn == "set_offset":
-                valid = (operand[1] >> PAYLOAD) & FIELD
+                valid = operand[1] >> PAYLOAD
+                if valid > rows:
+                    fail("more rows are valid than a tile has; set the offset lower", x[1])
                 least = 1
             elif fn == "row_append":
+                if valid >= rows:
+                    fail("all rows of a tile are in use; set the offset before", x[0])
                 valid += 1
                 least = 1
             elif fn == "number" or fn == "touch":

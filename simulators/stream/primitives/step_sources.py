@@ -88,8 +88,8 @@ def step_expert_address(
             send(y, token + 2)
         else:
             check_selector(token, selector, starts, members, FIELD)
-            if starts[token >> PAYLOAD] == starts[(token >> PAYLOAD) + 1]:
-                fail("a selector selects no expert", selector)
+            if starts[token >> PAYLOAD] + 1 != starts[(token >> PAYLOAD) + 1]:
+                fail("a selector selects none or several experts, not one", selector)
             first = base + members[starts[token >> PAYLOAD]] * tiles
             k = 0
             while k < tiles:
