@@ -108,8 +108,8 @@ class Selection:
     mask: View
     row: int
     """The dimension of the mask whose coordinate is the number of a row."""
-    size: str
-    """Torch's name for how many are selected."""
+    size: Extent
+    """Torch's name for how many are selected; 0 of a mask without elements."""
 
     @property
     def rows(self) -> Extent:
@@ -149,14 +149,14 @@ class SelectedRows:
         self._emit = emit
         self._shape = shape
         self._value = value
-        self._selections: dict[str, Selection] = {}
+        self._selections: dict[Extent, Selection] = {}
         self._kinds: dict[Node, Kind] = {}
 
     def shape(self, sizes: Sequence[Any]) -> tuple[Extent, ...]:
         """Sizes as extents; that of a selection is the number of all rows."""
         return tuple(
             self._selections[extent].rows if extent in self._selections else extent
-            for extent in cast("Sequence[str]", self._shape(sizes))
+            for extent in self._shape(sizes)
         )
 
     def translate(self, node: "Node") -> "Result | tuple[Coordinates, ...] | None":
@@ -233,8 +233,13 @@ class SelectedRows:
                 "says where index_add puts them; multiply by the mask instead, or use torch.where "
                 "with three operands"
             )
-        size = str(self._shape(_tensors(node)[0].shape)[0])
+        size = self._shape(_tensors(node)[0].shape)[0]
         selection = Selection(mask, added.pop(), size)
+        if size == 0 != selection.rows:
+            raise InputError(
+                f"a mask of shape {mask.shape} has no places and selects no rows; leave out what "
+                "is added back"
+            )
         self._selections[selection.size] = selection
         return tuple(Coordinates(selection, d) for d in range(mask.rank))
 

@@ -7,12 +7,14 @@ rows, unpacked, weighted and put together in the order of the rows.
 
 Three forms are recognised: a sum over an axis of stacked experts; a sum of terms, each with the
 number of an expert; and a sum over the chosen experts of a row, of weights gathered by its indices.
+Where a row has one expert only, the sum over j may be missing.
 
 Source: "Streaming Tensor Programs", arXiv 2511.07776, sections 2 and 5 (the graph).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import cast
 
 from xdsl.dialects.builtin import TensorType
@@ -58,7 +60,9 @@ def recognise(terms: Terms, value: SSAValue) -> Routed | None:
         return None
     term, (row, column) = terms.root(value)
     if term.kind == "reduce":
-        return _stacked(terms, term, row, column) or _gathered(terms, term, row, column)
+        # Gathered first: the largest weights are themselves sums over experts, of those that
+        # have a rank, and a sum over choices would look like one over so many stacked experts.
+        return _gathered(terms, term, row, column) or _stacked(terms, term, row, column)
     return _listed(terms, term, row, column)
 
 
@@ -86,6 +90,8 @@ def _listed(terms: Terms, term: Term, row: Label, column: Label) -> Routed | Non
         ):
             routing = _routing(terms, weight, row)
             if routing is not None and isinstance(routing.expert, int):
+                if routing.expert in found:
+                    return None
                 found[routing.expert] = output
                 tensors.add((routing.indices, routing.weights))
                 break
@@ -94,6 +100,8 @@ def _listed(terms: Terms, term: Term, row: Label, column: Label) -> Routed | Non
     if len(tensors) != 1 or sorted(found) != list(range(len(found))):
         return None
     (indices, weights) = tensors.pop()
+    if len(found) < shape_of(indices)[1]:
+        return None
     outputs = tuple(found[number] for number in range(len(found)))
     fixed = tuple(dict[Label, int]() for _ in found)
     return Routed(row, column, indices, weights, outputs, fixed)
@@ -107,12 +115,12 @@ def _gathered(terms: Terms, term: Term, row: Label, column: Label) -> Routed | N
         return None
     (choice,) = cast("tuple[Label, ...]", labels)
     for weight, output in (body.args, tuple(reversed(body.args))):
-        weights = terms.tensor_at(weight, (row, choice))
+        weights = _matrix(terms, weight, row, choice)
         gathers = [one for one in output.walk() if one.kind == "gather"]
         names = {one.args[0] for one in gathers}
         if weights is None or len(names) != 1:
             continue
-        indices = terms.tensor_at(names.pop(), (row, choice))
+        indices = _matrix(terms, names.pop(), row, choice)
         if indices is None:
             continue
         expert = Label(shape_of(gathers[0].tensor)[0])
@@ -135,15 +143,18 @@ def _gathered(terms: Terms, term: Term, row: Label, column: Label) -> Routed | N
 
 
 def _routing(terms: Terms, term: Term, row: Label) -> _Routing | None:
-    if term.kind != "reduce" or term.data[0] != "add":
+    choice, body = Label(1), term
+    if term.kind == "reduce":
+        kind, labels = cast("tuple[str, tuple[Label, ...]]", term.data)
+        if kind != "add" or len(labels) != 1:
+            return None
+        ((choice,), (body,)) = labels, term.args
+    hit, weight = _choice(body)
+    if hit is None or weight is None:
         return None
-    (choice, *others) = cast("tuple[Label, ...]", term.data[1])
-    hit, weight = _choice(term.args[0])
-    if others or hit is None or weight is None or hit.kind != "compare_eq":
-        return None
+    weights = _matrix(terms, weight, row, choice)
     for index, expert in (hit.args, tuple(reversed(hit.args))):
-        indices = terms.tensor_at(index, (row, choice))
-        weights = terms.tensor_at(weight, (row, choice))
+        indices = _matrix(terms, index, row, choice)
         number = int(expert.number) if expert.number is not None else None
         named = cast(Label, expert.data[0]) if expert.kind == "coordinate" else number
         if named is not None and indices is not None and weights is not None:
@@ -151,13 +162,31 @@ def _routing(terms: Terms, term: Term, row: Label) -> _Routing | None:
     return None
 
 
+def _matrix(terms: Terms, term: Term, row: Label, choice: Label) -> SSAValue | None:
+    """The tensor, rows x choices, of which this is the element; an axis of size 1 is read at 0."""
+    ways: list[tuple[Axis, ...]] = [
+        (axis, 0) if axis.extent == 1 else (axis,) for axis in (row, choice)
+    ]
+    for axes in product(*ways):
+        value = terms.tensor_at(term, axes)
+        if value is not None and shape_of(value) == (row.extent, choice.extent):
+            return value
+    return None
+
+
 def _choice(term: Term) -> tuple[Term | None, Term | None]:
-    """Condition and value of what is 0 where the condition does not hold."""
-    if term.kind == "select" and term.args[2].number == 0:
-        return term.args[0], term.args[1]
+    """The comparison of what is 0 where two are not equal, and its value where they are."""
+    if term.kind == "select":
+        condition, value, other = term.args
+        if condition.kind == "not":
+            condition, value, other = condition.args[0], other, value
+        if condition.kind == "compare_ne":
+            value, other = other, value
+        if condition.kind in ("compare_eq", "compare_ne") and other.number == 0:
+            return condition, value
     if term.kind == "mulf":
         for one, other in (term.args, tuple(reversed(term.args))):
-            if one.kind == "indicator":
+            if one.kind == "indicator" and one.args[0].kind == "compare_eq":
                 return one.args[0], other
     return None, None
 
@@ -168,7 +197,7 @@ def _addends(term: Term) -> Iterator[Term]:
         one = left.pop()
         if one.kind == "addf":
             left.extend(reversed(one.args))
-        else:
+        elif one.number != 0:
             yield one
 
 

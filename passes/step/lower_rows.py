@@ -31,6 +31,14 @@ FUNCTIONS = {
 """Functions of `step.map` for scalar operations."""
 
 
+ROUTED = (
+    "it chooses by a mask or by indices; what is recognised are routed experts, as the sum over "
+    "all experts e, each once and from zeros, of expert_e(x) * ((indices == e) * "
+    "weights).sum(-1, keepdim=True) with indices and weights of rows x chosen, "
+    "or as weights[indices] summed over the choices"
+)
+"""Why a choice that is no part of routed experts has no form, and which has."""
+
 LARGEST = 64
 """The most rows or columns of a tile, where the number is not given."""
 
@@ -127,6 +135,8 @@ class RowLowering:
                 if len(term.args) == 1:
                     return self._function(FUNCTIONS[kind], term.args[0], column)
                 return self._binary(term, column)
+            case "indicator" | "select" | "gather":
+                raise Unsupported(ROUTED)
             case _:
                 raise Unsupported(f"'{term.kind}' is no function of tiles")
 
@@ -229,6 +239,8 @@ class RowLowering:
             if column not in x.labels and set(kept) == {inner, column} and len(kept) == 2:
                 value = self._sliced(weight.tensor, axes)
                 return self._times(self.emit(x, inner), value, kept[0] is column, inner, column)
+        if any(one.kind == "gather" for one in factors):
+            raise Unsupported(ROUTED)
         raise Unsupported("it is no product of rows with a weight")
 
     def _times(
