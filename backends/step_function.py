@@ -24,7 +24,7 @@ from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
-from headrace.backends.step_use import StepUse, use_of
+from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
@@ -277,6 +277,8 @@ class _Run:
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
         program = lower(op, self.element_bytes)
+        symbols = known_symbols(op, inputs)
+        expect_capacity(op, symbols, self.machine, self.accounting)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
@@ -285,7 +287,7 @@ class _Run:
             use_of(
                 op,
                 program.result(run.result),
-                known_symbols(op, inputs),
+                symbols,
                 self.machine,
                 accounting=self.accounting,
                 element_bytes=self.element_bytes,
