@@ -29,7 +29,7 @@ from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
-from headrace.simulators.stream.machine import MachineDescription, StepMachine
+from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
@@ -187,7 +187,13 @@ def step_machine(given: object) -> StepMachine:
         case StepMachine():
             return given
         case _:
-            return machine_description(given).step
+            described = machine_description(given)
+    if described.step == StepMachine() and described.memory != MemoryDescription():
+        raise InputError(
+            "the machine describes the memory of sparse graphs only ([memory]); stream graphs run "
+            "on what [step] says"
+        )
+    return described.step
 
 
 def _known(value: Any, name: str) -> Array | None:

@@ -8,7 +8,6 @@ import pytest
 
 import headrace
 from headrace.models import moe
-from headrace.models.decode_attention import decode_attention
 from headrace.models.example import Example
 from headrace.simulators.stream.machine import StepMachine
 
@@ -80,8 +79,7 @@ def test_a_graph_must_fit_the_capacity_of_the_machine() -> None:
 
 
 def test_a_capacity_is_refused_where_arrivals_decide_what_is_held() -> None:
-    model, args = decode_attention((5, 40, 3), positions=64)
-    passes = "step-lower,step-parallelize{mode=dynamic regions=2}"
-    function = headrace.compile(model, args, target="step", pipeline=passes)
+    function = compiled("step-lower{rows=2},step-dynamic-tile,step-time-multiplex{regions=2}")
+    _, args = layer()
     with pytest.raises(headrace.InputError, match="depends on the order of arrivals"):
         function.run(*args, machine=StepMachine(capacity=10**6), timing_only=True)
