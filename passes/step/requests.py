@@ -100,7 +100,8 @@ def _source(name: str, op: Operation) -> RequestStream:
             name,
             op,
             "it reads no list of requests, one unit for each; step-parallelize is for decode "
-            f"attention and its like (in IR: follow it by step.flatten min {type.rank - 1} max {type.rank})",
+            "attention and its like (in IR: follow it by step.flatten "
+            f"min {type.rank - 1} max {type.rank})",
         )
     return RequestStream(op, flatten)
 
