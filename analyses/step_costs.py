@@ -144,7 +144,7 @@ def expect_fits(cost: GraphCost, budget: int, symbols: Symbols, largest: int = 5
 
     Raises `CapacityError`, which names the `largest` holders, if it needs more than `budget` bytes.
     """
-    needed = cost.evaluate(symbols).on_chip
+    needed = largest_sibling(cost.on_chip_size, symbols).value
     if needed <= budget:
         return
     held = [

@@ -24,12 +24,12 @@ from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
-from headrace.backends.step_use import StepUse, use_of
+from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
-from headrace.simulators.stream.machine import MachineDescription, StepMachine
+from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
@@ -187,7 +187,13 @@ def step_machine(given: object) -> StepMachine:
         case StepMachine():
             return given
         case _:
-            return machine_description(given).step
+            described = machine_description(given)
+    if described.step == StepMachine() and described.memory != MemoryDescription():
+        raise InputError(
+            "the machine describes the memory of sparse graphs only ([memory]); stream graphs run "
+            "on what [step] says"
+        )
+    return described.step
 
 
 def _known(value: Any, name: str) -> Array | None:
@@ -277,6 +283,8 @@ class _Run:
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
         program = lower(op, self.element_bytes)
+        symbols = known_symbols(op, inputs)
+        expect_capacity(op, symbols, self.machine, self.accounting)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
@@ -285,7 +293,7 @@ class _Run:
             use_of(
                 op,
                 program.result(run.result),
-                known_symbols(op, inputs),
+                symbols,
                 self.machine,
                 accounting=self.accounting,
                 element_bytes=self.element_bytes,

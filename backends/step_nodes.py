@@ -302,7 +302,8 @@ def _function(operation: step.MapOp | step.AccumulateOp | step.ScanOp) -> str:
     if function is Function.TO_SELECTOR:
         raise InputError(
             f"'{operation.name}' makes selectors of the values of tiles, which a simulation of "
-            "time does not have: let the graph take the selectors as an argument (step.select)"
+            "time does not have: let the graph take the selectors as an argument (step.select), or "
+            "compute it without time (headrace.interpreters.step.interpret)"
         )
     if function in FUNCTIONS:
         return FUNCTIONS[function]

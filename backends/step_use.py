@@ -17,12 +17,20 @@ from xdsl.ir import Operation
 from headrace.analyses.step_bytes import bytes_of
 from headrace.analyses.step_bytes import element_bytes as number_bytes
 from headrace.analyses.step_compute import allocated_compute, reference_flops
-from headrace.analyses.step_costs import Accounting, CostModel, graph_cost, largest_sibling
+from headrace.analyses.step_costs import (
+    Accounting,
+    CapacityError,
+    CostModel,
+    expect_fits,
+    graph_cost,
+    largest_sibling,
+)
 from headrace.backends.step import StepResult
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_types import StreamType, TileType
-from headrace.simulators.stream.machine import StepMachine
+from headrace.simulators.stream.machine import UNLIMITED, StepMachine
+from headrace.storage.errors import InputError
 
 Symbols = Mapping[str, int | list[int]]
 
@@ -120,6 +128,24 @@ def use_of(
         allocated_compute=allocated_compute(operations),
         bandwidth=machine.channels * machine.request_bytes / machine.interval,
     )
+
+
+def expect_capacity(
+    graph: step.GraphOp, symbols: Symbols, machine: StepMachine, accounting: Accounting
+) -> None:
+    """Raise `InputError` for a graph that holds more on chip than the machine has."""
+    if machine.capacity == UNLIMITED:
+        return
+    cost = graph_cost(graph.body.block.ops, CostModel(accounting=accounting))
+    if _known(largest_sibling(cost.on_chip_size, symbols)) is None:
+        raise InputError(
+            f"whether the graph fits the capacity of {machine.capacity} bytes on chip depends on "
+            "the order of arrivals; leave the capacity out"
+        )
+    try:
+        expect_fits(cost, machine.capacity, symbols)
+    except CapacityError as error:
+        raise InputError(str(error)) from None
 
 
 def _known(size: Dimension) -> int | None:

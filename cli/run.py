@@ -68,6 +68,8 @@ def _load(
 ) -> "tuple[Program | StepFunction, tuple[object, ...], ModuleOp | None]":
     """The program, its arguments, and its lowered IR."""
     source: str = options.source
+    if options.target != "step" and options.accounting:
+        raise InputError("--accounting is for --target step; leave it out")
     if options.target == "step":
         _expect_no_options_of_sam(options)
         loaded = load_source(source)
@@ -103,7 +105,11 @@ def _simulate(
 ) -> Result:
     if not isinstance(program, Program):
         return program.run(
-            *args, depth=options.depth, machine=options.machine, timing_only=options.timing_only
+            *args,
+            depth=options.depth,
+            machine=options.machine,
+            accounting=options.accounting or "consistent",
+            timing_only=options.timing_only,
         )
     return program.run(
         *args,

@@ -99,8 +99,9 @@ def _source(name: str, op: Operation) -> RequestStream:
         raise fail(
             name,
             op,
-            "its leading 1 is not merged with the requests: follow it by step.flatten min "
-            f"{type.rank - 1} max {type.rank}",
+            "it reads no list of requests, one unit for each; step-parallelize is for decode "
+            "attention and its like (in IR: follow it by step.flatten "
+            f"min {type.rank - 1} max {type.rank})",
         )
     return RequestStream(op, flatten)
 

@@ -137,7 +137,12 @@ class StepLowerPass(ModulePass):
         attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
-                attention, value, op, self.rows, self.compute, self._softmax
+                attention,
+                value,
+                op,
+                self.rows,
+                self.compute,
+                cast(lower_attention.Softmax, self.softmax),
             )
         routed = lower_experts.recognise(terms, value)
         assert routed is not None

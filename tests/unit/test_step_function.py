@@ -138,3 +138,12 @@ def test_a_run_says_what_each_graph_used() -> None:
 def test_accountings_have_names() -> None:
     with pytest.raises(InputError, match="choose from consistent, reference"):
         StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, accounting="bf16")
+
+
+def test_a_machine_of_sparse_graphs_is_none_of_streams(tmp_path: Path) -> None:
+    machine = tmp_path / "machine.toml"
+    machine.write_text("[memory]\nchannels = 1\n")
+    with pytest.raises(InputError, match="run on what"):
+        StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, machine=machine)
+    machine.write_text("[step]\nchannels = 1\n")
+    assert StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, machine=machine).cycles

@@ -9,6 +9,7 @@ import pytest
 import headrace
 from headrace.models import moe
 from headrace.models.example import Example
+from headrace.simulators.stream.machine import StepMachine
 
 SIZES = moe.Sizes(experts=4, chosen=2, width=64, hidden=128)
 ROUTING = np.array([[0, 1], [0, 2], [1, 0], [0, 1], [0, 2]])
@@ -65,3 +66,20 @@ def used(
     run = function.run(*args, depth=2, accounting=accounting, timing_only=True)
     (use,) = run.uses
     return {**use.summary(), "deadlock": run.deadlock}
+
+
+def test_a_graph_must_fit_the_capacity_of_the_machine() -> None:
+    function = compiled("step-lower{rows=2}")
+    _, args = layer()
+    needed = used(function, args)["onchip_bytes"]
+    enough = StepMachine(capacity=needed)
+    assert function.run(*args, depth=2, machine=enough, timing_only=True).deadlock is None
+    with pytest.raises(headrace.InputError, match="the largest holders are"):
+        function.run(*args, depth=2, machine=StepMachine(capacity=needed - 1), timing_only=True)
+
+
+def test_a_capacity_is_refused_where_arrivals_decide_what_is_held() -> None:
+    function = compiled("step-lower{rows=2},step-dynamic-tile,step-time-multiplex{regions=2}")
+    _, args = layer()
+    with pytest.raises(headrace.InputError, match="depends on the order of arrivals"):
+        function.run(*args, machine=StepMachine(capacity=10**6), timing_only=True)
