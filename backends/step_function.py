@@ -29,6 +29,7 @@ from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
+from headrace.simulators.stream.errors import SimulationError
 from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
@@ -287,7 +288,13 @@ class _Run:
         expect_capacity(op, symbols, self.machine, self.accounting)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
-        run = GraphRun.of(name, again, timing_only=False)
+        try:
+            run = GraphRun.of(name, again, timing_only=False)
+        except SimulationError as error:
+            raise InputError(
+                f"{error}; the arguments have a length, an address or a selector that the graph "
+                "cannot take"
+            ) from None
         self.runs.append(run)
         self.uses.append(
             use_of(
