@@ -62,17 +62,19 @@ def recognise(terms: Terms, value: SSAValue) -> Routed | None:
     if term.kind == "reduce":
         # Gathered first: the largest weights are themselves sums over experts, of those that
         # have a rank, and a sum over choices would look like one over so many stacked experts.
-        return _gathered(terms, term, row, column) or _stacked(terms, term, row, column)
-    return _listed(terms, term, row, column)
+        found = _gathered(terms, term, row, column) or _stacked(terms, term, row, column)
+    else:
+        found = _listed(terms, term, row, column)
+    return found if found is not None and found.chosen <= len(found.outputs) else None
 
 
 def _stacked(terms: Terms, term: Term, row: Label, column: Label) -> Routed | None:
     kind, labels = term.data
     (body,) = term.args
-    if kind != "add" or body.kind != "mulf" or len(cast("tuple[Label, ...]", labels)) != 1:
+    if kind != "add" or len(cast("tuple[Label, ...]", labels)) != 1:
         return None
     (expert,) = cast("tuple[Label, ...]", labels)
-    for weight, output in (body.args, tuple(reversed(body.args))):
+    for weight, output in _factors(terms, body):
         found = _routing(terms, weight, row)
         if found is not None and found.expert is expert:
             fixed = tuple({expert: number} for number in range(expert.extent))
@@ -85,9 +87,7 @@ def _listed(terms: Terms, term: Term, row: Label, column: Label) -> Routed | Non
     found: dict[int, Term] = {}
     tensors: set[tuple[SSAValue, SSAValue]] = set()
     for part in _addends(term):
-        for weight, output in (
-            (part.args, tuple(reversed(part.args))) if part.kind == "mulf" else ()
-        ):
+        for weight, output in _factors(terms, part):
             routing = _routing(terms, weight, row)
             if routing is not None and isinstance(routing.expert, int):
                 if routing.expert in found:
@@ -100,8 +100,6 @@ def _listed(terms: Terms, term: Term, row: Label, column: Label) -> Routed | Non
     if len(tensors) != 1 or sorted(found) != list(range(len(found))):
         return None
     (indices, weights) = tensors.pop()
-    if len(found) < shape_of(indices)[1]:
-        return None
     outputs = tuple(found[number] for number in range(len(found)))
     fixed = tuple(dict[Label, int]() for _ in found)
     return Routed(row, column, indices, weights, outputs, fixed)
@@ -111,10 +109,10 @@ def _gathered(terms: Terms, term: Term, row: Label, column: Label) -> Routed | N
     """Gathered weights are those of an expert `e`, which the sum over choices stands for."""
     kind, labels = term.data
     (body,) = term.args
-    if kind != "add" or body.kind != "mulf" or len(cast("tuple[Label, ...]", labels)) != 1:
+    if kind != "add" or len(cast("tuple[Label, ...]", labels)) != 1:
         return None
     (choice,) = cast("tuple[Label, ...]", labels)
-    for weight, output in (body.args, tuple(reversed(body.args))):
+    for weight, output in _factors(terms, body):
         weights = _matrix(terms, weight, row, choice)
         gathers = [one for one in output.walk() if one.kind == "gather"]
         names = {one.args[0] for one in gathers}
@@ -189,6 +187,15 @@ def _choice(term: Term) -> tuple[Term | None, Term | None]:
             if one.kind == "indicator" and one.args[0].kind == "compare_eq":
                 return one.args[0], other
     return None, None
+
+
+def _factors(terms: Terms, term: Term) -> Iterator[tuple[Term, Term]]:
+    """Each factor of a product, with the product of all others."""
+    if term.kind == "mulf":
+        for one, other in (term.args, tuple(reversed(term.args))):
+            yield one, other
+            for factor, rest in _factors(terms, one):
+                yield factor, terms.make("mulf", rest, other)
 
 
 def _addends(term: Term) -> Iterator[Term]:

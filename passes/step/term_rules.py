@@ -26,6 +26,8 @@ def simplified(kind: str, args: Sequence[Term]) -> tuple[str, tuple[Term, ...]] 
             return "", args[0].args
         case "compare_ne" if args[0].kind == "indicator" and args[1].number == 0:
             return "", args[0].args
+        case "sitofp" if args[0].kind == "indicator":
+            return "", (args[0],)
         case "select":
             return _wrapped(*args)
         case _:

@@ -90,6 +90,10 @@ def product(indices: Any, weights: Any, number: int) -> Any:
 SHARES: dict[str, Share] = {
     "product": product,
     "product of floats": lambda i, w, e: ((i == e).to(w.dtype) * w).sum(-1, keepdim=True),
+    "one hot": lambda i, w, e: (T.nn.functional.one_hot(i, EXPERTS) * w[..., None]).sum(1)[
+        :, e : e + 1
+    ],
+    "scaled": lambda i, w, e: product(i, w, e) * 2.5,
     "where": lambda i, w, e: T.where(i == e, w, 0).sum(-1, keepdim=True),
     "where not": lambda i, w, e: T.where(i != e, 0, w).sum(-1, keepdim=True),
     "filled": lambda i, w, e: w.masked_fill(~(i == e), 0).sum(-1, keepdim=True),
