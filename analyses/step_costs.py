@@ -128,7 +128,7 @@ class GraphCost:
         """
         return Bytes(
             self.traffic_size.substitute(symbols).value,
-            _largest(self.on_chip_size, symbols).value,
+            largest_sibling(self.on_chip_size, symbols).value,
         )
 
 
@@ -144,10 +144,12 @@ def expect_fits(cost: GraphCost, budget: int, symbols: Symbols, largest: int = 5
 
     Raises `CapacityError`, which names the `largest` holders, if it needs more than `budget` bytes.
     """
-    needed = cost.evaluate(symbols).on_chip
+    needed = largest_sibling(cost.on_chip_size, symbols).value
     if needed <= budget:
         return
-    held = [(_largest(one.on_chip_size, symbols).value, one.operation) for one in cost.operations]
+    held = [
+        (largest_sibling(one.on_chip_size, symbols).value, one.operation) for one in cost.operations
+    ]
     held.sort(key=lambda entry: -entry[0])
     holders = ", ".join(f"{operation.name} {size}" for size, operation in held[:largest])
     raise CapacityError(
@@ -243,7 +245,8 @@ def _weight(operation: step.MapOp | step.AccumulateOp) -> Dimension:
     return left.columns * COMPUTE_TILE_ROWS + bytes_of(right)
 
 
-def _largest(size: Dimension, symbols: Symbols) -> Dimension:
+def largest_sibling(size: Dimension, symbols: Symbols) -> Dimension:
+    """A size where ragged ones are those of the largest sibling: what one buffer must hold."""
     largest = {
         name: value if isinstance(value, int | str | Dimension) else max(value, default=0)
         for name, value in symbols.items()

@@ -283,7 +283,10 @@ def machine_description(given: object) -> MachineDescription:
         case MachineDescription():
             return given
         case str() | Path():
-            return MachineDescription.load(given)
+            try:
+                return MachineDescription.load(given)
+            except ProgramError as error:
+                raise InputError(str(error)) from None
         case _:
             raise InputError(
                 "a machine is a MachineDescription or the path of a TOML file, not a "

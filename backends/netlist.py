@@ -17,6 +17,7 @@ from headrace.backends.netlist_schema import (
     HBM,
     META,
     OPERATORS,
+    RECORDED,
     Check,
     as_list,
     as_object,
@@ -90,6 +91,7 @@ def parse_netlist(data: object, where: str) -> Netlist:
     _check_fields(_field(meta, "hbm", dict, f"{where}: meta"), HBM, f"{where}: meta.hbm")
     if (depth := meta.get("channel_depth")) is not None:
         _check_fields({"channel_depth": depth}, {"channel_depth": META["onchip_bw"]}, where)
+    _check_fields(meta, {n: RECORDED[n] for n in RECORDED if n in meta}, f"{where}: meta")
     nodes = [_node(entry, f"{where}: node {i}") for i, entry in enumerate(entries)]
     named = {"name": Path(where).name.split(".")[0], **meta}
     return Netlist(named, _connected(nodes, where))

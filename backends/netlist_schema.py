@@ -23,17 +23,21 @@ def as_list(value: object) -> list[Any] | None:
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
+LARGEST = 2**40
+"""Far above all numbers of a program that can be simulated, and far below the largest clock."""
+
+
 def is_count(value: object) -> bool:
-    """Whether the value is a whole number of 0 or more; true and false are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    """Whether the value is a whole number of 0 to 2^40; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def count(value: object) -> str | None:
-    return None if is_count(value) else "is no whole number of 0 or more"
+    return None if is_count(value) else "is no whole number of 0 to 2^40"
 
 
 def positive(value: object) -> str | None:
-    return None if is_count(value) and value else "is no whole number of 1 or more"
+    return None if is_count(value) and value else "is no whole number of 1 to 2^40"
 
 
 def flag(value: object) -> str | None:
@@ -43,13 +47,13 @@ def flag(value: object) -> str | None:
 def counts(value: object) -> str | None:
     listed = as_list(value)
     well = listed is not None and all(map(is_count, listed))
-    return None if well else "is no list of whole numbers of 0 or more"
+    return None if well else "is no list of whole numbers of 0 to 2^40"
 
 
 def positives(value: object) -> str | None:
     listed = as_list(value)
     well = listed is not None and all(is_count(part) and part for part in listed)
-    return None if well else "is no list of whole numbers of 1 or more"
+    return None if well else "is no list of whole numbers of 1 to 2^40"
 
 
 def tile(value: object) -> str | None:
@@ -108,6 +112,21 @@ def selectors(value: object) -> str | None:
     return None
 
 
+def cycles_or_nothing(value: object) -> str | None:
+    """Cycles that may be unknown."""
+    return None if value is None else positive(value)
+
+
+def recorded_runs(value: object) -> str | None:
+    """The runs that a netlist has records of: one for each depth."""
+    listed = as_list(value)
+    runs = [as_object(run) for run in listed or ()]
+    for run in runs:
+        if run is None or cycles_or_nothing(run.get("channel_depth", "")):
+            return 'is no list of runs; write [{"channel_depth": 1, "cycles": 39, ..}, ..]'
+    return None if runs else "holds no run; leave it out"
+
+
 def integers(value: object) -> str | None:
     """Integers of every element."""
     given = as_object(value) or {}
@@ -115,7 +134,7 @@ def integers(value: object) -> str | None:
     if shape is None or counts(shape):
         return 'has no shape; write {"shape": [..], "values": [..]}'
     if values is None or counts(values) or len(values) != prod(shape):
-        return f"needs a list values of {prod(shape)} whole numbers of 0 or more"
+        return f"needs a list values of {prod(shape)} whole numbers of 0 to 2^40"
     return None
 
 
@@ -155,6 +174,7 @@ OPERATORS: Mapping[str, Operator] = {
     ),
     "Bufferize": _operator(("input",), rank=positive),
     "Streamify": _operator(("input",), rank=positive, repeat_factor=positives),
+    "DynStreamify": _operator(("input", "ref"), rank=positive, ref_rank=count),
     "FlatPartition": _operator(
         ("input", "control"), num_consumers=positive, partition_rank=count, **_SWITCH
     ),
@@ -197,6 +217,7 @@ OPERATORS: Mapping[str, Operator] = {
         add_outer_dim=flag,
         write_back_mu=flag,
     ),
+    "Promote": _operator(("input",), rank=count),
     "ExpandRef": _operator(("input", "ref"), expand_rank=positive),
     "RepeatStatic": _operator(("input",), repeat_factor=positive),
     "RetileStreamify": _operator(("input",), split_row=flag, filter_mask=flag),
@@ -210,6 +231,9 @@ OPERATORS: Mapping[str, Operator] = {
 }
 
 META: Mapping[str, Check] = {"onchip_bw": positive, "elem_bytes": positive}
+
+RECORDED: Mapping[str, Check] = {"expected": recorded_runs, "published_cycles": cycles_or_nothing}
+"""What `meta` may say of runs."""
 
 HBM: Mapping[str, Check] = {
     "addr_offset": positive,

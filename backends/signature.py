@@ -67,19 +67,30 @@ def bind(spec: TensorSpec, value: object, sizes: dict[str, tuple[int, str]]) -> 
     """
     where = f"argument {spec.name}"
     stored = storage_of(value, name=where)
-    if len(stored.shape) != len(spec.shape):
-        raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
-    for dimension, (given, wanted) in enumerate(zip(stored.shape, spec.shape, strict=True)):
+    expect_fit(spec, stored.shape, stored.values, sizes)
+    return in_format(stored, spec.format)
+
+
+def expect_fit(
+    spec: TensorSpec,
+    shape: Sequence[int],
+    values: Array,
+    sizes: dict[str, tuple[int, str]],
+) -> None:
+    """Raise `InputError` for a shape, or elements, that the program cannot take; see `bind`."""
+    where, found = f"argument {spec.name}", tuple(shape)
+    if len(found) != len(spec.shape):
+        raise InputError(f"{where} has shape {found}, but must have {_shape(spec)}")
+    for dimension, (given, wanted) in enumerate(zip(found, spec.shape, strict=True)):
         place = f"dimension {dimension} of {where}"
         if isinstance(wanted, int):
             if given != wanted:
-                raise InputError(f"{where} has shape {stored.shape}, but must have {_shape(spec)}")
+                raise InputError(f"{where} has shape {found}, but must have {_shape(spec)}")
             continue
         size, owner = sizes.setdefault(wanted, (given, place))
         if given != size:
             raise InputError(f"{place} is {given}, but {owner} is {size}; they must be equal")
-    _check_elements(stored.values, spec.dtype, where)
-    return in_format(stored, spec.format)
+    _check_elements(values, spec.dtype, where)
 
 
 def _check_elements(values: Array, dtype: str, where: str) -> None:

@@ -101,17 +101,18 @@ class StepProgram:
         *,
         depth: int | None = None,
         machine: StepMachine = StepMachine(),
-        operations: bool = False,
     ) -> StepResult:
         """
         Simulate the graph. `depth` is the capacity of every channel that has none of its own
         (`step-size-fifos`), None: unbounded.
 
-        `operations` asks for the FLOPs of each operation. Raises `InputError` for arguments that
-        are missing or of a wrong shape, and for selectors that are not what their type says. A
-        deadlock is a result.
+        Raises `InputError` for arguments that are missing or of a wrong shape, and for selectors
+        that are not what their type says. A deadlock is a result.
         """
-        result = self.simulate(arguments, depth=depth, machine=machine, operations=operations)
+        return self.result(self.simulate(arguments, depth=depth, machine=machine))
+
+    def result(self, result: SimulationResult) -> StepResult:
+        """What a simulation says of the operations of the graph."""
         nodes = {node.name: node for node in result.nodes}
         return StepResult(
             cycles=result.cycles,
@@ -153,7 +154,13 @@ class StepProgram:
             check_selectors(f"'{kind.source}'", rows, kind.hot)
             arrays[selector_slot(argument)] = table.places(rows != 0)
         for argument in self.integers:
-            arrays[integer_slot(argument)] = _values(arguments, argument).astype(np.int64).ravel()
+            integers = _values(arguments, argument).astype(np.int64).ravel()
+            if (least := integers.min(initial=0)) < 0:
+                raise InputError(
+                    f"argument {argument} of the graph holds {least} among lengths, indices or "
+                    "addresses, which are 0 or more"
+                )
+            arrays[integer_slot(argument)] = integers
         return {**arrays, **table.arrays()}
 
 

@@ -17,19 +17,39 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
+from headrace.analyses.step_symbols import known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
-from headrace.backends.signature import TensorSpec, without_fixed
+from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
+from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
 from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
-from headrace.simulators.stream.machine import MachineDescription, StepMachine
+from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
+
+
+@dataclass(frozen=True)
+class StepRun(Result):
+    """What `StepFunction.run` gives: a `Result`, and what each graph used."""
+
+    uses: tuple[StepUse, ...] = ()
+    """Of the graphs in the order in which they ran."""
+
+    def summary(self) -> dict[str, Any]:
+        """As that of `Result`; every graph with what it used."""
+        whole = super().summary()
+        graphs = [
+            {**graph, **use.summary()}
+            for graph, use in zip(whole["graphs"], self.uses, strict=True)
+        ]
+        return {**whole, "graphs": graphs}
 
 
 @dataclass(frozen=True)
@@ -40,15 +60,13 @@ class StepFunction:
     arguments: tuple[TensorSpec, ...]
     """What `run` takes."""
     results: tuple[TensorSpec, ...]
-    element_bytes: int | None = None
-    """Bytes of a number of a tile, if not those of its type."""
     constants: Mapping[str, object] = field(default_factory=dict[str, object])
     """Arguments that are part of the function, such as the weights of a model, by name."""
     fixed: tuple[tuple[int, object], ...] = ()
     """Arguments of the model that are no tensors, by place; their values are in the module."""
 
     @staticmethod
-    def of(module: ModuleOp, element_bytes: int | None = None) -> "StepFunction":
+    def of(module: ModuleOp) -> "StepFunction":
         """The function of a lowered module. Raises `InputError` if it has none."""
         function = main_function(module)
         values = zip(function.body.block.args, argument_names(function), strict=True)
@@ -59,7 +77,6 @@ class StepFunction:
                 specification(value, f"result{place}")
                 for place, value in enumerate(returned(function))
             ),
-            element_bytes,
         )
 
     @property
@@ -88,13 +105,15 @@ class StepFunction:
         *args: object,
         depth: int | None = None,
         machine: StepMachine | MachineDescription | str | Path | None = None,
+        accounting: Accounting | str = Accounting.CONSISTENT,
         timing_only: bool = False,
-    ) -> Result:
+    ) -> StepRun:
         """
         Simulate the function on NumPy arrays or torch tensors.
 
         `depth` is the capacity of every channel that has none of its own, unbounded by default;
-        `machine` a description or a TOML file, of which [step] counts.
+        `machine` a description or a TOML file, of which [step] counts. With the accounting
+        `reference` numbers of tiles move as 2 bytes and loads count 2, as in the published figures.
         With `timing_only` there are no outputs, and an argument may be None, or a torch tensor of
         the device `meta`: not one that decides selectors or integers. So are constants that are
         one NaN in all places, as `Tensor.expand` makes them of one. The outputs are torch tensors
@@ -105,7 +124,8 @@ class StepFunction:
         """
         check_depth(depth)
         given = without_fixed(args, len(self.arguments), self.fixed)
-        run = _Run(self, self._arguments(given), depth, step_machine(machine), timing_only)
+        costs = _accounting(accounting)
+        run = _Run(self, self._arguments(given), depth, step_machine(machine), costs, timing_only)
         return run.result(as_torch=any(is_torch(one) for one in given))
 
     def graph_arguments(self, *args: object) -> list[list[Array | None]]:
@@ -141,10 +161,22 @@ class StepFunction:
                 f"the function takes {len(self.arguments)} arguments ({names}), but {len(args)} "
                 "are given"
             )
-        named = zip(self.arguments, args, strict=True)
-        given = {**self.constants, **{spec.name: one for spec, one in named}}
+        named = {spec.name: one for spec, one in zip(self.arguments, args, strict=True)}
         names = argument_names(main_function(self.module))
-        return {name: _known(given[name]) for name in names}
+        found = {name: _known({**self.constants, **named}[name], name) for name in names}
+        sizes: dict[str, tuple[int, str]] = {}
+        for spec in self.arguments:
+            if (array := found[spec.name]) is not None:
+                expect_fit(spec, array.shape, array, sizes)
+        return found
+
+
+def _accounting(given: Accounting | str) -> Accounting:
+    try:
+        return Accounting(given)
+    except ValueError:
+        names = ", ".join(Accounting)
+        raise InputError(f"there is no accounting '{given}'; choose from {names}") from None
 
 
 def step_machine(given: object) -> StepMachine:
@@ -155,19 +187,33 @@ def step_machine(given: object) -> StepMachine:
         case StepMachine():
             return given
         case _:
-            return machine_description(given).step
+            described = machine_description(given)
+    if described.step == StepMachine() and described.memory != MemoryDescription():
+        raise InputError(
+            "the machine describes the memory of sparse graphs only ([memory]); stream graphs run "
+            "on what [step] says"
+        )
+    return described.step
 
 
-def _known(value: Any) -> Array | None:
-    """An array, or None for a tensor without values."""
+def _known(value: Any, name: str) -> Array | None:
+    """An array, or None for a tensor without values. Raises `InputError` for other elements."""
     if value is None or getattr(getattr(value, "device", None), "type", None) == "meta":
         return None
     if isinstance(value, Storage):
         return None if _is_nothing(value.values) else np.asarray(value.to_dense())
     if is_torch(value):
         value = value.detach().to_dense()
-        return np.asarray(value.double() if value.is_floating_point() else value)
-    return np.asarray(value)
+        value = value.double() if value.is_floating_point() else value
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(f"argument {name} has rows of different lengths; pad them") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"argument {name} has elements of type {array.dtype}, which are not real numbers"
+        )
+    return array
 
 
 def _is_nothing(values: Array) -> bool:
@@ -185,16 +231,21 @@ class _Run:
         arguments: Mapping[str, Array | None],
         depth: int | None,
         machine: StepMachine,
+        accounting: Accounting,
         timing_only: bool,
     ) -> None:
         self.function = function
         self.arguments = arguments
         self.depth = depth
         self.machine = machine
+        self.accounting = accounting
+        reference = accounting is Accounting.REFERENCE
+        self.element_bytes = REFERENCE_LOAD_BYTES if reference else None
         self.timing_only = timing_only
         self.runs: list[GraphRun] = []
+        self.uses: list[StepUse] = []
 
-    def result(self, as_torch: bool) -> Result:
+    def result(self, as_torch: bool) -> StepRun:
         shapes = tuple(tuple(map(int, spec.shape)) for spec in self.function.results)
         try:
             values = interpret_known(
@@ -203,7 +254,7 @@ class _Run:
         except _Deadlocked:
             values = []
         if self.timing_only or not values:
-            return Result((), (), shapes, tuple(self.runs))
+            return StepRun((), (), shapes, tuple(self.runs), uses=tuple(self.uses))
         outputs = [
             self._output(spec.name, value).astype(spec.dtype)
             for spec, value in zip(self.function.results, values, strict=True)
@@ -211,11 +262,12 @@ class _Run:
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
         )
-        return Result(
+        return StepRun(
             tuple(to_torch(output) if as_torch else output for output in outputs),
             storages,
             shapes,
             tuple(self.runs),
+            uses=tuple(self.uses),
         )
 
     def _output(self, name: str, value: Array | None) -> Array:
@@ -230,11 +282,23 @@ class _Run:
 
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
-        program = lower(op, self.function.element_bytes)
+        program = lower(op, self.element_bytes)
+        symbols = known_symbols(op, inputs)
+        expect_capacity(op, symbols, self.machine, self.accounting)
         name = f"graph{len(self.runs)}"
         again = partial(_simulate, program, inputs, self.depth, self.machine)
         run = GraphRun.of(name, again, timing_only=False)
         self.runs.append(run)
+        self.uses.append(
+            use_of(
+                op,
+                program.result(run.result),
+                symbols,
+                self.machine,
+                accounting=self.accounting,
+                element_bytes=self.element_bytes,
+            )
+        )
         if run.result.deadlock is not None:
             raise _Deadlocked
         unknown = any(value is None for value in inputs)

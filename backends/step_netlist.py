@@ -164,7 +164,7 @@ class _Import:
         try:
             operation = self.builder.build(node, inputs)
         except (VerifyException, ValueError, KeyError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
             raise InputError(
                 f"node {node.label} of netlist {self.netlist.name} is no step operation: {reason}"
             ) from None

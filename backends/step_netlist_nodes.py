@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import TensorType, f32, i1, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from headrace.backends.netlist_schema import positives
 from headrace.backends.step_netlist_sizes import Sizes, hot_rows
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
@@ -116,6 +118,10 @@ class NodeBuilder:
     def streamify(self, node: NetlistNode, inputs: Inputs) -> Operation:
         return step.StreamifyOp(*inputs["input"], repeat=node.parameters["repeat_factor"])
 
+    def streamify_by(self, node: NetlistNode, inputs: Inputs) -> Operation:
+        rank = node.parameters["ref_rank"]
+        return step.StreamifyOp(*inputs["input"], *inputs["ref"], rank=rank)
+
     def partition(self, node: NetlistNode, inputs: Inputs) -> Operation:
         p, (stream,), (selectors,) = node.parameters, inputs["input"], inputs["control"]
         named = self.sizes.partition(node, _stream(selectors).dimensions)
@@ -201,6 +207,9 @@ class NodeBuilder:
             write_back=p["write_back_mu"],
         )
 
+    def promote(self, node: NetlistNode, inputs: Inputs) -> Operation:
+        return step.PromoteOp(*inputs["input"], rank=node.parameters["rank"])
+
     def expand(self, node: NetlistNode, inputs: Inputs) -> Operation:
         rank = node.parameters["expand_rank"]
         return step.ExpandOp(*inputs["input"], *inputs["ref"], rank=rank)
@@ -266,6 +275,7 @@ OPERATIONS: Mapping[str, Callable[[NodeBuilder, NetlistNode, Inputs], Operation]
     "RandomOffChipStore": NodeBuilder.random_store,
     "Bufferize": NodeBuilder.bufferize,
     "Streamify": NodeBuilder.streamify,
+    "DynStreamify": NodeBuilder.streamify_by,
     "FlatPartition": NodeBuilder.partition,
     "FlatReassemble": NodeBuilder.reassemble,
     "EagerMerge": NodeBuilder.merge,
@@ -277,6 +287,7 @@ OPERATIONS: Mapping[str, Callable[[NodeBuilder, NetlistNode, Inputs], Operation]
     "RetileStreamify": NodeBuilder.split,
     "Flatten": NodeBuilder.flatten,
     "Reshape": NodeBuilder.reshape,
+    "Promote": NodeBuilder.promote,
     "ExpandRef": NodeBuilder.expand,
     "RepeatStatic": NodeBuilder.repeat,
     "Broadcast": NodeBuilder.broadcast,
@@ -312,9 +323,12 @@ def _tile(node: NetlistNode) -> tuple[int, int]:
 
 def _tensor(node: NetlistNode) -> TensorType[Attribute]:
     """The off-chip tensor of a memory node: all but the last size of its tiles are rows."""
-    *rows, columns = node.parameters["tensor_shape_tiled"]
+    shape = node.parameters["tensor_shape_tiled"]
+    if problem := positives(shape) or (None if shape else "has no size"):
+        raise ValueError(f"its 'tensor_shape_tiled' {problem}")
+    *rows, columns = shape
     tile_rows, tile_columns = _tile(node)
-    return TensorType(f32, (int(np.prod(rows)) * tile_rows, columns * tile_columns))
+    return TensorType(f32, (prod(rows) * tile_rows, columns * tile_columns))
 
 
 def _switch(node: NetlistNode) -> int:

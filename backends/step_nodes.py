@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import FixedBitwidthType, IndexType, TupleType
+from xdsl.dialects.builtin import IndexType, TupleType
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
+from headrace.analyses.step_bytes import bytes_of
+from headrace.analyses.step_bytes import element_bytes as number_bytes
 from headrace.dialects import step
 from headrace.dialects.step_functions import Function
-from headrace.dialects.step_types import BufferType, SelectorType, StreamType, TileType
+from headrace.dialects.step_types import BufferType, StreamType, TileType
 from headrace.simulators.stream.program import Parameter, Slot
 from headrace.storage.errors import InputError
 
-INDEX_BYTES = 8
 STARTS, MEMBERS = Slot("selectors.starts"), Slot("selectors.members")
 """The table of selectors: a selector is its place in it."""
 
@@ -75,15 +76,11 @@ class _Lowering:
         """Bytes of a number of a tile; less than 0: of an item; 0: of a handle, which is free."""
         match type:
             case TileType():
-                return self.element_bytes or _bytes_of_number(type.element_type)
-            case SelectorType():
-                return -type.width
+                return self.element_bytes or number_bytes(type.element_type)
             case BufferType() | TupleType():
                 return 0
-            case IndexType():
-                return -INDEX_BYTES
             case _:
-                return -1
+                return -bytes_of(type).value
 
     def node(self, operation: Operation) -> Node:
         match operation:
@@ -252,9 +249,8 @@ class _Lowering:
                 pieces: Parameters = {
                     "fn": operation.function.value,
                     "masked": int(operation.flag("masked")),
+                    "size": operation.integer("size", 1),
                 }
-                if operation.integer("size", 1) > 1:
-                    pieces["size"] = operation.integer("size")
                 return Node("step_flat_map", [operation.input], pieces)
             case step.ZipOp():
                 return Node("step_zip", operation.inputs, {})
@@ -285,11 +281,6 @@ def _element(value: SSAValue) -> Attribute:
     return _stream(value).element_type
 
 
-def _bytes_of_number(type: Attribute) -> int:
-    assert isinstance(type, FixedBitwidthType)
-    return max(1, type.bitwidth // 8)
-
-
 def _parts(operand: SSAValue, reader: Operation) -> Sequence[SSAValue]:
     """What a function reads: of a tuple its parts, before they were zipped."""
     if not isinstance(_element(operand), TupleType):
@@ -311,7 +302,8 @@ def _function(operation: step.MapOp | step.AccumulateOp | step.ScanOp) -> str:
     if function is Function.TO_SELECTOR:
         raise InputError(
             f"'{operation.name}' makes selectors of the values of tiles, which a simulation of "
-            "time does not have: let the graph take the selectors as an argument (step.select)"
+            "time does not have: let the graph take the selectors as an argument (step.select), or "
+            "compute it without time (headrace.interpreters.step.interpret)"
         )
     if function in FUNCTIONS:
         return FUNCTIONS[function]

@@ -11,10 +11,9 @@ import argparse
 import time
 
 from headrace.backends.netlist import read_netlist
-from headrace.simulators.stream.simulate import simulate
-from headrace.simulators.stream.step_memory import StepMemory
+from headrace.backends.step import lower
+from headrace.backends.step_netlist import import_netlist, machine_of
 from headrace.tests.reference import REFERENCE_DATA
-from headrace.tests.step_programs import machine_of, program_of
 
 
 def main() -> None:
@@ -27,18 +26,18 @@ def main() -> None:
     figures: dict[str, list[tuple[float, int, str]]] = {}
     for path in sorted(folder.glob("*.json.gz")):
         netlist = read_netlist(path)
-        program, arrays = program_of(netlist)
-        depth, memory = netlist.channel_depth, StepMemory(machine_of(netlist))
-        simulate(program, arrays, depth=depth, memory=memory)
+        imported = import_netlist(netlist)
+        program = lower(imported.graph, netlist.element_bytes)
+        depth, machine = netlist.channel_depth, machine_of(netlist)
+        program.run(imported.arguments, depth=depth, machine=machine)
         begin = time.process_time()
-        result = simulate(program, arrays, depth=depth, memory=memory)
+        result = program.run(imported.arguments, depth=depth, machine=machine)
         seconds = time.process_time() - begin
-        requests = sum(node.requests for node in result.nodes)
         name = path.name.removesuffix(".json.gz")
-        figures.setdefault(name.split("_")[0], []).append((seconds, requests, name))
+        figures.setdefault(name.split("_")[0], []).append((seconds, result.requests, name))
         if options.all:
-            cycles, published = result.cycles, netlist.meta["published_cycles"]
-            row = f"{cycles:>11,} cycles, published {published:>11,}, {requests:>12,} requests"
+            published = f"published {netlist.meta['published_cycles']:>11,}"
+            row = f"{result.cycles:>11,} cycles, {published}, {result.requests:>12,} requests"
             print(f"{name:32} {row}, {seconds:6.2f} s")
     runs = [run for rows in figures.values() for run in rows]
     for figure, rows in figures.items():

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from xdsl.context import Context
 from xdsl.dialects import get_all_dialects as get_all_xdsl_dialects
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 from xdsl.transforms import get_all_passes as get_all_xdsl_passes
 from xdsl.transforms.dead_code_elimination import dce
-from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.utils.exceptions import DiagnosticException, ParseError, VerifyException
 
 from headrace.backends.compiled import Program
 from headrace.backends.signature import fixed_arguments
+from headrace.cli.parsing import expect_order, parse_text
 from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline
@@ -310,9 +310,14 @@ def parse_module(path: Path) -> ModuleOp:
     except UnicodeDecodeError:
         raise InputError(f"'{path}' is not a text file; give IR as .mlir") from None
     try:
-        return Parser(make_context(), text, str(path)).parse_module()
+        module = parse_text(make_context(), text, str(path))
+        expect_order(module)
     except ParseError as error:
-        raise InputError(f"{error.span.get_location()}: {error.msg}") from None
+        message = " ".join(error.msg.split())
+        raise InputError(f"{error.span.get_location()}: {message}") from None
+    except VerifyException as error:
+        raise InputError(f"'{path}': {error}") from None
+    return module
 
 
 def make_context() -> Context:

@@ -38,6 +38,10 @@ def _names(description: type[MemoryDescription | StepMachine]) -> str:
     return ", ".join(field.name for field in fields(description))
 
 
+ACCOUNTING = (
+    "bytes of a number with --target step: consistent (those of its type), or reference (2 where "
+    "the published figures have 2)"
+)
 MACHINE = (
     f"TOML file whose [memory] may say {_names(MemoryDescription)}, "
     f"and with --target step [step] {_names(StepMachine)}"
@@ -87,6 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
     run.add_argument("--machine", metavar="M.toml", help=MACHINE)
     run.add_argument("--memory", metavar="MODEL", help="memory model: ledger, exact or parity")
+    run.add_argument("--accounting", metavar="A", help=ACCOUNTING)
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument(
         "--estimate", action="store_true", help="cycles, flops and bytes without simulation"

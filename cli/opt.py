@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import IO, cast
 
 from xdsl import xdsl_opt_main
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.utils.target import Target
 
 from headrace.cli.arguments import VersionAction, refuse
+from headrace.cli.parsing import parse_text
 from headrace.passes.registry import parse_passes
 from headrace.pipelines.load import built_in_pipelines, read_pipeline
 from headrace.pipelines.options import with_options
@@ -39,6 +41,20 @@ class HeadraceOptMain(xdsl_opt_main.xDSLOptMain):
             "--pipeline",
             help="TOML file, or built-in pipeline, whose passes run before those of --passes",
         )
+
+    def register_all_frontends(self) -> None:
+        super().register_all_frontends()
+
+        def parse_mlir(chunk: IO[bytes]) -> ModuleOp:
+            text = cast("str | bytes", chunk.read())
+            return parse_text(
+                self.ctx,
+                text.decode() if isinstance(text, bytes) else text,
+                self.get_input_name(),
+                with_implicit_module=not self.args.no_implicit_module,
+            )
+
+        self.available_frontends["mlir"] = parse_mlir
 
     def setup_pipeline(self) -> None:
         if self.args.pipeline is not None:

@@ -72,20 +72,41 @@ def _print_cases(entries: Sequence[Entry], depth: int | None) -> None:
 def _print_netlists(entries: Sequence[Entry]) -> None:
     if not entries:
         return
-    columns = {
-        "netlist": "name",
-        "depth": "depth",
-        "cycles": "cycles",
-        "published": "published_cycles",
-        "ratio": "ratio",
-        "traffic B": "traffic",
-        "on-chip B": "onchip_bytes",
-    }
-    rows = [[*(entry[key] for key in columns.values()), _outcome(entry)] for entry in entries]
-    print_table("Streaming tensor programs", (*columns, "outcome"), rows)
-    for entry in entries:
-        if entry["deadlock"]:
-            print(f"{entry['name']} at depth {entry['depth']}: {_explained(entry['deadlock'])}")
+    columns = (
+        "netlist",
+        "depth",
+        "cycles",
+        "recorded",
+        "ratio",
+        "traffic B",
+        "on-chip B",
+        "outcome",
+    )
+    rows = [
+        [
+            *(entry[key] for key in ("name", "depth", "cycles")),
+            _recorded(entry),
+            _ratio(entry),
+            *(entry[key] for key in ("traffic", "onchip_bytes")),
+            _outcome(entry),
+        ]
+        for entry in entries
+    ]
+    print_table("Streaming tensor programs", columns, rows)
+    stuck = {entry["name"]: entry for entry in entries if entry["deadlock"]}
+    for entry in stuck.values():
+        print(f"{entry['name']} at depth {entry['depth']}: {_explained(entry['deadlock'])}")
+
+
+def _recorded(entry: Entry) -> int | None:
+    """The published cycles, or those of the recorded model."""
+    return entry["published_cycles"] or entry["model_cycles"]
+
+
+def _ratio(entry: Entry) -> str | None:
+    """Cycles to recorded ones, with digits enough to tell one in ten thousand."""
+    recorded = _recorded(entry)
+    return f"{entry['cycles'] / recorded:.4f}" if recorded and not entry["deadlock"] else None
 
 
 def _explained(deadlock: Entry) -> str:

@@ -9,38 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
-from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from xdsl.ir import Operation
-
-from headrace.analyses.step_bytes import bytes_of
-from headrace.analyses.step_compute import allocated_compute, reference_flops
-from headrace.analyses.step_costs import (
-    Accounting,
-    CostModel,
-    GraphCost,
-    graph_cost,
-)
+from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
+from headrace.backends.compiled import check_depth
 from headrace.backends.netlist import read_netlist
-from headrace.backends.step import StepProgram, StepResult, lower
+from headrace.backends.step import StepProgram, lower
 from headrace.backends.step_depths import find_depths
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
-from headrace.dialects import step
+from headrace.backends.step_use import use_of
 from headrace.dialects.step_depths import channels
-from headrace.dialects.step_dimension import Dimension
-from headrace.dialects.step_types import StreamType, TileType
 from headrace.experiments.workers import end_with_parent
-from headrace.simulators.stream.machine import StepMachine
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH, Netlist
 from headrace.simulators.stream.statistics import Blocked, Deadlock
-
-STORES = (step.StoreOp, step.RandomStoreOp)
-
-HALF_BYTES = 2
-"""Bytes of a number where the published graphs account loads as bf16, whatever their type is."""
 
 
 def replay_all(
@@ -79,18 +62,19 @@ def replay_netlist(
     is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
     of single channels that free the run, which takes many runs.
 
-    Raises `InputError` for a file that is damaged or no legal graph, and with `fifos` if no depths
-    free a run.
+    Raises `InputError` for a depth below 1, for a file that is damaged or no legal graph, and with
+    `fifos` if no depths free a run.
     """
+    check_depth(depth)
     netlist = read_netlist(path)
     imported = import_netlist(netlist)
     program = lower(imported.graph, netlist.element_bytes)
     recorded = recorded_runs(netlist)
     depths = [depth] if depth is not None else list(recorded)
-    costs = _costs(netlist, imported)
+    for one in depths:
+        check_depth(one)
     entries = [
-        _entry(netlist, imported, program, chosen, recorded.get(chosen, {}), costs)
-        for chosen in depths
+        _entry(netlist, imported, program, chosen, recorded.get(chosen, {})) for chosen in depths
     ]
     for entry in entries:
         if fifos and entry["deadlock"] is not None:
@@ -105,8 +89,8 @@ def replay(path: str | Path, depth: int | None = None) -> dict[str, Any]:
     The entry of `replay_netlist` at `depth`, by default that of the netlist. Raises `InputError`
     as that does.
     """
-    netlist = read_netlist(Path(path))
-    return replay_netlist(Path(path), depth or netlist.channel_depth)[0]
+    chosen = read_netlist(Path(path)).channel_depth if depth is None else depth
+    return replay_netlist(Path(path), chosen)[0]
 
 
 def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
@@ -116,16 +100,10 @@ def recorded_runs(netlist: Netlist) -> Mapping[int, Mapping[str, Any]]:
     return runs or {netlist.channel_depth: netlist.meta}
 
 
-def _costs(netlist: Netlist, imported: ImportedNetlist) -> tuple[GraphCost, GraphCost]:
-    """The costs of all operations, and of those that are active."""
-    halves = netlist.element_bytes == HALF_BYTES
-    accounting = Accounting.REFERENCE if halves else Accounting.CONSISTENT
-    operations = list(imported.graph.body.block.ops)
-    every, active = (
-        graph_cost(operations, CostModel(accounting=accounting, active_only=active))
-        for active in (False, True)
-    )
-    return every, active
+def _accounting(netlist: Netlist) -> Accounting:
+    """How the published graphs count bytes: as bf16 where loads do, whatever the tiles are."""
+    halves = netlist.element_bytes == REFERENCE_LOAD_BYTES
+    return Accounting.REFERENCE if halves else Accounting.CONSISTENT
 
 
 def _entry(
@@ -134,79 +112,32 @@ def _entry(
     program: StepProgram,
     depth: int,
     recorded: Mapping[str, Any],
-    costs: tuple[GraphCost, GraphCost],
 ) -> dict[str, Any]:
     machine = machine_of(netlist)
     begin = time.perf_counter()
     result = program.run(imported.arguments, depth=depth, machine=machine)
     seconds = time.perf_counter() - begin
-    operations = list(imported.graph.body.block.ops)
-    every, active = costs
-    traffic = _known(every.traffic_size, imported)
-    if traffic is None and result.deadlock is None:
-        traffic = _measured_traffic(netlist, operations, result, machine)
-    flops = sum(node.operations or 0 for node in result.nodes.values())
-    published_flops = _known(reference_flops(operations), imported)
-    compute = allocated_compute(operations)
+    use = use_of(
+        imported.graph,
+        result,
+        imported.symbols,
+        machine,
+        accounting=_accounting(netlist),
+        element_bytes=netlist.element_bytes,
+    )
     published = netlist.meta.get("published_cycles")
     ended = result.deadlock is None
-
-    def share(done: float | None, per_cycle: float) -> float | None:
-        """Of what the machine can do in the cycles of the run."""
-        most = per_cycle * result.cycles
-        return done / most if ended and done is not None and most else None
-
     return {
         "name": netlist.name,
         "depth": depth,
         "cycles": result.cycles,
         "deadlock": None if ended else _diagnosis(result.deadlock, program, netlist),
-        "requests": result.requests,
-        "traffic": traffic,
-        "onchip_bytes": _known(every.on_chip_size, imported),
-        "onchip_bytes_active": _known(active.on_chip_size, imported),
-        "flops": flops if ended else None,
-        "reference_flops": published_flops,
-        "allocated_compute": compute,
-        "utilisation": share(flops, compute),
-        "reference_utilisation": share(published_flops, compute),
-        "offchip_utilisation": share(
-            traffic, machine.channels * machine.request_bytes / machine.interval
-        ),
+        **use.summary(),
         "published_cycles": published,
         "ratio": result.cycles / published if ended and published else None,
         "model_cycles": recorded.get("model_cycles", recorded.get("cycles")),
         "simulate_seconds": seconds,
     }
-
-
-def _known(size: Dimension, imported: ImportedNetlist) -> int | None:
-    """A size, unless it depends on the order of arrivals."""
-    value = size.substitute(imported.symbols)
-    return value.value if value.is_static else None
-
-
-def _measured_traffic(
-    netlist: Netlist, operations: Sequence[Operation], result: StepResult, machine: StepMachine
-) -> int | None:
-    """The bytes of the tiles that the memory was asked for, where all have a static shape."""
-    total = 0
-    for place, operation in enumerate(operations):
-        node = result.nodes.get(place)
-        if node is None or not node.requests:
-            continue
-        moved = operation.operands[-1] if isinstance(operation, STORES) else operation.results[0]
-        assert isinstance(moved.type, StreamType)
-        tile = moved.type.element_type
-        if not isinstance(tile, TileType) or not (tile.rows * tile.columns).is_static:
-            return None
-        row = tile.columns.value * netlist.element_bytes
-        requests = tile.rows.value * ceil(row / machine.request_bytes)
-        size = (
-            bytes_of(tile).value if isinstance(operation, step.StoreOp) else tile.rows.value * row
-        )
-        total += node.requests // requests * size
-    return total
 
 
 def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist) -> dict[str, Any]:

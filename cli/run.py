@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -68,6 +68,8 @@ def _load(
 ) -> "tuple[Program | StepFunction, tuple[object, ...], ModuleOp | None]":
     """The program, its arguments, and its lowered IR."""
     source: str = options.source
+    if options.target != "step" and options.accounting:
+        raise InputError("--accounting is for --target step; leave it out")
     if options.target == "step":
         _expect_no_options_of_sam(options)
         loaded = load_source(source)
@@ -103,7 +105,11 @@ def _simulate(
 ) -> Result:
     if not isinstance(program, Program):
         return program.run(
-            *args, depth=options.depth, machine=options.machine, timing_only=options.timing_only
+            *args,
+            depth=options.depth,
+            machine=options.machine,
+            accounting=options.accounting or "consistent",
+            timing_only=options.timing_only,
         )
     return program.run(
         *args,
@@ -163,13 +169,10 @@ def _write_files(
 
 
 def _print(program: "Program | StepFunction", result: Result) -> None:
-    rows = [
-        (run.name, run.result.cycles, run.result.tokens, run.bytes, len(run.result.nodes))
-        for run in result.graphs
-    ]
-    if len(rows) > 1:
-        rows.append(("total", result.cycles, result.tokens, result.bytes, len(result.nodes)))
-    print_table("Stream graphs", ("graph", "cycles", "tokens", "bytes", "nodes"), rows)
+    if isinstance(program, Program):
+        _print_graphs(result)
+    else:
+        _print_uses(result.summary()["graphs"])
     without = "" if result.has_values else " (no values)"
     for one, shape in zip(program.results, result.shapes, strict=True):
         print(f"{one.name}: {shape} {one.dtype}, {one.format}{without}")
@@ -177,3 +180,20 @@ def _print(program: "Program | StepFunction", result: Result) -> None:
         print(f"note: {note}")
     if result.deadlock is not None:
         print(result.deadlock)
+
+
+def _print_graphs(result: Result) -> None:
+    rows = [
+        (run.name, run.result.cycles, run.result.tokens, run.bytes, len(run.result.nodes))
+        for run in result.graphs
+    ]
+    if len(rows) > 1:
+        rows.append(("total", result.cycles, result.tokens, result.bytes, len(result.nodes)))
+    print_table("Stream graphs", ("graph", "cycles", "tokens", "bytes", "nodes"), rows)
+
+
+def _print_uses(graphs: list[dict[str, Any]]) -> None:
+    columns = ("cycles", "traffic", "onchip_bytes", "utilisation", "offchip_utilisation")
+    headers = ("graph", "cycles", "traffic (B)", "on chip (B)", "compute used", "bandwidth used")
+    rows = [[graph["name"], *(graph[name] for name in columns)] for graph in graphs]
+    print_table("Stream graphs", headers, rows)

@@ -15,13 +15,13 @@ from collections.abc import Hashable
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from headrace.dialects.step_memory import RandomStoreOp
-from headrace.dialects.step_operation import StepOperation
+from headrace.dialects.step_operation import NAMES, StepOperation
 from headrace.dialects.step_routing import EagerMergeOp, ReassembleOp, needed_to_begin
 from headrace.dialects.step_shape import BroadcastOp, FlattenOp, PromoteOp
 from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.dialects.stream_flow import producers_first
 
-NAMES = frozenset(("dims", "dim", "rows", "assumed", "hot"))
+CLAIMS = frozenset(("assumed", "hot"))
 TIMING = frozenset(("switch", "write_back", "compute", "dispatch", "buffers"))
 
 
@@ -62,7 +62,7 @@ class Equality:
         known = isinstance(op, StepOperation) and not isinstance(op, RandomStoreOp)
         if not known or fed_back or _by_arrival(op):
             return self._number(result)
-        ignored = NAMES | TIMING
+        ignored = NAMES | CLAIMS | TIMING
         meaning = frozenset(item for item in op.properties.items() if item[0] not in ignored)
         operands = tuple(self.of(operand) for operand in op.operands)
         return self._number((op.name, meaning, operands, index))

@@ -6,6 +6,7 @@ What a graph of streams must obey beyond its single operations.
   are what stores made. The tiles of all experts lie in the tensor that they are read from.
 * A symbol is declared by one origin, and equal origins declare the same symbol: so equal sizes have
   equal symbols. An origin is a selector and an output of it, lengths, or what else decides a size.
+* What a selector or a merge makes of a ragged size has a symbol that no other makes.
 * What reassembles by a selector takes as many units of each input as the selector selects of it.
 * On a feedback cycle something can begin: a reassembly, whose selector asks other inputs first, or
   a merge, which takes what is there.
@@ -26,7 +27,7 @@ from headrace.dialects.step_dimension import Dimension, product
 from headrace.dialects.step_equality import Equality
 from headrace.dialects.step_memory import RandomLoadOp, RandomStoreOp, tiles_of
 from headrace.dialects.step_operation import StepOperation, is_name
-from headrace.dialects.step_routing import PartitionOp, ReassembleOp, needed_to_begin
+from headrace.dialects.step_routing import EagerMergeOp, PartitionOp, ReassembleOp, needed_to_begin
 from headrace.dialects.step_shape import BroadcastOp, FlattenOp, PromoteOp
 from headrace.dialects.step_sources import CacheReadAddressOp, ExpertAddressOp, FilterLastOp
 from headrace.dialects.step_types import SelectorType, StreamType
@@ -118,12 +119,14 @@ class _Symbols:
         self.equality = equality
         self.declared: dict[str, tuple[Hashable, StepOperation]] = {}
         self.names: dict[Hashable, str] = {}
+        self.parts: dict[str, Hashable] = {}
 
     def enter(self, operations: Sequence[StepOperation]) -> None:
         for op in operations:
             for name in op.declared:
                 self._declare(op, name, self._origin(op, name))
         for op in operations:
+            self._make_parts(op)
             self._expect_known(op)
 
     def _declare(self, op: StepOperation, name: str, origin: Hashable) -> None:
@@ -139,6 +142,23 @@ class _Symbols:
                 f"'{op.name}' declares the size {name}, which is known as {first}: equal sizes "
                 "have one name"
             )
+
+    def _make_parts(self, op: StepOperation) -> None:
+        """What one selector or merge makes of a ragged size has a name that no other makes."""
+        for index, result in enumerate(op.results):
+            if isinstance(op, PartitionOp):
+                origin: Hashable = self.equality.sequence(op.selector), index
+            elif isinstance(op, EagerMergeOp) and result is op.result:
+                origin = self.equality.of(result)
+            else:
+                continue
+            assert isinstance(result.type, StreamType)
+            for name in {name for size in result.type.dimensions[1:] for name in size.symbols}:
+                if name.startswith("~") and self.parts.setdefault(name, origin) != origin:
+                    raise VerifyException(
+                        f"'{op.name}' makes lists of the ragged size {name}, but so does another "
+                        "of other units; give its outputs other names"
+                    )
 
     def _expect_known(self, op: StepOperation) -> None:
         claimed = {name for name in names_of(op.properties.get("assumed"))}
@@ -167,7 +187,8 @@ class _Symbols:
                 fn, masked = op.function, op.flag("masked")
                 return "pieces", equality.of(op.input), fn, op.integer("size", 1), masked
             case FlattenOp():
-                return "sum", op.input.type, op.min, op.max
+                assert isinstance(op.input.type, StreamType)
+                return "sum", op.input.type.dimensions, op.min, op.max
             case AccumulateOp():
                 return "sum", *op.operand_types, op.fn, op.rank
             case _:

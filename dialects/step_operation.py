@@ -31,6 +31,12 @@ from headrace.dialects.stream_operation import (
     names_of,
 )
 
+MOST_COPIES = 2**16
+"""Of one stream: far above any program, and few enough to list."""
+
+NAMES = frozenset(("dims", "dim", "rows"))
+"""The properties that name sizes."""
+
 
 class MakesStreams(MemoryEffect):
     """
@@ -162,6 +168,17 @@ def expect_positive(operation: str, properties: Properties, *names: str) -> None
         value = integer_in(properties, name, 1)
         if value < 1:
             raise VerifyException(f"'{operation}' has {name} {value}; it is 1 or more")
+
+
+def expect_copies(operation: str, properties: Properties, name: str) -> int:
+    """A number of results: 1 or more, and not more than hardware could ever have."""
+    expect_positive(operation, properties, name)
+    value = integer_in(properties, name)
+    if value > MOST_COPIES:
+        raise VerifyException(
+            f"'{operation}' has {name} {value}; it is at most {MOST_COPIES}: use fewer"
+        )
+    return value
 
 
 def is_name(text: str) -> bool:

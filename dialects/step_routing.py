@@ -28,8 +28,8 @@ from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
     expect_assumed,
+    expect_copies,
     expect_no_name,
-    expect_positive,
     expect_stream,
     flag_attribute,
     integer_attribute,
@@ -281,10 +281,9 @@ class DealOp(StepOperation):
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
-        expect_positive(cls.name, properties, "consumers")
+        consumers = expect_copies(cls.name, properties, "consumers")
         stream = _expect_units(cls.name, types, properties)
         units, *inner = stream.dimensions
-        consumers = integer_in(properties, "consumers")
         return tuple(
             stream.of(
                 dimensions=(
@@ -323,6 +322,10 @@ def _expect_units(operation: str, types: Sequence[Attribute], properties: Proper
     """Sequences of equal units: the first one, its ragged sizes and tile as general as all are."""
     streams = [expect_stream(operation, type, "input") for type in types]
     rank, name = integer_in(properties, "rank"), name_in(properties, "rows")
+    if name is not None and name == name_in(properties, "dim"):
+        raise VerifyException(
+            f"'{operation}' names both its units and their rows {name}; these are two sizes"
+        )
     if not streams:
         raise VerifyException(f"'{operation}' takes one input or more")
     first = streams[0]

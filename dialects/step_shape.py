@@ -28,6 +28,7 @@ from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.step_operation import (
     StepOperation,
     expect_assumed,
+    expect_copies,
     expect_level,
     expect_positive,
     expect_same_shape,
@@ -327,6 +328,6 @@ class BroadcastOp(StepOperation, HasCanonicalizationPatternsInterface):
 
     @classmethod
     def infer(cls, types: Types, properties: Properties) -> Types:
-        expect_positive(cls.name, properties, "consumers")
+        consumers = expect_copies(cls.name, properties, "consumers")
         stream = expect_stream(cls.name, types[0], "input")
-        return (stream,) * integer_in(properties, "consumers")
+        return (stream,) * consumers

@@ -206,9 +206,13 @@ def integers_attribute(values: Sequence[int]) -> ArrayAttr[IntegerAttr[IndexType
 
 
 def integers_of(attribute: Attribute | None) -> tuple[int, ...]:
-    """The integers of such a list; none if there is no list."""
+    """The integers of such a list; none if there is no list. Raises `VerifyException` for names."""
     if attribute is None:
         return ()
+    values = cast(ArrayAttr[Attribute], attribute)
+    for value in values:
+        if not isinstance(value, IntegerAttr):
+            raise VerifyException(f"{value} stands in a list of integers; give a number")
     return tuple(value.value.data for value in cast(ArrayAttr[IntegerAttr], attribute))
 
 

@@ -200,7 +200,7 @@ class SelectedRows:
                 "before they are selected, or after index_add"
             )
         weighed = [one for one, kind in kinds.items() if kind is Kind.WEIGHED]
-        if weighed and not _is_linear(node, operator, weighed, kinds):
+        if weighed and not _is_linear(node, operator, weighed):
             raise InputError(
                 f"{operator} of rows that are already weighted is not supported; multiply by the "
                 "weights last, before index_add"
@@ -326,16 +326,15 @@ def _tensors(node: "Node") -> list[Any]:
     return list(cast("Sequence[Any]", value)) if isinstance(value, tuple | list) else [value]
 
 
-def _is_linear(
-    node: "Node", operator: str, weighed: Sequence["Node"], kinds: dict["Node", Kind]
-) -> bool:
+def _is_linear(node: "Node", operator: str, weighed: Sequence["Node"]) -> bool:
     """Whether the result is 0 where the weighted operands are, and linear in them."""
     if operator in _LINEAR:
-        return len(weighed) == 1
+        # A conversion to integers rounds.
+        return len(weighed) == 1 and all(one.is_floating_point() for one in _tensors(node))
     if operator == "aten.linear.default" and len(node.args) > 2:
         return False
     if operator in ("aten.add.Tensor", "aten.sub.Tensor"):
-        return len(weighed) == len(node.all_input_nodes) == len(kinds)
+        return all(one in weighed for one in node.args)
     if operator in ("aten.mul.Tensor", "aten.mul.Scalar"):
         return len(weighed) == 1 and node.args.count(weighed[0]) == 1
     if operator in ("aten.div.Tensor", "aten.div.Scalar"):

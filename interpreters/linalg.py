@@ -55,7 +55,8 @@ def interpret(
     """
     Run the first function of `module`, entry IR and the operations of `others`.
 
-    `args` are arrays of the shapes of its arguments (or stored tensors); so are the results.
+    `args` are arrays of the shapes of its arguments (or stored tensors); so are the results, which
+    may be views of arguments.
     Raises `InputError` for another number or other shapes of arguments, for branches, and for
     operations that are not part of either.
     """
@@ -92,7 +93,14 @@ def interpret_known(
             raise InputError(
                 f"argument {position} of @{name} has shape {array.shape}, not {argument.type}"
             )
-        values[argument] = array.astype(dtype(argument.type))
+        with np.errstate(invalid="ignore"):
+            converted = array.astype(dtype(argument.type), copy=False)
+        if converted.dtype.kind in "iub" and not np.array_equal(converted, array):
+            raise InputError(
+                f"argument {position} of @{name} holds numbers that {argument.type} has not; give "
+                "whole numbers, in i1 only 0 and 1"
+            )
+        values[argument] = converted
     with np.errstate(all="ignore"):
         for op in block.ops:
             if isinstance(op, func.ReturnOp):

@@ -157,14 +157,20 @@ def to_selector(where: str, hot: float | None, x: Tile) -> frozenset[int]:
 def set_offset(where: str, x: Tile, rows: int) -> Tile:
     """The tile of which only the first rows are valid."""
     if not 0 <= rows <= len(x.array):
-        raise InputError(f"{where}: {rows} rows of a tile of shape {x.shape} cannot be valid")
+        raise InputError(
+            f"{where}: {rows} rows of a tile of shape {x.shape} cannot be valid; give a "
+            "length from 0 to the rows that there are"
+        )
     return Tile.masked(x.array, rows)
 
 
 def row_append(where: str, x: Tile, row: Tile) -> Tile:
     """The tile with one more valid row behind the others."""
     if x.valid_rows == len(x.array):
-        raise InputError(f"{where}: all {x.valid_rows} rows are in use; set the offset before")
+        raise InputError(
+            f"{where}: all {x.valid_rows} rows are in use; a length must "
+            "leave room for what is appended: set the offset before"
+        )
     array = x.array.copy()
     array[x.valid_rows] = row.array[0]
     return Tile(array, x.valid_rows + 1)

@@ -5,12 +5,13 @@ from typing import Any
 
 from headrace.simulators.stream.netlist import Port
 from headrace.tests.step_building import Netlists
-from headrace.tests.step_shaping import accumulate, repeat, small, unary
+from headrace.tests.step_shaping import accumulate, promote, repeat, small, unary
 from headrace.tests.step_strands import (
     Leaf,
     Strand,
     at_depth,
     each_leaf,
+    leaves,
     regular,
 )
 
@@ -19,12 +20,8 @@ def some_buffer(net: Netlists) -> None:
     strand = net.take(lambda s: s.rank > 0 and s.kind == "tile" and small(s))
     if strand is None:
         return
-    deepest = min(strand.rank, 2) if strand.key[0] == "box" else 1
-    rank = net.choose.randrange(1, deepest + 1)
+    rank, buffer = bufferize(net, strand)
     factors = [net.choose.randrange(1, 3) for _ in range(net.choose.randrange(1, 3))]
-    buffers = replace(strand, kind="buffer", rank=strand.rank - rank, lists=None)
-    off_chip = {"rank": rank, "off_chip": False}
-    [buffer] = net.add("Bufferize", off_chip, [buffers], input=strand)
 
     def replayed(part: Any) -> Any:
         for factor in reversed(factors):
@@ -34,8 +31,38 @@ def some_buffer(net: Netlists) -> None:
     lists = at_depth(strand.lists, strand.rank + 1 - rank, replayed)
     key = ("streamify", strand.key, rank, tuple(factors))
     made = replace(strand, rank=strand.rank + len(factors), lists=lists, key=key)
-    parameters = {"repeat_factor": factors, **off_chip}
+    parameters = {"repeat_factor": factors, "rank": rank, "off_chip": False}
     net.strands.extend(net.add("Streamify", parameters, [made], input=buffer))
+
+
+def bufferize(net: Netlists, strand: Strand) -> tuple[int, Strand]:
+    """Buffers of some rank; those of lists that differ in size have rank 1."""
+    deepest = strand.rank if strand.key[0] == "box" else 1
+    rank = net.choose.randrange(1, deepest + 1)
+    buffers = replace(strand, kind="buffer", rank=strand.rank - rank, lists=None)
+    return rank, net.add("Bufferize", {"rank": rank, "off_chip": False}, [buffers], input=strand)[0]
+
+
+def some_replay(net: Netlists) -> None:
+    """Replay each buffer for every element of a reference: of the buffers, or of two for each."""
+    strand = net.take(lambda s: s.rank > 0 and s.kind == "tile" and small(s))
+    if strand is None:
+        return
+    rank, buffer = bufferize(net, strand)
+    depth = net.choose.randrange(2)
+    buffer, ref = net.fan_out(buffer, 2)
+    if depth:
+        twice = replace(ref, rank=ref.rank + 1)
+        [ref] = net.add("RepeatStatic", {"repeat_factor": 2}, [twice], input=ref)
+
+    def replayed(part: Any) -> Any:
+        return [part, part] if depth else part
+
+    lists = at_depth(strand.lists, strand.rank + 1 - rank, replayed)
+    key = ("replay", strand.key, rank, depth)
+    made = replace(strand, rank=strand.rank + depth, lists=lists, key=key)
+    parameters = {"rank": rank, "ref_rank": depth, "off_chip": False}
+    net.strands.extend(net.add("DynStreamify", parameters, [made], input=buffer, ref=ref))
 
 
 def some_reads(net: Netlists) -> None:
@@ -67,8 +94,29 @@ def some_expand(net: Netlists) -> None:
     if strand is None or strand.rows is None:
         net.strands.extend([strand] if strand else [])
         return
+    net.strands.append(expand(net, strand, net.choose.randrange(1, strand.rank + 1)))
+
+
+def expand(net: Netlists, strand: Strand, levels: int) -> Strand:
     one, other = net.fan_out(strand, 2)
-    folded = accumulate(net, one, 1, "Add")
+    ones = accumulate(net, one, levels, "Add")
+    if levels == 1 and net.choose.random() < 0.5:
+        ones = single(net, ones)
+    else:
+        for _ in range(levels):
+            ones = promote(net, ones, 0)
+
+    def spread(part: Any) -> Any:
+        found = list(leaves(part, levels - 1))
+        return at_depth(part, levels, lambda _: Leaf(strand.rows or 0, found[-1].value))
+
+    lists = at_depth(strand.lists, strand.rank + 1 - levels, spread)
+    made = replace(strand, lists=lists)
+    return net.add("ExpandRef", {"expand_rank": levels}, [made], input=ones, ref=other)[0]
+
+
+def single(net: Netlists, strand: Strand) -> Strand:
+    """Chunks of one element."""
     parameters = {
         "chunk_size": 1,
         "reshape_rank": 0,
@@ -76,16 +124,8 @@ def some_expand(net: Netlists) -> None:
         "write_back_mu": False,
         "add_outer_dim": False,
     }
-    lists = each_leaf(folded, lambda leaf: [leaf])
-    ones = replace(folded, rank=strand.rank, lists=lists)
-    [ones] = net.add("Reshape", parameters, [ones], input=folded)
-
-    def spread(part: Any) -> Any:
-        found = [leaf.value for leaf in part]
-        return [Leaf(strand.rows or 0, found[-1])] * len(part) if found else []
-
-    made = replace(strand, lists=at_depth(strand.lists, strand.rank, spread))
-    net.strands.extend(net.add("ExpandRef", {"expand_rank": 1}, [made], input=ones, ref=other))
+    made = replace(strand, rank=strand.rank + 1, lists=each_leaf(strand, lambda leaf: [leaf]))
+    return net.add("Reshape", parameters, [made], input=strand)[0]
 
 
 def some_store(net: Netlists) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headrace.simulators.stream.netlist import Port
 from headrace.tests.step_building import LARGEST, Netlists
 from headrace.tests.step_strands import (
     Leaf,
@@ -92,6 +93,18 @@ def repeat(net: Netlists, strand: Strand, factor: int) -> Strand:
     return net.add("RepeatStatic", {"repeat_factor": factor}, [made], input=strand)[0]
 
 
+def some_promote(net: Netlists) -> None:
+    strand = net.take(small)
+    if strand is not None:
+        net.strands.append(promote(net, strand, net.choose.randrange(strand.rank + 1)))
+
+
+def promote(net: Netlists, strand: Strand, rank: int) -> Strand:
+    lists = at_depth(strand.lists, strand.rank + 1 - rank, lambda part: [part])
+    made = replace(strand, rank=strand.rank + 1, lists=lists, key=("promote", strand.key, rank))
+    return net.add("Promote", {"rank": rank}, [made], input=strand)[0]
+
+
 def unary(net: Netlists, strand: Strand, functions: Sequence[str] = ("Silu", "Exp")) -> Strand:
     fn = net.choose.choice(list(functions))
     columns = 1 if fn == "RowWiseSum" else strand.columns
@@ -118,13 +131,35 @@ def some_diamond(net: Netlists) -> None:
         fn = {"fn": "Matmul", "weight_transposed": True}
         made = replace(strand, columns=strand.rows)
         if net.choose.random() < 0.5 and strand.rank and strand.lists is not None:
-            net.strands.append(map_accumulate(net, fn, one, other))
+            net.strands.append(map_accumulate(net, fn, one, other, strand.rows))
             return
     made = net.add("BinaryMap", {"fn": fn, **net.compute()}, [made], in1=one, in2=other)
     net.strands.extend(made)
 
 
-def map_accumulate(net: Netlists, fn: Mapping[str, Any], one: Strand, other: Strand) -> Strand:
+def some_product(net: Netlists) -> None:
+    """Each tile by a matrix of its own, in a map or summed."""
+    strand = net.take(lambda s: s.kind == "tile" and bool(s.rows) and s.lists is not None)
+    if strand is None:
+        return
+    one, ref = net.fan_out(strand, 2)
+    columns = net.choose.choice([1, 16])
+    lists = each_leaf(ref, lambda _: [Leaf(strand.columns, strand.columns)])
+    made = Strand(Port(0), "tile", ref.rank + 1, lists, strand.columns, columns, ())
+    reading = net.reading([1], strand.columns, columns)
+    weights = net.flatten(net.add("DynOffChipLoad", reading, [made], ref=ref)[0], 0, 1)
+    fn = {"fn": "Matmul", "weight_transposed": False}
+    if strand.rank and net.choose.random() < 0.5:
+        net.strands.append(map_accumulate(net, fn, one, weights, columns))
+        return
+    made = replace(strand, columns=columns)
+    parameters = {"fn": fn, **net.compute()}
+    net.strands.extend(net.add("BinaryMap", parameters, [made], in1=one, in2=weights))
+
+
+def map_accumulate(
+    net: Netlists, fn: Mapping[str, Any], one: Strand, other: Strand, columns: int
+) -> Strand:
     assert one.rows is not None
     rank = net.choose.randrange(1, one.rank + 1)
     rows = one.rows
@@ -135,8 +170,8 @@ def map_accumulate(net: Netlists, fn: Mapping[str, Any], one: Strand, other: Str
 
     lists = at_depth(one.lists, one.rank + 1 - rank, last)
     key = ("accumulated", one.key, rank)
-    made = replace(one, rank=one.rank - rank, lists=lists, columns=rows, key=key)
-    start = {"init_fn": {"fn": "Zero", "shape": [rows, rows]}, "rank": rank}
+    made = replace(one, rank=one.rank - rank, lists=lists, columns=columns, key=key)
+    start = {"init_fn": {"fn": "Zero", "shape": [rows, columns]}, "rank": rank}
     parameters = {"fn": dict(fn), **start, **net.compute()}
     return net.add("BinaryMapAccum", parameters, [made], in1=one, in2=other)[0]
 
@@ -186,10 +221,11 @@ def some_split(net: Netlists) -> None:
             and sum(leaf.rows for leaf in s.leaves) <= LARGEST
         )
     )
-    if strand is None:
-        return
-    masked = net.choose.random() < 0.7
+    if strand is not None:
+        net.strands.append(split(net, strand, net.choose.random() < 0.7))
 
+
+def split(net: Netlists, strand: Strand, masked: bool) -> Strand:
     def pieces(leaf: Leaf) -> list[Leaf]:
         kept = min(leaf.value, leaf.rows) if masked else leaf.rows
         return [Leaf(1, int(row < leaf.value)) for row in range(kept)]
@@ -199,4 +235,4 @@ def some_split(net: Netlists) -> None:
     key = ("split", len(net.nodes))
     made = replace(strand, lists=lists, rows=1, key=key)
     parameters = {"split_row": True, "filter_mask": masked}
-    net.strands.extend(net.add("RetileStreamify", parameters, [made], input=strand))
+    return net.add("RetileStreamify", parameters, [made], input=strand)[0]

@@ -5,13 +5,15 @@ Coarse assignment deals blocks of 16 consecutive requests to the regions, interl
 single requests, both in turn; dynamic assignment gives a request to the region that is ready.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+import headrace
 from headrace.experiments.experiment import Case, Cell, Cells, Row, integer
 from headrace.experiments.step.lines import Line, line
-from headrace.experiments.step.measure import replayed, rewritten
+from headrace.experiments.step.measure import cells, replayed, rewritten, timed
 from headrace.experiments.step.netlists import read, recorded
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.requests import for_requests
@@ -23,29 +25,58 @@ FIRST = 4007
 """The first request of the window of batch 64 whose graph is rewritten for other requests."""
 
 
-def case(batch: int, first: int, way: str) -> Case:
+SOURCES = ("netlist", "pytorch")
+
+PIPELINE = "step-lower{compute=2048 softmax=plain},step-parallelize{mode=%s}"
+"""Exponentials without the subtraction of the maximum, as the recorded graphs have them."""
+
+DEPTH = 1
+"""Of channels, as in the recorded graphs of attention."""
+
+
+def case(source: str, batch: int, first: int, way: str) -> Case:
     """A batch of requests from `first` on, assigned in some way."""
-    return Case({"source": "netlist", "batch": batch, "first": first, "assignment": way})
+    return Case({"source": source, "batch": batch, "first": first, "assignment": way})
 
 
-def window_cases(batch: int, ways: Sequence[str]) -> list[Case]:
+def window_cases(source: str, batch: int, ways: Sequence[str]) -> list[Case]:
     """The published windows of a batch."""
     lines = [one for one in table("attention") if one["batch"] == batch]
-    return [case(batch, one["first"], way) for one in lines for way in ways]
+    return [case(source, batch, one["first"], way) for one in lines for way in ways]
 
 
 def measure(settings: Cells) -> Cells:
     batch, first = integer(settings["batch"]), integer(settings["first"])
-    way = WAYS[str(settings["assignment"])]
+    assignment = str(settings["assignment"])
     window = published("attention", batch=batch, first=first)
-    if window and recorded_batch(batch):
-        return replayed(netlist_name(window, way))
-    # Batches without recorded graphs: their own requests, or the first ones of the window.
+    # Batches without a window of their own are the first requests of one of batch 64.
     window = window or published("attention", batch=64, first=first)
     lengths = lengths_of(window)[:batch]
+    if settings["source"] == "pytorch":
+        return compiled(lengths, window["longest"], assignment)
+    way = WAYS[assignment]
+    if recorded_batch(batch) and len(lengths) == window["batch"]:
+        return replayed(netlist_name(window, way))
     template = published("attention", batch=64, first=FIRST)
     graph = read(netlist_name(template, way))
     return rewritten(for_requests(graph, lengths, window["longest"]))
+
+
+def compiled(lengths: Sequence[int], longest: int, assignment: str) -> dict[str, Cell]:
+    """
+    Compile attention in PyTorch, of requests with such caches, and measure it.
+
+    Raises `WrongValueError` if it deadlocks.
+    """
+    from headrace.models.decode_attention import decode_attention
+
+    start = time.perf_counter()
+    model, arguments = decode_attention(lengths, positions=longest)
+    pipeline = PIPELINE % assignment
+    function = headrace.compile(model, arguments, target="step", pipeline=pipeline)
+    # Only lengths decide the time.
+    steering = [None if one.is_floating_point() else one for one in arguments]
+    return cells(f"attention {pipeline}", timed(function, steering, DEPTH), start)
 
 
 def recorded_batch(batch: int) -> bool:

@@ -8,17 +8,19 @@ so that its utilisation is 2.33 times the right one. Both are in the table.
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Cell, Drawing, Experiment, Row
-from headrace.experiments.plots import COLOURS
-from headrace.experiments.step.lines import Line, line, selected, sources, summary
+from headrace.experiments.step.lines import Line, line, sources, summary
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
 from headrace.experiments.step.sharing import (
+    EXPERTS,
     POINT,
+    TILE,
     bandwidth,
     by_regions,
     cases,
     known_of,
     measure,
+    note_of,
     panel,
     point_of,
     utilisation,
@@ -33,41 +35,41 @@ def tabulate(rows: Sequence[Row]) -> list[Line]:
     lines: list[Line] = []
     for row in rows:
         point, known = point_of(row), known_of(row)
+        alone = by_regions(rows, row["source"], row["tile"]).get(EXPERTS)
+        published_use = utilisation(row, alone, "reference_flops")
         lines += [
-            line(point, "cycles", row["cycles"], known["cycles"]),
-            line(point, AS_PUBLISHED, utilisation(row, "reference_flops"), known["utilisation"]),
-            line(point, RIGHT, utilisation(row, "flops")),
-            line(point, BANDWIDTH, bandwidth(row), known["bandwidth"]),
+            line(point, "cycles", row["cycles"], known["cycles"], note_of(row)),
+            line(point, AS_PUBLISHED, published_use, known["utilisation"]),
+            line(point, RIGHT, utilisation(row, alone, "flops")),
+            line(point, BANDWIDTH, bandwidth(row), known.get("bandwidth")),
         ]
     for source in sources(rows):
-        lines += _gains(source, by_regions(selected(rows, source=source)))
+        lines += _gains(source, by_regions(rows, source))
     return lines
 
 
 def _gains(source: Cell, rows: Mapping[int, Row]) -> list[Line]:
-    """What 32 regions give over a region for each expert."""
-    if not {128, 32} <= rows.keys():
+    """What 32 regions of static tiles give over a region for each expert."""
+    if not {EXPERTS, 32} <= rows.keys():
         return []
-    alone, shared = rows[128], rows[32]
+    alone, shared = rows[EXPERTS], rows[32]
     point = summary(POINT, source=source, regions=32)
-    before, after = (published("multiplexing", tile=32, regions=one) for one in (128, 32))
+    before, after = (published("multiplexing", tile=TILE, regions=one) for one in (EXPERTS, 32))
     cycles = shared.number("cycles") / alone.number("cycles")
-    gain = utilisation(shared, "flops") / utilisation(alone, "flops")
+    freed = shared.number("allocated_compute") / alone.number("allocated_compute")
     text = published("sharing", regions=32)
     return [
         line(point, "cycles to 128 regions", cycles, after["cycles"] / before["cycles"]),
-        line(point, "utilisation to 128 regions", gain, text["utilisation"]),
+        line(point, "utilisation to 128 regions", 1 / (cycles * freed), text["utilisation"]),
     ]
 
 
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
-    figure.set_size_inches(10, 4.2)
-    left, right = figure.subplots(1, 2)
-    panel(left, lines, "cycles", COLOURS[0])
-    for name, colour in zip((AS_PUBLISHED, RIGHT, BANDWIDTH), COLOURS[1:], strict=False):
-        panel(right, lines, name, colour)
-    left.set_ylabel("cycles")
-    right.set_ylabel("percent")
+    figure.set_size_inches(10, 7)
+    panels = figure.subplots(2, 2).flat
+    for axes, name in zip(panels, ("cycles", AS_PUBLISHED, RIGHT, BANDWIDTH), strict=True):
+        panel(axes, lines, name)
+    figure.axes[0].legend()
     figure.suptitle("Qwen layer, batch 64: experts that share regions")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row, Sizes
 from headrace.experiments.plots import grouped_bars
 from headrace.experiments.step.attention import (
+    SOURCES,
     by_window,
     cycle_lines,
     measure,
@@ -22,7 +23,7 @@ WAYS = ("interleaved", "dynamic")
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published windows at all sizes."""
-    return window_cases(64, WAYS)
+    return [one for source in SOURCES for one in window_cases(source, 64, WAYS)]
 
 
 def tabulate(rows: Sequence[Row]) -> list[Line]:

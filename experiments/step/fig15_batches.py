@@ -11,6 +11,7 @@ from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row
 from headrace.experiments.plots import COLOURS, number
 from headrace.experiments.step.attention import (
     FIRST,
+    SOURCES,
     by_window,
     case,
     cycle_lines,
@@ -29,7 +30,9 @@ SPEEDUP = "speed-up over coarse"
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published sizes at all sizes."""
-    return [case(batch, FIRST, way) for batch in BATCHES for way in WAYS]
+    return [
+        case(source, batch, FIRST, way) for source in SOURCES for batch in BATCHES for way in WAYS
+    ]
 
 
 def tabulate(rows: Sequence[Row]) -> list[Line]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row, Sizes, integer
 from headrace.experiments.plots import grouped_bars
 from headrace.experiments.step.attention import (
+    SOURCES,
     WAYS,
     by_window,
     cycle_lines,
@@ -31,7 +32,12 @@ STATIC = ("coarse", "interleaved")
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published windows at all sizes."""
-    return [one for batch in BATCHES for one in window_cases(batch, tuple(WAYS))]
+    return [
+        one
+        for source in SOURCES
+        for batch in BATCHES
+        for one in window_cases(source, batch, tuple(WAYS))
+    ]
 
 
 def tabulate(rows: Sequence[Row]) -> list[Line]:

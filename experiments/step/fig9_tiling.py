@@ -3,6 +3,7 @@
 from headrace.experiments.experiment import Case, Experiment, Sizes
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.tiling import (
+    SOURCES,
     STATIC,
     case,
     measure,
@@ -16,8 +17,15 @@ MODELS = ("mixtral", "qwen")
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published sizes at all sizes, and dynamic tiles with the compute of static ones."""
-    points = [point for model in MODELS for point in published_cases(model, 64)]
-    return [*points, *(case(model, 64, "dynamic", STATIC) for model in MODELS)]
+    return [
+        point
+        for source in SOURCES
+        for model in MODELS
+        for point in (
+            *published_cases(source, model, 64),
+            case(source, model, 64, "dynamic", STATIC),
+        )
+    ]
 
 
 EXPERIMENT = Experiment(

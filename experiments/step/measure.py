@@ -1,7 +1,9 @@
-"""Replay a recorded graph: what every row of these experiments goes through."""
+"""Replay a recorded graph, and what is kept of a run: all rows of these experiments have it."""
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import headrace
 from headrace.experiments.experiment import Cell, WrongValueError
@@ -36,8 +38,30 @@ def rewritten(netlist: Netlist) -> dict[str, Cell]:
 
 def _replayed(path: Path) -> dict[str, Cell]:
     start = time.perf_counter()
-    found = headrace.replay(path)
+    return cells(path.name, headrace.replay(path), start)
+
+
+def timed(
+    function: headrace.StepFunction, arguments: Sequence[object], depth: int
+) -> dict[str, Any]:
+    """What a function of one graph takes and uses, with bytes as in the published figures."""
+    run = function.run(*arguments, depth=depth, accounting="reference", timing_only=True)
+    (use,) = run.uses
+    deadlock = None if run.deadlock is None else str(run.deadlock)
+    return {**use.summary(), "cycles": run.cycles, "deadlock": deadlock}
+
+
+def cells(name: str, found: Mapping[str, Any], start: float) -> dict[str, Cell]:
+    """What is kept of a run that began at `start`; raises `WrongValueError` if it deadlocked."""
     if found["deadlock"]:
-        raise WrongValueError(f"the graph '{found['name']}' deadlocks: {found['deadlock']}")
+        raise WrongValueError(f"the graph '{name}' deadlocks: {_explained(found['deadlock'])}")
     seconds = time.perf_counter() - start
     return {**{name: found[name] for name in MEASURED}, "seconds": seconds}
+
+
+def _explained(deadlock: str | Mapping[str, Any]) -> str:
+    """What frees it, where the diagnosis is data, or the diagnosis itself."""
+    if isinstance(deadlock, str):
+        return deadlock
+    depth = deadlock["smallest_depth"]
+    return "no depth helps" if depth is None else f"channels of depth {depth} are enough"

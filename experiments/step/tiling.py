@@ -12,6 +12,7 @@ import numpy as np
 
 from headrace.experiments.experiment import Case, Cell, Cells, Drawing, Row, integer
 from headrace.experiments.plots import COLOURS, number, plain_axis
+from headrace.experiments.step.layers import compiled, tiled
 from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.step.measure import replayed, rewritten
 from headrace.experiments.step.netlists import read, recorded, with_compute
@@ -22,29 +23,26 @@ from headrace.experiments.step.statistics import Point, improvement_distance, pa
 STATIC, DYNAMIC = 4096, 6400
 """FLOPs/cycle of an operator in the published graphs."""
 
-REWRITTEN = {("qwen", 1024): "traces/expert_routing/qwen_b1024/022_016.npz"}
-"""The routing of layers whose graphs are not recorded, but rewritten from those of batch 64."""
+SOURCES = ("netlist", "pytorch")
+
+REWRITTEN = (("qwen", 1024),)
+"""Layers whose graphs are not recorded, but rewritten from those of batch 64."""
 
 POINT = ("source", "model", "batch", "tile", "FLOPs/cycle")
 
 
-def case(model: str, batch: int, tile: int | str, compute: int) -> Case:
+def case(source: str, model: str, batch: int, tile: int | str, compute: int) -> Case:
     """A layer on tiles of some rows, or `dynamic` ones."""
-    return Case(
-        {
-            "source": "netlist",
-            "model": model,
-            "batch": batch,
-            "tile": tile,
-            "FLOPs/cycle": compute,
-        }
-    )
+    values = (source, model, batch, tile, compute)
+    return Case(dict(zip(POINT, values, strict=True)))
 
 
-def published_cases(model: str, batch: int) -> list[Case]:
+def published_cases(source: str, model: str, batch: int) -> list[Case]:
     """The points of a figure, with the compute they were published with."""
-    lines = [one for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)]
-    return [case(model, batch, one["tile"], published_compute(one["tile"])) for one in lines]
+    tiles = [
+        one["tile"] for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)
+    ]
+    return [case(source, model, batch, tile, published_compute(tile)) for tile in tiles]
 
 
 def published_compute(tile: Cell) -> int:
@@ -55,12 +53,15 @@ def published_compute(tile: Cell) -> int:
 def measure(settings: Cells) -> Cells:
     model, batch, tile = str(settings["model"]), integer(settings["batch"]), settings["tile"]
     compute = integer(settings["FLOPs/cycle"])
+    if settings["source"] == "pytorch":
+        return compiled(model, batch, tiled(tile, compute))
     short = "dyn" if tile == "dynamic" else f"tile{tile}"
     if (model, batch) in REWRITTEN:
-        trace = np.load(recorded(REWRITTEN[model, batch]))["data"]
+        trace = published("layers", model=model, batch=batch)["trace"]
+        routing = np.load(recorded(f"traces/expert_routing/{trace}"))["data"].tolist()
         template = read(f"fig9_{model}_b64_{'dyn' if tile == 'dynamic' else 'tile16'}")
         rows = None if tile == "dynamic" else integer(tile)
-        return rewritten(with_compute(for_routing(template, trace.tolist(), rows), compute))
+        return rewritten(with_compute(for_routing(template, routing, rows), compute))
     name = f"{'fig9' if batch == 64 else 'fig10'}_{model}_b{batch}_{short}"
     if compute == published_compute(tile):
         return replayed(name)
@@ -174,8 +175,9 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     for axes, (model, batch) in zip(panels, layers, strict=True):
         some = chosen(lines, model=model, batch=batch)
         origins = dict.fromkeys(one["source"] for one in some)
-        for colour, source in zip(COLOURS, origins, strict=False):
-            _draw(axes, chosen(some, source=source), colour)
+        # Sources agree: smaller marks lie on larger ones.
+        for colour, size, source in zip(COLOURS, (1.4, 0.7), origins, strict=False):
+            _draw(axes, chosen(some, source=source), colour, size)
         known = [one for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)]
         memory = [one["onchip"] / 1e6 for one in known]
         cycles = [one["cycles"] / 1e6 for one in known]
@@ -192,7 +194,7 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     figure.legend(marks.values(), marks, loc="outside lower center", ncols=2)
 
 
-def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> None:
+def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str, size: float) -> None:
     """Filled marks have the published compute, hollow ones that of the other kind of tiles."""
     memory = {one["tile"]: number(one["value"]) for one in chosen(lines, measure="on-chip memory")}
     groups: dict[tuple[bool, bool], list[Point]] = {}
@@ -202,10 +204,10 @@ def _draw(axes: Drawing, lines: Sequence[Mapping[str, Cell]], colour: str) -> No
             filled = one["FLOPs/cycle"] == published_compute(one["tile"])
             groups.setdefault((one["tile"] == "dynamic", filled), []).append(point)
     for (dynamic, filled), points in groups.items():
-        kind = "dynamic tiles" if dynamic else "static tiles"
+        kind = f"{lines[0]['source']}, {'dynamic' if dynamic else 'static'} tiles"
         style = {
             "marker": "*" if dynamic else "o",
-            "markersize": 13 if dynamic else 6,
+            "markersize": size * (13 if dynamic else 7),
             "fillstyle": "full" if filled else "none",
             "label": kind if filled else f"{kind}, other compute",
         }

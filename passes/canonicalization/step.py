@@ -7,7 +7,7 @@ none changes what a stream holds.
 
 from collections.abc import Sequence
 
-from xdsl.ir import OpResult, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import (
     PatternRewriter,
     RewritePattern,
@@ -66,7 +66,8 @@ class RemoveAddedLevel(RewritePattern):
     """
     A level of one element that is added and flattened at once was not needed.
 
-    It is added by a promotion, by a repetition of one copy or by chunks of one element.
+    It is added by a promotion, by a repetition of one copy or by chunks of one element; these stay
+    where their padding is read, as the stream would have two readers.
     """
 
     @op_type_rewrite_pattern
@@ -93,8 +94,8 @@ def _added_level(maker: object, value: SSAValue) -> int | None:
         case step.ReshapeOp() if (
             maker.integer("chunk") == 1
             and not maker.flag("outer")
-            and isinstance(value, OpResult)
-            and value.index == 0
+            and value is maker.result
+            and not maker.padding.uses
         ):
             return maker.integer("rank")
         case _:

@@ -1,8 +1,8 @@
 """
 Decode attention over caches, found in the expressions of tensors.
 
-`softmax(scale * query keys^T) values`, where keys and values are `position == length ? new : cache`,
-and scores behind the length are -inf.
+`softmax(scale * query keys^T) values`, where keys and values are caches with a new row, which is
+`position == length ? new : cache`, and scores behind the length are -inf.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from xdsl.ir import Operation, SSAValue
 
 from headrace.dialects import step
+from headrace.passes.step.graphs import stream
 
 Side = Literal["rows", "columns"]
 ROWS: Side = "rows"
@@ -119,12 +120,6 @@ class Axes:
             for node in condition.nodes:
                 found.setdefault(self.find(node), []).append(condition)
         return found
-
-
-def stream(value: SSAValue) -> step.StreamType:
-    """The type of a stream of the graph."""
-    assert isinstance(value.type, step.StreamType), value.type
-    return value.type
 
 
 def dimension_nodes(value: SSAValue) -> list[Node]:

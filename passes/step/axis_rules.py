@@ -22,9 +22,9 @@ from headrace.passes.step.axes import (
     dimension_nodes,
     is_one,
     nodes,
-    stream,
     tile_nodes,
 )
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.packing import Packing, packing_of
 
 PRODUCTS = {Function.MATMUL: False, Function.MATMUL_TRANSPOSED: True}
@@ -113,7 +113,7 @@ def _operation(axes: Axes, op: Operation) -> None:
                 op, "the addresses of its tiles are those of a stream", tile_nodes(op.results[0])
             )
         case step.SelectOp() | step.IntegersOp():
-            axes.pin(op, "it gives one element for each of now", nodes(op.results[0]))
+            axes.pin(op, "its tensor has one element for each unit", nodes(op.results[0]))
         case step.SinkOp() | step.YieldOp():
             pass
         case _:

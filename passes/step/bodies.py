@@ -15,7 +15,8 @@ from typing import NamedTuple
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from headrace.dialects import step
-from headrace.passes.step.axes import stream
+from headrace.dialects.step_operation import NAMES
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 
 ENDS = (
@@ -26,9 +27,6 @@ ENDS = (
     step.SinkOp,
 )
 """What a body does not hold: it takes tiles apart, or sends them elsewhere."""
-
-NAMES = frozenset(("dim", "dims", "rows", "assumed"))
-"""Properties that name sizes: they differ between branches that are the same."""
 
 
 class Pair(NamedTuple):
@@ -160,7 +158,9 @@ def _signature(use: Use) -> tuple[object, ...]:
     op = use.operation
     if isinstance(op, ENDS):
         return (type(op),)
-    properties = {name: value for name, value in op.properties.items() if name not in NAMES}
+    properties = {
+        name: value for name, value in op.properties.items() if name not in (*NAMES, "assumed")
+    }
     tensors = [operand.type for operand in op.operands if isinstance(operand, BlockArgument)]
     return type(op), use.index, properties, tensors, len(op.operands), len(op.results)
 

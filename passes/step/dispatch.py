@@ -23,7 +23,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import step
-from headrace.passes.step.graphs import add_input
+from headrace.passes.step.graphs import add_input, erase, stream
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.request_regions import Regions, insert
 from headrace.passes.step.requests import Requests, first_ragged_read
@@ -79,18 +79,13 @@ class Dispatch:
                 self.name, merge, f"{merge.selector.type} is not one signal for each request"
             )
         ready.results[0].replace_all_uses_with(merge.selector)
-        ready.detach()
-        ready.erase()
+        erase([ready])
 
     def _placeholder(self, end: Operation) -> UnrealizedConversionCastOp:
         """Stands for the order in which regions become ready, until there are regions."""
         type = step.StreamType(step.SelectorType(self.count, hot=1), (self.requests.count,))
         cast = UnrealizedConversionCastOp.get([], [type])
-        self._put(cast, end)
-        return cast
-
-    def _put(self, op: Operation, end: Operation) -> None:
-        Builder(InsertPoint.before(end)).insert(op)
+        return Builder(InsertPoint.before(end)).insert(cast)
 
     def _targets(self, ready: SSAValue, end: Operation) -> Sequence[SSAValue]:
         """For each source a stream of the regions that requests go to."""
@@ -117,15 +112,12 @@ class Dispatch:
         type = TensorType(i64, (len(rows), width))
         bits = [bit for row in rows for bit in row]
         constant = arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, bits), type)
-        self._put_outside(constant)
+        Builder(InsertPoint.before(self.graph)).insert(constant)
         select = step.SelectOp(add_input(self.graph, constant.result), hot=1)
         insert(self.name, select, end)
         flat = step.FlattenOp(select.results[0], min=0, max=1)
         insert(self.name, flat, end)
         return flat.results[0]
-
-    def _put_outside(self, op: Operation) -> None:
-        Builder(InsertPoint.before(self.graph)).insert(op)
 
     def _region(
         self, regions: Regions, number: int, streams: dict[SSAValue, SSAValue], end: Operation
@@ -136,8 +128,7 @@ class Dispatch:
         copies = step.BroadcastOp(tiles, consumers=2)
         insert(self.name, copies, end)
         tiles.replace_uses_with_if(copies.results[0], lambda use: use.operation is not copies)
-        type = copies.results[1].type
-        assert isinstance(type, step.StreamType)
-        signal = step.AccumulateOp(copies.results[1], fn=step.Function.SIGNAL, rank=type.rank)
+        last = copies.results[1]
+        signal = step.AccumulateOp(last, fn=step.Function.SIGNAL, rank=stream(last).rank)
         insert(self.name, signal, end)
         return signal.results[0]

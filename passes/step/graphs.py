@@ -1,7 +1,10 @@
-"""The graphs of a module, for passes that rewrite each of them."""
+"""The graphs of a module, and what passes that rewrite them have in common."""
 
+from collections.abc import Sequence
+
+from xdsl.builder import Builder
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
@@ -26,8 +29,32 @@ def graphs(module: ModuleOp, name: str, **sizes: int) -> list[step.GraphOp]:
     return found
 
 
-def add_input(graph: step.GraphOp, tensor: SSAValue) -> SSAValue:
+def add_input(graph: step.GraphOp, tensor: SSAValue) -> BlockArgument:
     """Let a graph read one more tensor; what stands for it inside."""
     graph.operands = (*graph.operands, tensor)
     block = graph.body.block
     return block.insert_arg(tensor.type, len(block.args))
+
+
+def stream(value: SSAValue) -> step.StreamType:
+    """The type of a value that is a stream."""
+    assert isinstance(value.type, step.StreamType), value.type
+    return value.type
+
+
+def share(build: Builder, value: SSAValue, readers: int) -> Sequence[SSAValue]:
+    """The stream once for each reader: a stream is read once, so that several have copies."""
+    if readers == 1:
+        return [value]
+    return build.insert(step.BroadcastOp(value, consumers=readers)).outputs
+
+
+def erase(ops: Sequence[Operation]) -> None:
+    """Erase operations that only each other use, in any order."""
+    readers = {use.operation for op in ops for result in op.results for use in result.uses}
+    assert readers <= set(ops), readers - set(ops)
+    for op in ops:
+        op.detach()
+        op.drop_all_references()
+    for op in ops:
+        op.erase(safe_erase=False)

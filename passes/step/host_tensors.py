@@ -106,12 +106,18 @@ class Host:
         return self._generic([], [], "b", (count,), i64, body)
 
     def tile_counts(self, lengths: SSAValue, rows: int, most: int) -> SSAValue:
-        """In how many tiles of `rows`, at most `most`, the rows 0 .. length of a request lie."""
+        """
+        In how many tiles of `rows`, at most `most`, the rows 0 .. length of a request lie.
+
+        There is one tile at least: a negative length leaves it negative `last_rows`, which a run
+        refuses.
+        """
 
         def body(insert: Insert, values: Sequence[SSAValue]) -> SSAValue:
             tile = insert(arith.IndexCastOp(insert(IndexOp(1)), i64))
             start = insert(arith.MuliOp(tile, insert(_integer(rows))))
-            reached = insert(arith.CmpiOp(start, values[0], "sle"))
+            length = insert(arith.MaxSIOp(values[0], insert(_integer(0))))
+            reached = insert(arith.CmpiOp(start, length, "sle"))
             return insert(arith.ExtUIOp(reached, i64))
 
         return self._generic([lengths], ["b"], "b", shape_of(lengths), i64, body, (most,))

@@ -6,14 +6,17 @@ goes back to memory, and takes its place among the others. Scores of all tiles a
 multiplied with the values and added up, and divided by their sum.
 
 Rows of the last tile behind the new one are zero, and so are their scores; what they must not add
-to the sum is kept out in two ways. The `plain` form is the graph of the literature: the powers of
+to the sums is kept out in two ways. In the `plain` form, the graph of the literature, the powers of
 those scores are 1 each, and their number is subtracted. Where scores are large, exponentials
-overflow; where all are far below 0, they vanish beside what is subtracted. The `safe` form has
-neither: it sets those scores to -inf, and subtracts the largest score of a row from all, for which
-it keeps the scores of a request in a buffer until that is known.
+overflow; where all are far below 0, they vanish beside what is subtracted. The `online` form has
+neither: it sets those scores to -inf, and subtracts the largest score so far from all. Where a
+larger one comes, the sums are scaled to it before the next tile is added. No tile is without a row
+of its request, so that the largest is a score, and with finite scores no -inf is taken from -inf.
 
-Source: "Streaming Tensor Programs", arXiv 2511.07776, section 5 (the graph, for timing only: its
-sums have the scores of rows that are not there); what keeps them out is ours.
+Sources: "Streaming Tensor Programs", arXiv 2511.07776, section 5 (the graph, for timing only: its
+sums have the scores of rows that are not there; what keeps them out is ours). "Online normalizer
+calculation for softmax", arXiv 1805.02867, section 3 (the largest score and the sum in one pass);
+"FlashAttention", arXiv 2205.14135, section 3.1 (the same for the weighted values).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from headrace.passes.step.host_tensors import Host
 from headrace.passes.step.lower_rows import Misfit
 from headrace.passes.step.tensor_terms import shape_of
 
-Softmax = Literal["safe", "plain"]
+Softmax = Literal["online", "plain"]
 
 
 def lower(
@@ -118,7 +121,6 @@ class _Graph:
     counts: SSAValue
     rest: SSAValue
     """The rows that the last tile of a request has, without the new one."""
-    alone: bool = False
     made: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
 
     def build(
@@ -127,20 +129,16 @@ class _Graph:
         graph = self.graph
         q = self._rows(query, shape_of(query)[1])
         new = [self._rows(cache.new, 1) for cache in (attention.keys, attention.values)]
-        self.alone = softmax == "safe"
         keys, stored_keys = self._cache(attention.keys, new[0], first=True)
         values, stored_values = self._cache(attention.values, new[1], first=False)
         queries = graph.add(step.ExpandOp(q, keys, rank=1))
         scores = self._map("matmul_transposed", queries, keys)
-        if softmax == "safe":
+        if softmax == "online":
             seen = self._integers(host.shifted(self.rest, 1))
-            scores = self._below_largest(self._masked(scores, seen))
-        powers = self._map("exp", scores)
-        weighted = self._fold("matmul", powers, values)
-        total = self._map("row_sum", self._fold("add", powers))
-        if softmax == "plain":
+            weighted, total = self._online(self._masked(scores, seen), values)
+        else:
             unseen = host.unseen(self.rest, self.tile - 1, cast("TensorType", out.type))
-            total = self._map("sub", total, self._padding(unseen))
+            weighted, total = self._plain(scores, values, unseen)
         result = graph.add(
             step.MapOp(weighted, total, fn="div", compute=self.compute, write_back=True)
         )
@@ -199,21 +197,42 @@ class _Graph:
         return merged, store.result
 
     def _integers(self, value: SSAValue) -> SSAValue:
-        """
-        A number for each request.
-
-        The plain form makes them once, as the literature does: readers wait for each other. In the
-        safe form a request is stored long after the next one begins, and each reader has its own.
-        """
-        if self.alone or value not in self.made:
+        """A number for each request, made once, as the literature does."""
+        if value not in self.made:
             integers = self.graph.add(step.IntegersOp(self.graph.tensor(value)))
             self.made[value] = self.graph.add(step.FlattenOp(integers, min=0, max=1))
         return self.made[value]
 
-    def _padding(self, unseen: SSAValue) -> SSAValue:
-        """What rows that are not there add to a sum of exponentials: exp(0) each."""
-        tiles = self.graph.add(step.LoadOp(self.graph.tensor(unseen), tile=(1, 1)))
-        return self.graph.add(step.FlattenOp(tiles, min=0, max=2))
+    def _plain(
+        self, scores: SSAValue, values: SSAValue, unseen: SSAValue
+    ) -> tuple[SSAValue, SSAValue]:
+        """The sums of weighted values and of weights; rows that are not there add exp(0) each."""
+        powers = self._map("exp", scores)
+        weighted = self._fold("matmul", powers, values)
+        total = self._map("row_sum", self._fold("add", powers))
+        padding = self.graph.add(step.FlattenOp(self._rows(unseen, 1), min=0, max=1))
+        return weighted, self._map("sub", total, padding)
+
+    def _online(self, scores: SSAValue, values: SSAValue) -> tuple[SSAValue, SSAValue]:
+        """
+        The sums of weighted values and of weights, both relative to the largest score so far.
+
+        Before the first tile the largest is -inf, and the sums are scaled by 0.
+        """
+        of_tile = self._map("row_max", scores)
+        largest = self._largest(of_tile)
+        growth = self._map("sub", self._largest(of_tile, before=True), largest)
+        scale = self._map("exp", growth)
+        powers = self._map("exp", self._map("sub", scores, largest))
+        weighted = self._fold("multiply_add", scale, self._map("matmul", powers, values))
+        total = self._fold("multiply_add", scale, self._map("row_sum", powers))
+        return weighted, total
+
+    def _largest(self, scores: SSAValue, *, before: bool = False) -> SSAValue:
+        """The largest score of each row up to a tile, with it or `before` it."""
+        return self.graph.add(
+            step.ScanOp(scores, fn="maximum", rank=1, exclusive=before, compute=self.compute)
+        )
 
     def _masked(self, scores: SSAValue, seen: SSAValue) -> SSAValue:
         """Scores with -inf behind the rows of a request, in its last tile."""
@@ -231,17 +250,6 @@ class _Graph:
         last = self._free("mask_columns", graph.add(parts), seen)
         whole = graph.add(step.ReassembleOp(selector, [last, parts.results[1]], rank=0))
         return graph.add(step.FlattenOp(whole, min=0, max=1))
-
-    def _below_largest(self, scores: SSAValue) -> SSAValue:
-        """Scores less the largest of their row, which is known when all have been buffered."""
-        graph = self.graph
-        largest = self._fold("maximum", self._map("row_max", scores))
-        buffers = graph.add(step.BufferizeOp(scores, rank=1))
-        again = graph.add(step.StreamifyOp(buffers, largest, rank=0))
-        repeated = graph.add(
-            step.ExpandOp(graph.add(step.PromoteOp(largest, rank=0)), again, rank=1)
-        )
-        return self._map("sub", again, repeated)
 
     def _map(self, fn: str, *inputs: SSAValue) -> SSAValue:
         return self.graph.add(step.MapOp(*inputs, fn=fn, compute=self.compute))

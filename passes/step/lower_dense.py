@@ -4,6 +4,7 @@ Rows through layers: products with weights, norms, softmax, functions, as one st
 Rows are loaded in tiles of several, computed, and stored; no row needs another one.
 """
 
+from math import prod
 from typing import cast
 
 from xdsl.dialects.builtin import TensorType
@@ -32,10 +33,10 @@ def lower(
 
     Raises `Unsupported` for what is not computed row by row.
     """
+    if not axes:
+        raise Unsupported("it is one number for all rows")
     *outer, column = axes
-    count = 1
-    for axis in outer:
-        count *= axis.extent
+    count = prod(axis.extent for axis in outer)
     tile = rows or usual(count)
     if count % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {count} rows; change one")

@@ -207,6 +207,8 @@ class RowLowering:
         (inner,) = labels
         (body,) = term.args
         if column is not None:
+            if kind != "add":
+                raise Unsupported("it takes the largest over another axis than columns")
             return self._product(body, inner, column)
         x = self.emit(body, inner)
         if self._columns(x) == 1 and inner.extent != 1:

@@ -22,6 +22,7 @@ from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import step
 from headrace.dialects.step_functions import Function
+from headrace.passes.step.graphs import erase
 from headrace.passes.step.refusal import fail
 
 Form = Literal["static", "dynamic", "capped"]
@@ -103,6 +104,4 @@ def rebuild(name: str, packing: Packing, form: Form, chunk: int, ragged: str = "
     for made, before in ((parts.result, packing.chain[0].results[0]), (rows, old.operands[0])):
         made.name_hint = before.name_hint
     old.results[0].replace_all_uses_with(tiles.results[0])
-    for op in (old, *reversed(packing.chain)):
-        op.detach()
-        op.erase()
+    erase([*packing.chain, old])

@@ -8,13 +8,11 @@ from xdsl.rewriter import Rewriter
 
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension, symbol
-from headrace.dialects.step_operation import is_name
+from headrace.dialects.step_operation import NAMES, is_name
 from headrace.dialects.stream_operation import names_attribute, names_of
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.reinfer import inferred
-
-NAMED = ("dims", "dim", "rows")
-"""The properties that name sizes."""
 
 
 class Regions:
@@ -69,9 +67,8 @@ class Regions:
         return values.get(value, value)
 
 
-def _outermost(stream: SSAValue) -> Dimension:
-    assert isinstance(stream.type, step.StreamType)
-    return stream.type.dimensions[0]
+def _outermost(value: SSAValue) -> Dimension:
+    return stream(value).dimensions[0]
 
 
 def _copy(op: step.StepOperation, operands: Sequence[SSAValue]) -> step.StepOperation:
@@ -111,7 +108,7 @@ def rename_sizes(op: step.StepOperation, names: Mapping[str, str]) -> None:
     A claim that becomes the name of a size is `assumed`: another operation declares that size.
     """
     claims = [name for name in op.named if not is_name(name)]
-    for key in (*NAMED, "assumed"):
+    for key in (*NAMES, "assumed"):
         match op.properties.get(key):
             case StringAttr(data=text):
                 op.properties[key] = StringAttr(renamed(text, names))

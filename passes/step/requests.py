@@ -8,14 +8,15 @@ made if no operation keeps something from one request to the next, and if result
 Source: "Streaming Tensor Programs", arXiv 2511.07776, section 4.3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import Operation, SSAValue
 
 from headrace.dialects import step
-from headrace.dialects.step_dimension import Dimension
 from headrace.dialects.stream_flow import producers_first
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 
 
@@ -33,8 +34,7 @@ class RequestStream:
 
     @property
     def type(self) -> step.StreamType:
-        assert isinstance(self.value.type, step.StreamType)
-        return self.value.type
+        return stream(self.value)
 
     @property
     def rank(self) -> int:
@@ -88,20 +88,20 @@ def _is_root(op: Operation) -> bool:
 def _source(name: str, op: Operation) -> RequestStream:
     assert isinstance(op, step.StepOperation)
     result = op.results[0]
-    type = result.type
-    assert isinstance(type, step.StreamType)
+    type = stream(result)
     uses = list(result.uses)
     flatten = uses[0].operation if len(uses) == 1 else None
     if (
         not isinstance(flatten, step.FlattenOp)
         or flatten.integer("max") < type.rank
-        or _sizes(flatten.results[0])[0] != type.dimensions[1]
+        or stream(flatten.result).dimensions[0] != type.dimensions[1]
     ):
         raise fail(
             name,
             op,
-            "its leading 1 is not merged with the requests: follow it by step.flatten min "
-            f"{type.rank - 1} max {type.rank}",
+            "it reads no list of requests, one unit for each; step-parallelize is for decode "
+            "attention and its like (in IR: follow it by step.flatten "
+            f"min {type.rank - 1} max {type.rank})",
         )
     return RequestStream(op, flatten)
 
@@ -113,30 +113,18 @@ def _check(name: str, op: step.StepOperation) -> None:
             reason = "it stores results in order; requests leave their regions by step.random_store"
         case step.DealOp():
             reason = "it deals units of all requests in turn"
-        case step.PromoteOp() if op.rank is None:
+        case step.PromoteOp(rank=None) | step.ReshapeOp(outer=UnitAttr()):
             reason = "it makes one list of all requests"
-        case step.ReshapeOp() if op.integer("chunk") > 1 and op.integer("rank") == _rank(op):
+        case step.ReshapeOp() if (
+            op.integer("chunk") > 1 and op.integer("rank") == stream(op.input).rank
+        ):
             reason = "it packs units of several requests together"
         case _:
             return
     raise fail(name, op, reason)
 
 
-def _sizes(value: SSAValue) -> Sequence[Dimension]:
-    assert isinstance(value.type, step.StreamType)
-    return value.type.dimensions
-
-
-def _rank(op: step.StepOperation, operand: int = 0) -> int:
-    return len(_sizes(op.operands[operand])) - 1
-
-
 def first_ragged_read(body: Sequence[step.StepOperation]) -> step.RandomLoadOp | None:
     """The first operation that reads the tiles of a request from off-chip memory, list by list."""
-    return next(_ragged_reads(body), None)
-
-
-def _ragged_reads(body: Sequence[step.StepOperation]) -> Iterator[step.RandomLoadOp]:
-    for op in body:
-        if isinstance(op, step.RandomLoadOp) and _rank(op, 1) > 0:
-            yield op
+    reads = (op for op in body if isinstance(op, step.RandomLoadOp))
+    return next((op for op in reads if stream(op.address).rank > 0), None)

@@ -14,7 +14,8 @@ from xdsl.utils.exceptions import PassFailedException
 from headrace.dialects import step
 from headrace.dialects.step_operation import is_name
 from headrace.dialects.stream_operation import names_attribute
-from headrace.passes.step.axes import ROWS, Axes, Node, stream, tile_nodes
+from headrace.passes.step.axes import ROWS, Axes, Node, tile_nodes
+from headrace.passes.step.graphs import stream
 from headrace.passes.step.packing import Packing
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.reinfer import inferred

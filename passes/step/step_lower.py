@@ -33,8 +33,8 @@ class StepLowerPass(ModulePass):
     operations that there are. `rows` is how many rows are computed at once (by default single rows
     where they are routed, else up to 64), or the rows of a cache in a tile (up to 32); `columns`
     the width of what a weight gives at once (up to 64). `compute` is the bandwidth of each unit in
-    FLOPs a cycle. `softmax` of attention is `safe`, or `plain` without the subtraction of the
-    maximum.
+    FLOPs a cycle. `softmax` of attention is `online`, in one pass with the largest score so far, or
+    `plain` without the subtraction of the maximum.
     """
 
     name = "step-lower"
@@ -42,11 +42,15 @@ class StepLowerPass(ModulePass):
     rows: int = 0
     columns: int = 0
     compute: int = 4096
-    softmax: str = "safe"
+    softmax: str = "online"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if min(self.rows, self.columns, self.compute) < 0:
             raise PassFailedException(f"{self.name}: rows, columns and compute are 0 or more")
+        if self.softmax not in ("online", "plain"):
+            raise PassFailedException(
+                f"{self.name}: softmax={self.softmax} is not known; choose online or plain"
+            )
         found = [one for one in op.ops if isinstance(one, func.FuncOp) and not one.is_declaration]
         for main in found:
             self._lower(main)
@@ -133,7 +137,12 @@ class StepLowerPass(ModulePass):
         attention = attention_terms.recognise(terms, value)
         if attention is not None:
             return lower_attention.lower(
-                attention, value, op, self.rows, self.compute, self._softmax
+                attention,
+                value,
+                op,
+                self.rows,
+                self.compute,
+                cast(lower_attention.Softmax, self.softmax),
             )
         routed = lower_experts.recognise(terms, value)
         assert routed is not None
@@ -155,14 +164,6 @@ class StepLowerPass(ModulePass):
             terms, term, axes, value, op, self.rows, self.columns, self.compute
         )
         return {value: result}
-
-    @property
-    def _softmax(self) -> lower_attention.Softmax:
-        if self.softmax not in ("safe", "plain"):
-            raise PassFailedException(
-                f"{self.name}: softmax={self.softmax} is not known; choose safe or plain"
-            )
-        return self.softmax
 
     def _failed(self, op: Operation, error: Exception) -> PassFailedException:
         if isinstance(error, Misfit):

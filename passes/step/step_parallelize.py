@@ -11,12 +11,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import step
 from headrace.passes.step.dispatch import Dispatch
-from headrace.passes.step.graphs import graphs
+from headrace.passes.step.graphs import erase, graphs
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.request_blocks import RequestBlocks
 from headrace.passes.step.request_regions import Regions, chain_start, insert
@@ -34,6 +33,10 @@ class StepParallelizePass(ModulePass):
     consecutive requests in turn, read by loads of their own; fewer blocks than regions make fewer
     regions. `dynamic` gives the next request to the region that is the first to have read all tiles
     of its last one.
+
+    Every request must store tiles at addresses of its own, which are data and cannot be checked
+    here: where two requests write one tile, the graph keeps that of the later request, and regions
+    that of the later region.
     """
 
     name = "step-parallelize"
@@ -92,15 +95,7 @@ def _finish(end: step.YieldOp, requests: Requests, regions: Regions, keep_source
     for index, operand in enumerate(end.operands):
         if isinstance(operand.owner, step.RandomStoreOp):
             end.operands[index] = regions.written[chain_start(operand.owner)]
-    dropped: list[Operation] = list(reversed(requests.body))
+    dropped: list[Operation] = list(requests.body)
     if not keep_sources:
-        dropped += [op for source in requests.sources for op in (source.flatten, source.root)]
-    for op in dropped:
-        for result in op.results:
-            assert not set(use.operation for use in result.uses) - set(dropped)
-    for op in dropped:
-        op.detach()
-    for op in dropped:
-        op.drop_all_references()
-    for op in dropped:
-        Rewriter.erase_op(op, safe_erase=False)
+        dropped += [op for source in requests.sources for op in (source.root, source.flatten)]
+    erase(dropped)

@@ -19,7 +19,7 @@ from headrace.passes.step.graphs import graphs
 from headrace.passes.step.packing import packings, rebuild
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.reinfer import reinfer
-from headrace.passes.step.retile import retile
+from headrace.passes.step.retile import Axis, retile, whole_axis
 from headrace.passes.step.row_tiles import check_rows, drop_padding, splits_of
 
 
@@ -44,7 +44,8 @@ class StepTilePass(ModulePass):
                 self._tile_rows(graph)
             if self.columns:
                 axes = axes_of(graph)
-                self._retile_all(graph, axes, _column_axes(axes), "columns", self.columns)
+                found = _column_axes(axes) or _whole_column_axes(graph, axes)
+                self._retile_all(graph, axes, found, "columns", self.columns)
 
     def _tile_rows(self, graph: step.GraphOp) -> None:
         axes = axes_of(graph)
@@ -61,29 +62,37 @@ class StepTilePass(ModulePass):
         reinfer(self.name, graph)
 
     def _retile_all(
-        self, graph: step.GraphOp, axes: Axes, found: list[Node], what: str, size: int
+        self, graph: step.GraphOp, axes: Axes, found: list[Axis], what: str, size: int
     ) -> None:
         if not found:
-            reason = (
-                f"no load steps over {what} of several tiles, and one tile of all is not cut again"
-            )
-            raise fail(self.name, graph, f"{reason}; give step-lower a size")
+            reason = f"no load steps over {what} of tiles, nor has a dimension that could"
+            raise fail(self.name, graph, f"{reason}; give step-lower a smaller size")
         for axis in found:
             retile(self.name, graph, axes, axis, size)
         reinfer(self.name, graph)
 
 
-def _row_axes(axes: Axes) -> list[Node]:
+def _row_axes(axes: Axes) -> list[Axis]:
     """What loads step over, and no weight brings into a product."""
     weights = {axes.find(node) for node in (*axes.outputs, *axes.contracted)}
-    return [node for node in _stepped(axes) if node not in weights]
+    return [(node,) for node in _classes(axes, axes.steps) if node not in weights]
 
 
-def _column_axes(axes: Axes) -> list[Node]:
+def _column_axes(axes: Axes) -> list[Axis]:
     """What the loads of weights step over, and products have as columns."""
     steps = set(axes.steps)
     found = [node for node in axes.outputs if Node(_loaded(node.value), node.size) in steps]
-    return list(dict.fromkeys(map(axes.find, found)))
+    return [(node,) for node in _classes(axes, found)]
+
+
+def _whole_column_axes(graph: step.GraphOp, axes: Axes) -> list[Axis]:
+    """The columns that products have of weights which are read as one tile."""
+    found = _classes(axes, axes.outputs)
+    return [axis for node in found if (axis := whole_axis(graph, axes, node)) is not None]
+
+
+def _classes(axes: Axes, nodes: list[Node]) -> list[Node]:
+    return list(dict.fromkeys(map(axes.find, nodes)))
 
 
 def _loaded(value: SSAValue) -> SSAValue:
@@ -91,7 +100,3 @@ def _loaded(value: SSAValue) -> SSAValue:
     while isinstance(op := value.owner, step.FlattenOp | step.ReshapeOp | step.BroadcastOp):
         value = op.input
     return value
-
-
-def _stepped(axes: Axes) -> list[Node]:
-    return list(dict.fromkeys(axes.find(node) for node in axes.steps))

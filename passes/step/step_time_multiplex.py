@@ -18,10 +18,10 @@ from xdsl.utils.exceptions import PassFailedException
 from headrace.dialects import step
 from headrace.passes.canonicalization.step import DropUnreadCopies
 from headrace.passes.step.bodies import body_of
+from headrace.passes.step.expert_regions import merge_bodies, planned_region
 from headrace.passes.step.graphs import graphs
 from headrace.passes.step.packing import packings
 from headrace.passes.step.refusal import fail
-from headrace.passes.step.region import merge_bodies, planned_region
 from headrace.passes.step.reinfer import reinfer, sort_by_flow
 
 

@@ -22,7 +22,7 @@ from headrace.passes.step.term import Axis, Fold, Label, Term, labels_of
 from headrace.passes.step.term_rules import simplified
 
 _ELIDED = (arith.IndexCastOp, arith.ExtSIOp, ConvertOp)
-"""Operations that do not change the number."""
+"""Operations that do not change the number, but for truth values: they extend to -1."""
 
 
 @dataclass
@@ -220,7 +220,7 @@ class Terms:
                 return self.make(_comparison(op), *map(evaluate, op.operands))
             case arith.ExtUIOp() | arith.UIToFPOp() if op.operands[0].type == i1:
                 return self.make("indicator", evaluate(op.operands[0]))
-            case _ if isinstance(op, _ELIDED):
+            case _ if isinstance(op, _ELIDED) and op.operands[0].type != i1:
                 return evaluate(op.operands[0])
             case _:
                 return self.make(op.name.partition(".")[2], *map(evaluate, op.operands))

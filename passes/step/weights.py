@@ -10,6 +10,7 @@ from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import step
 from headrace.dialects.step_operation import tensor_like
+from headrace.passes.step.graphs import add_input, erase
 
 
 def stack(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> BlockArgument:
@@ -21,9 +22,7 @@ def stack(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> BlockArgumen
     """
     given = [graph.inputs[weight.index] for weight in weights]
     build = Builder(InsertPoint.before(graph))
-    whole = _consecutive(build, given) or _concatenated(build, given)
-    graph.operands = (*graph.inputs, whole)
-    return graph.body.block.insert_arg(whole.type, len(graph.body.block.args))
+    return add_input(graph, _consecutive(build, given) or _concatenated(build, given))
 
 
 def drop_unused(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> None:
@@ -36,8 +35,7 @@ def drop_unused(graph: step.GraphOp, weights: Sequence[BlockArgument]) -> None:
     graph.operands = kept
     for op in slices:
         if isinstance(op, tensor.ExtractSliceOp) and not any(op.result.uses):
-            op.detach()
-            op.erase()
+            erase([op])
 
 
 def _concatenated(build: Builder, weights: Sequence[SSAValue]) -> SSAValue:

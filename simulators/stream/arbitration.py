@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.memory import MemoryModel
 from headrace.simulators.stream.primitive import OUTPUT_KINDS, Primitive
 from headrace.simulators.stream.primitives.step_arbiter import ENTRY_WORDS, PORT_WORDS
@@ -41,8 +40,6 @@ def seen_by_arbiter(memory: MemoryModel, nodes: Sequence[ServedNode]) -> dict[st
     clients = [node for node in nodes if node.primitive in touching]
     clients.sort(key=lambda node: (writes(memory, node.primitive), node.rank))
     merges = [node for node in nodes if node.primitive in merging]
-    if any(node.dispatch < 1 for node in clients):
-        raise ProgramError("a node that makes no request in a cycle never ends; give dispatch >= 1")
     arrays: dict[str, list[int]] = {
         "nodes": [node.address for node in nodes],
         "clients": [node.address for node in clients],

@@ -155,6 +155,8 @@ def variant_of(kind: str, inputs: int, parameters: Mapping[str, object]) -> Vari
     if n is None:
         lanes = parameters.get("lanes")
         n = lanes if isinstance(lanes, int) else 0
+        if n < 1 and any(a.is_output and a.is_group for a in primitive.arguments):
+            raise ProgramError(f"{primitive.name} needs lanes=, 1 or more outputs")
     order = parameters.get("order", n)
     if kind.startswith("accumulate") and order != n:
         raise ProgramError(f"an accumulator of order {order} does not have {inputs} inputs")

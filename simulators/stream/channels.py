@@ -15,6 +15,7 @@ maximum.
 from headrace.simulators.stream import layout
 from headrace.simulators.stream.ir import COLD, INT, Function, Value
 from headrace.simulators.stream.kernel import BUSY, MOVES, Point, Variant
+from headrace.simulators.stream.primitive import NUMBER_KINDS
 
 BURST = "burst.bytes"
 """The variable that counts a burst down."""
@@ -49,7 +50,7 @@ class ChannelFunction(Function):
         self.words = layout.PORTS + len(ports)
         for parameter in variant.parameters:
             self.parameter_words[parameter.name] = self.words
-            self.words += 1 if parameter.kind in ("Int", "Float") else 3
+            self.words += 1 if parameter.kind in NUMBER_KINDS else 3
 
     # Bursts ---------------------------------------------------------------------------------------
 

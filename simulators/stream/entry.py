@@ -68,7 +68,7 @@ class EntryFunction(ChannelFunction):
     def load_parameter(self, parameter: Argument) -> Iterator[str]:
         name, first = symbol(parameter.name), self.parameter_words[parameter.name]
         match parameter.kind:
-            case "Int":
+            case "Int" | "Count":
                 yield from _word(name, first)
             case "Float":
                 yield from _word(name, first, FLOAT)

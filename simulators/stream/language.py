@@ -110,6 +110,9 @@ class FloatWork:
 Int: TypeAlias = int
 """A number that is bound when the program runs."""
 
+Count: TypeAlias = int
+"""An `Int` of 1 or more: what is divided by, or repeated."""
+
 Float: TypeAlias = float
 """A float64 number that is bound when the program runs."""
 

@@ -35,6 +35,10 @@ class MemoryDescription:
     """Requests that one port may have open."""
 
 
+UNLIMITED = 2**40
+"""Bytes on chip of a machine of which nothing is said: more than any has."""
+
+
 @dataclass(frozen=True)
 class StepMachine:
     """The numbers of a machine that runs streaming tensor programs."""
@@ -50,6 +54,8 @@ class StepMachine:
     startup: int = 14
     """Further cycles of every request."""
     request_bytes: int = 64
+    capacity: int = UNLIMITED
+    """Bytes on chip, of all operations of a graph together. The simulation does not need it."""
 
     def __post_init__(self) -> None:
         for part in fields(self):

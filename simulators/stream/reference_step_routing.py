@@ -6,7 +6,6 @@ r.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from headrace.simulators.stream.reference_step_operators import NO_LIST_OPEN, Groups, Node
 from headrace.simulators.stream.reference_step_process import Channel, Process, Steps, Wait
@@ -210,6 +209,7 @@ def empty_list(p: Process, out: Channel, stop: int) -> Steps[None]:
 def selectors(p: Process, node: Node) -> Steps[None]:
     [out], stored = node.outputs, node.parameters["underlying"]
     sizes = (1, *stored["shape"][:-1])
+    yield from send_empty(p, out, sizes)
     for place, hot in zip(places(sizes), stored["hot"], strict=True):
         value = Selector(tuple(sorted(hot)), stored["shape"][-1])
         yield from p.send(out, value, stop_of(place, sizes), p.time + 1)
@@ -219,10 +219,21 @@ def selectors(p: Process, node: Node) -> Steps[None]:
 def integers(p: Process, node: Node) -> Steps[None]:
     [out], stored = node.outputs, node.parameters["underlying"]
     sizes, begin = (1, *stored["shape"]), p.time
+    yield from send_empty(p, out, sizes)
     for i, (place, value) in enumerate(zip(places(sizes), stored["values"], strict=True)):
         yield from p.send(out, Integer(value), stop_of(place, sizes), begin + i)
 
 
-def stop_of(place: tuple[int, ...], sizes: Any) -> int:
+def send_empty(p: Process, out: Channel, sizes: Sequence[int]) -> Steps[None]:
+    """The empty lists of a box in which a size is 0; the outermost dimension has no stop."""
+    depth = next((depth for depth, size in enumerate(sizes) if not size), 0)
+    for place in places(sizes[:depth]) if depth else ():
+        empty = len(sizes) - depth
+        yield from p.send_stop(out, empty)
+        if stop := stop_of(place, sizes[:depth]):
+            yield from p.send_stop(out, empty + stop)
+
+
+def stop_of(place: tuple[int, ...], sizes: Sequence[int]) -> int:
     """The stop behind an element of a box; the outermost dimension has none."""
     return min(ended_dimensions(place, sizes), len(sizes) - 1)

@@ -16,15 +16,20 @@ def flatten(p: Process, node: Node) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     low, high = node.parameters["min_rank"], node.parameters["max_rank"]
     last = NO_LIST_OPEN
+    vanished = sent = False
     while (x := (yield from p.take(source))) is not None:
         if x.stop > high:
             stop = x.stop - (high - low)
-        else:
-            stop = min(x.stop, low)
-        # A bare stop of a merged level closes a list of level `low`, or says nothing.
-        merged = x.is_bare and low < x.stop <= high and last >= low
-        if not (merged or (x.is_bare and stop == 0)):
+            # A list in which only empty lists were merged is empty.
+            if x.is_bare and vanished and not sent and stop > low + 1:
+                yield from p.send_stop(out, low + 1)
             yield from p.send(out, x.value, stop)
+            vanished = sent = False
+        elif x.is_bare and x.stop > low and last >= low:
+            vanished = True
+        else:
+            yield from p.send(out, x.value, min(x.stop, low))
+            sent = True
         last = x.stop
 
 
@@ -184,16 +189,16 @@ def dynamic_streamify(p: Process, node: Node) -> Steps[None]:
                 yield from p.send_stop(out, reached + rank)
             else:
                 yield from replay(p, out, x.value, rank, reached)
-            if reached >= (x.stop if x.is_bare else depth):
+            if reached >= (depth + x.stop if x.is_bare else depth):
                 break
         p.pop(source)
-        level = x.stop if x.is_bare else depth + x.stop
-        while reached < level:
+        while reached < depth + x.stop:
             r = yield from p.take(ref)
             if r is None or not r.is_bare:
                 raise p.disagreement((source, ref), (x.stop, reached))
             reached = r.stop
             yield from p.send_stop(out, reached + rank)
+        yield from p.absorb(source, x.stop, reached - depth)
 
 
 def replay(p: Process, out: Channel, buffer: Any, rank: int, stop: int) -> Steps[None]:
@@ -211,19 +216,25 @@ def replay(p: Process, out: Channel, buffer: Any, rank: int, stop: int) -> Steps
 def retile_streamify(p: Process, node: Node) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     rows, masked = node.parameters["split_row"], node.parameters["filter_mask"]
+    taken = sent = 0
     while (x := (yield from p.take(source))) is not None:
-        if x.is_bare:
-            yield from p.send_stop(out, x.stop)
-            continue
-        tile: Tile = x.value
-        if rows:
-            pieces = [
-                replace(tile, rows=1, valid=int(row < tile.valid))
-                for row in range(min(tile.valid, tile.rows) if masked else tile.rows)
-            ]
-        else:
-            pieces = [replace(tile, columns=1)] * tile.columns
+        pieces: list[Tile] = []
+        if not x.is_bare:
+            tile: Tile = x.value
+            if rows:
+                pieces = [
+                    replace(tile, rows=1, valid=int(row < tile.valid))
+                    for row in range(min(tile.valid, tile.rows) if masked else tile.rows)
+                ]
+            else:
+                pieces = [replace(tile, columns=1)] * tile.columns
+            taken += 1
+        sent += len(pieces)
+        if taken and not sent and x.stop > 1:
+            yield from p.send_stop(out, 1)
         yield from send_list(p, out, pieces, x.stop)
+        if x.stop:
+            taken = sent = 0
 
 
 def send_list(p: Process, out: Channel, values: list[Any], stop: int) -> Steps[None]:

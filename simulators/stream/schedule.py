@@ -202,6 +202,8 @@ class Run:
         match argument.kind:
             case "Int":
                 record[word] = self.values.integer(value, where)
+            case "Count":
+                record[word] = self.values.count(value, where)
             case "Float":
                 record[word : word + 1].view(np.float64)[0] = self.values.number(value, where)
             case _:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.simulators.stream import layout
+from headrace.simulators.stream.buffers import check_buffers
 from headrace.simulators.stream.errors import ProgramError
 from headrace.simulators.stream.kernel import BUSY, MOVES
 from headrace.simulators.stream.kernels import Observe
@@ -106,6 +107,7 @@ def _check_step(program: Program, memory: MemoryModel, occupancy: bool) -> None:
         raise ProgramError("a program of step_ primitives needs memory=StepMemory(..)")
     if occupancy:
         raise ProgramError("occupancy= is not available for step_ primitives; leave it out")
+    check_buffers(program)
 
 
 def smallest_depth(

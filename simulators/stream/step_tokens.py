@@ -13,7 +13,7 @@ from headrace.simulators.stream.primitives import step_word as layout
 
 def item(value: int, stop: int = 0) -> int:
     """An integer, or the index of a selector, with the stop behind it (0: none)."""
-    if not 0 <= value < 1 << (63 - layout.PAYLOAD):
+    if not 0 <= value < layout.INTEGERS:
         raise ProgramError(f"an element cannot carry {value}; it carries 0 to 2^57 - 1")
     return value << layout.PAYLOAD | _level(stop)
 

@@ -12,6 +12,9 @@ from headrace.simulators.stream.program import Slot
 
 Array = npt.NDArray[Any]
 
+LARGEST = 2**63 - 1
+"""The largest integer of a primitive."""
+
 
 class Values:
     """
@@ -37,6 +40,14 @@ class Values:
             number = number.item()
         if isinstance(number, bool) or not isinstance(number, int):
             raise ProgramError(f"{where} must be an integer, not {number!r}")
+        if not -LARGEST <= number <= LARGEST:
+            raise ProgramError(f"{where} is {number}; it must fit in 64 bits")
+        return number
+
+    def count(self, value: Any, where: str) -> int:
+        number = self.integer(value, where)
+        if number < 1:
+            raise ProgramError(f"{where} is {number}; give 1 or more")
         return number
 
     def number(self, value: Any, where: str) -> float:

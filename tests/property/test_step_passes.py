@@ -37,7 +37,7 @@ def layers(draw: st.DrawFn) -> tuple[ExpertLayer, Routing]:
         width=draw(st.sampled_from([1, 3, 4])),
         hidden=4 * draw(st.integers(1, 2)),
         tile_rows=draw(st.integers(1, 4)),
-        tile_hidden=draw(st.sampled_from([1, 2])),
+        tile_hidden=draw(st.sampled_from([1, 2, 4])),
         chosen=chosen,
     )
     count = st.integers(0, experts) if chosen is None else st.just(chosen)

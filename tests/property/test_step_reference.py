@@ -1,14 +1,19 @@
 """The reference simulator of streaming tensor programs against lists, and against itself."""
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from headrace.backends.netlist import netlist_data, parse_netlist
+from headrace.simulators.stream.netlist import Netlist
 from headrace.simulators.stream.reference_step import reference_simulate_step
 from headrace.simulators.stream.reference_step_process import Element
 from headrace.simulators.stream.reference_step_values import Integer, Selector, Tile
+from headrace.tests.step_building import META, Netlists
 from headrace.tests.step_netlists import random_netlist
+from headrace.tests.step_routing import expand
+from headrace.tests.step_shaping import reshape, split
 from headrace.tests.step_strands import Leaf, decoded, encoded
 
 SEEDS = range(80)
@@ -60,6 +65,19 @@ def test_what_arrives_is_what_the_operators_do_to_lists(seed: int) -> None:
             assert decoded(arrived, strand.rank) == strand.lists, consumer
 
 
+def test_lists_of_padding_have_no_rows() -> None:
+    """Every list ends, also where none of its tiles has a row to send."""
+    building = Netlists(Random(0))
+    padded = reshape(building, building.load(), 7)
+    rows = split(building, expand(building, padded, 1), True)
+    building.add("ConsumerContext", {}, [], input=rows)
+    netlist = Netlist({**META, "name": "padding"}, tuple(building.nodes))
+    [received] = reference_simulate_step(netlist).received.values()
+    arrived = decoded([leaf(element) for element in received], rows.rank)
+    assert not rows.leaves
+    assert arrived == rows.lists
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_order_of_processes_changes_nothing(seed: int) -> None:
     netlist = random_netlist(seed).netlist
@@ -81,6 +99,6 @@ def test_random_netlists_have_every_operator_empty_lists_and_deadlocks() -> None
         result = reference_simulate_step(netlist, depth=1)
         deadlocks += result.deadlock
         bare += sum(x.is_bare for received in result.received.values() for x in received)
-    assert len(operators) == 27
+    assert len(operators) == 29
     assert bare > 20
     assert 5 < deadlocks < len(SEEDS) // 2

@@ -8,6 +8,7 @@ import pytest
 
 import headrace
 from headrace.cli.main import main
+from headrace.cli.replay_netlists import replay_netlist
 from headrace.tests.reference import reference_path
 
 
@@ -158,3 +159,45 @@ def test_a_netlist_is_replayed_from_python() -> None:
     assert headrace.replay(path)["depth"] == 1024
     with pytest.raises(headrace.InputError, match="cannot be read"):
         headrace.replay("nowhere.json")
+    with pytest.raises(headrace.InputError, match="depth 0"):
+        headrace.replay(path, depth=0)
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"expected": None}, "'expected' holds no run; leave it out"),
+        ({"expected": [{"cycles": 3}]}, "'expected' is no list of runs"),
+        ({"expected": [{"channel_depth": "x"}]}, "'expected' is no list of runs"),
+        ({"expected": [{"channel_depth": 2**39}]}, "are deeper than"),
+        ({"published_cycles": "many"}, "'published_cycles' is no whole number"),
+        ({"onchip_bw": 10**30}, "'onchip_bw' is no whole number of 1 to 2^40"),
+    ],
+)
+def test_what_is_recorded_of_runs_is_checked(
+    tmp_path: Path, meta: dict[str, Any], message: str
+) -> None:
+    data = json.loads(Path(micro("m01_one_request_load_store")).read_text())
+    data["meta"] |= meta
+    path = tmp_path / "recorded.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(headrace.InputError) as error:
+        replay_netlist(path)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [True, [], [None, 1], [0, 1], ["a", 1], [float("inf"), 1]])
+def test_the_shape_of_what_is_stored_is_checked(tmp_path: Path, shape: object) -> None:
+    data = json.loads(Path(micro("m01_one_request_load_store")).read_text())
+    data["nodes"][1]["params"]["tensor_shape_tiled"] = shape
+    path = tmp_path / "stored.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(headrace.InputError, match="tensor_shape_tiled") as error:
+        headrace.replay(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("depth", [0, -1, 2**30])
+def test_a_depth_that_no_channel_has_is_refused(depth: int) -> None:
+    with pytest.raises(headrace.InputError, match="depth"):
+        headrace.replay(micro("m01_one_request_load_store"), depth=depth)

@@ -188,6 +188,8 @@ REFUSED: dict[str, tuple[OfRows, str]] = {
     "softmax": (lambda rows, w: T.softmax(rows, 0), "before they are selected, or after"),
     "a function of weights": (lambda rows, w: (rows * w).exp(), "multiply by the weights last"),
     "a sum with rows": (lambda rows, w: rows * w + rows, "multiply by the weights last"),
+    "a sum with a number": (lambda rows, w: rows * w - 3, "multiply by the weights last"),
+    "rounded": (lambda rows, w: (rows * w).to(T.int32).double(), "multiply by the weights last"),
     "two weights": (lambda rows, w: rows * w * w, "multiply by the weights last"),
 }
 

@@ -394,6 +394,15 @@ func.func @main(%a: tensor<3x4xf64, #CSR>) -> tensor<3x4xf64> {
     np.testing.assert_array_equal(run(text, stored), np.maximum(A, 0))
 
 
+@pytest.mark.parametrize(("type", "number"), [("i64", 0.5), ("i64", np.nan), ("i1", 2)])
+def test_numbers_that_a_type_has_not(type: str, number: float) -> None:
+    tensor = f"tensor<2x{type}>"
+    text = f"func.func @main(%a: {tensor}) -> {tensor} {{ func.return %a : {tensor} }}"
+    np.testing.assert_array_equal(run(text, np.array([0.0, 1.0])), [0, 1])
+    with pytest.raises(InputError, match=f"holds numbers that {tensor} has not"):
+        run(text, np.array([0, number]))
+
+
 def test_arguments_that_do_not_fit() -> None:
     text = """
 func.func @main(%a: tensor<3x?xf64>) -> tensor<3x?xf64> {

@@ -136,7 +136,7 @@ def removed(*keys: Any) -> Callable[[dict[str, Any]], None]:
         (node(3, inputs={"input": 2}), "has the port 2; give .node, output or null."),
         (node(3, inputs={"input": [2, "1"]}), "has the port"),
         (node(2, out=[{"shape": [], "dtype": "Bool"}]), "'out' has 1 entries for 2 outputs"),
-        (parameter(0, tile_row=0), "'tile_row' is no whole number of 1 or more; it is 0"),
+        (parameter(0, tile_row=0), "'tile_row' is no whole number of 1 to 2.40; it is 0"),
         (parameter(0, out_shape_tiled=4), "'out_shape_tiled' is no list"),
         (parameter(2, switch_cycles=[1]), "'switch_cycles' has 1 entries for 2 streams"),
         (parameter(2, write_back_mu=1), "'write_back_mu' is neither true nor false"),

@@ -68,10 +68,12 @@ def test_pipelines_and_type_information_go_with_the_package() -> None:
     data: dict[str, list[str]] = CONFIG["tool"]["setuptools"]["package-data"]
     assert data["headrace"] == ["py.typed"]
     assert (ROOT / "py.typed").exists()
-    with_toml = {path.parent.name for path in ROOT.glob("[a-z]*/*.toml")}
-    assert with_toml <= {
-        package.split(".")[-1] for package, names in data.items() if names == ["*.toml"]
+    with_toml = {
+        ".".join(("headrace", *folder.relative_to(ROOT).parts))
+        for folder in package_folders()
+        if any(folder.glob("*.toml"))
     }
+    assert with_toml == {package for package, names in data.items() if names == ["*.toml"]}
 
 
 def test_xdsl_finds_the_universe_by_its_entry_point() -> None:

@@ -1,9 +1,11 @@
 """The engine on streaming tensor programs: what a result says, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from headrace.simulators.stream.coroutines import run_coroutines
-from headrace.simulators.stream.errors import ProgramError
+from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.simulators.stream.kernel import Variant
 from headrace.simulators.stream.kernels import compiled
 from headrace.simulators.stream.language import (
@@ -187,10 +189,51 @@ def test_what_step_programs_cannot_have() -> None:
         run(builder.build())
 
 
-def test_a_node_makes_requests() -> None:
+@pytest.mark.parametrize("kind", ["step_words", "step_load", "step_map", "step_merge"])
+def test_only_buffers_are_replayed(kind: str) -> None:
+    """An element that is no reference to a buffer would lead anywhere in memory."""
     builder = ProgramBuilder()
-    builder.node("step_load", dispatch=0, shape=(1, 1), tile_rows=1, tile_columns=1, width=2)
-    with pytest.raises(ProgramError, match="give dispatch >= 1"):
+    [numbers] = builder.node("step_words", words=tuple(words("1 2 S1")))
+    [held] = builder.node("step_bufferize", numbers, levels=1)
+    if kind == "step_words":
+        [wrong] = builder.node(kind, words=(64,))
+    elif kind == "step_load":
+        [wrong] = builder.node(kind, shape=(1,), tile_rows=4, tile_columns=4, width=2)
+    elif kind == "step_map":
+        [wrong] = builder.node(kind, held, fn="touch", widths=(0,))
+    else:
+        _, wrong = builder.node(kind, held, unit=0, output="merge")
+    passed = builder.node("step_broadcast", wrong, lanes=2)
+    [replayed] = builder.node("step_streamify", passed[0], levels=1, repeat=(2,))
+    builder.node("step_sink", replayed)
+    with pytest.raises(ProgramError, match="something else than buffers"):
+        run(builder.build())
+
+
+def test_what_fills_a_chunk_of_buffers() -> None:
+    builder = ProgramBuilder()
+    [numbers] = builder.node("step_words", words=tuple(words("1 2 S1")))
+    [held] = builder.node("step_bufferize", numbers, levels=1)
+    chunks, _ = builder.node("step_reshape", held, unit=0, chunk=2)
+    [replayed] = builder.node("step_streamify", chunks, levels=1, repeat=(2,))
+    builder.node("step_sink", replayed)
+    with pytest.raises(SimulationError, match="cannot be replayed"):
+        run(builder.build())
+
+
+def test_lanes_to_deal_to() -> None:
+    builder = ProgramBuilder()
+    [numbers] = builder.node("step_words", words=tuple(words("1 2")))
+    with pytest.raises(ProgramError, match="lanes"):
+        builder.node("step_deal", numbers, unit=0)
+
+
+@pytest.mark.parametrize("counted", ["dispatch", "request_bytes"])
+def test_what_is_counted_from_one(counted: str) -> None:
+    builder = ProgramBuilder()
+    parameters: dict[str, Any] = {"tile_rows": 1, "tile_columns": 1, "width": 2, counted: 0}
+    builder.node("step_load", shape=(1, 1), **parameters)
+    with pytest.raises(ProgramError, match=f"'{counted}' of node 'step_load' is 0; give 1 or more"):
         run(builder.build())
 
 

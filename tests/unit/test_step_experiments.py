@@ -150,7 +150,7 @@ def published_row(settings: Cells) -> Row:
     if "regions" in settings:
         line = published("multiplexing", tile=settings["tile"], regions=settings["regions"])
         known = {
-            "onchip_bytes_active": line["onchip"],
+            "onchip_bytes_active": line.get("onchip"),
             "allocated_compute": line["allocated"],
             "reference_flops": line["flops"],
             "flops": line["flops"] / 2.33,
@@ -238,15 +238,23 @@ GRAPH: Netlist = {"meta": {"name": "graph", "published_cycles": 7}, "nodes": []}
 
 
 def test_a_graph_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.replay", stand_in(cycles=7), raising=False)
+    monkeypatch.setattr("headrace.replay", stand_in(cycles=7))
     found = rewritten(GRAPH)
     assert found["cycles"] == 7
     assert {*MEASURED, "seconds"} == found.keys()
 
 
-def test_a_deadlock_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.replay", stand_in(deadlock="x waits for y"), raising=False)
-    with pytest.raises(WrongValueError, match="'graph' deadlocks: x waits for y"):
+@pytest.mark.parametrize(
+    ("deadlock", "said"),
+    [
+        ("x waits for y", "x waits for y"),
+        ({"smallest_depth": 4}, "channels of depth 4 are enough"),
+        ({"smallest_depth": None}, "no depth helps"),
+    ],
+)
+def test_a_deadlock_is_no_row(deadlock: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.replay", stand_in(deadlock=deadlock))
+    with pytest.raises(WrongValueError, match=f"'graph.json' deadlocks: {said}"):
         rewritten(GRAPH)
 
 

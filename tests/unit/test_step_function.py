@@ -16,6 +16,7 @@ from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_function import StepFunction
 from headrace.dialects import step
 from headrace.interpreters.step import interpret, interpret_graph
+from headrace.storage.errors import InputError
 from headrace.tests.netlists import imported
 
 ROW = "!step.tile<f32, [1, 4]>"
@@ -56,9 +57,9 @@ BOTH = np.ones((3, 2), dtype=np.bool_)
 
 
 def run(
-    module: ModuleOp, arguments: Sequence[object], depth: int, element_bytes: int | None = None
+    module: ModuleOp, arguments: Sequence[object], depth: int, accounting: str = "consistent"
 ) -> Result:
-    return StepFunction.of(module, element_bytes).run(*arguments, depth=depth)
+    return StepFunction.of(module).run(*arguments, depth=depth, accounting=accounting)
 
 
 def interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ def test_a_recorded_graph_computes_on_values_in_the_recorded_time() -> None:
     found = imported("m11_pack_reassemble_deadlock")
     rows = np.random.default_rng(0).normal(size=(52, 64))
     arguments = [rows if values is None else values for values in found.arguments]
-    done = run(found.module, arguments, depth=4, element_bytes=2)
+    done = run(found.module, arguments, depth=4, accounting="reference")
     assert done.cycles == 2096
     np.testing.assert_allclose(done.outputs[0], rows / (1 + np.exp(-rows)), rtol=1e-5)
 
@@ -121,3 +122,28 @@ def test_simplified_experts_multiply_each_row_by_the_weights_of_its_expert() -> 
     (found,) = interpret_graph(graph, arguments, result.arbitration)
     wanted = np.where((expert == 0)[:, None], rows @ weights[0], rows @ weights[1])
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_run_says_what_each_graph_used() -> None:
+    found = imported("m09_moe_static_tile4")
+    run = StepFunction.of(found.module).run(
+        *found.arguments, depth=2, accounting="reference", timing_only=True
+    )
+    (use,) = run.uses
+    assert (use.cycles, use.requests, use.onchip_bytes) == (1509, 1636, 21_120)
+    assert use.bandwidth == 1024
+    assert run.summary()["graphs"][0]["requests"] == 1636
+
+
+def test_accountings_have_names() -> None:
+    with pytest.raises(InputError, match="choose from consistent, reference"):
+        StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, accounting="bf16")
+
+
+def test_a_machine_of_sparse_graphs_is_none_of_streams(tmp_path: Path) -> None:
+    machine = tmp_path / "machine.toml"
+    machine.write_text("[memory]\nchannels = 1\n")
+    with pytest.raises(InputError, match="run on what"):
+        StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, machine=machine)
+    machine.write_text("[step]\nchannels = 1\n")
+    assert StepFunction.of(both_ways("negate", "square")).run(ROWS, BOTH, machine=machine).cycles

@@ -42,6 +42,8 @@ def run(kind: str, inputs: Sequence[str], **parameters: Any) -> list[str]:
 SELECTORS = {"starts": (0, 1, 2, 4, 4), "members": (0, 1, 0, 1)}
 """{0}, {1}, {0, 1}, {}."""
 
+TILES = {"tile_rows": 4, "tile_columns": 4, "width": 2}
+
 RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
 
 
@@ -51,6 +53,7 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flatten", [RAGGED], ["1 2 3 S1 4 5 6 7 S1"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", [RAGGED], ["1 2 S1 3 S1 4 S1 5 6 7 S1"], {"minimum": 1, "maximum": 2}),
         ("step_flatten", [RAGGED], ["1 2 3 4 5 6 7"], {"minimum": 0, "maximum": 2}),
+        ("step_flatten", ["S1 S3 1 S3"], ["S1 S2 1 S2"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", ["1 S2 S2"], ["1 S1 S1"], {"minimum": 0, "maximum": 1}),
         ("step_flatten", ["1 S2 S1 S2"], ["1 S1 S1"], {"minimum": 1, "maximum": 2}),
         ("step_promote", ["1 2 3"], ["1 2 3 S1"], {"unit": -1, "levels": 0}),
@@ -85,6 +88,9 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_flat_map", ["2 1 S1 3 S1"], ["0 1 S1 0 S2 0 1 2 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["S1 0 S2 S1 S2"], {"fn": "range"}),
         ("step_flat_map", ["0 1 S1 0 S1"], ["1 S1 S1"], {"fn": "copies"}),
+        ("step_flat_map", ["1 S2 0 0 S2 1 0 S2"], ["1 S2 S1 S2 1 S2"], {"fn": "copies"}),
+        ("step_flat_map", ["1 S1 0 S2 0 0 S2"], ["1 S1 S1 S2 S1 S2"], {"fn": "copies"}),
+        ("step_flat_map", ["1 0 S2 S2"], ["1 S2 S2"], {"fn": "copies"}),
         (
             "step_partition",
             ["10 11 12 13 14", "0 1 2 3 1"],
@@ -122,6 +128,12 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
         ("step_select", [], ["1 S1 0 S1 1 S2"], {"shape": (1, 3, 1), "selectors": (1, 0, 1)}),
         ("step_integers", [], ["5 6 S1 7 8 S1"], {"shape": (2, 2), "values": (5, 6, 7, 8)}),
         ("step_broadcast", [RAGGED], [RAGGED] * 3, {"lanes": 3}),
+        ("step_integers", [], ["S1"], {"shape": (1, 0), "values": ()}),
+        ("step_integers", [], ["S1 S1 S2 S1 S1 S2"], {"shape": (2, 2, 0), "values": ()}),
+        ("step_integers", [], ["S2 S2"], {"shape": (2, 0, 3), "values": ()}),
+        ("step_integers", [], [""], {"shape": (0, 2), "values": ()}),
+        ("step_load", [], ["S1 S1"], {**TILES, "shape": (2, 0)}),
+        ("step_load_by", ["7 8 S1"], ["S1 S1 S2"], {**TILES, "shape": (0,)}),
     ],
 )
 def test_stops(
@@ -145,10 +157,13 @@ def replayed(content: str, levels: int, ref: str | None, **parameters: Any) -> s
 def test_buffers_are_replayed() -> None:
     assert replayed("5 6 S1 7 S1", 1, "0 S1 0 0 S1", unit=1) == "5 6 S2 7 S1 7 S2"
     assert replayed("5 6 S1 7 S1", 1, "0 0", unit=0) == "5 6 S1 7 S1"
+    assert replayed("S1 S2 5 S2", 1, "0 S2 0 S2", unit=1) == "S1 S3 5 S3"
     assert replayed("5 6 S1 7 S2", 1, None, repeat=(2,)) == "5 6 S1 5 6 S2 7 S1 7 S3"
     assert replayed("5 S1", 1, None, repeat=(2, 2)) == "5 S1 5 S2 5 S1 5 S3"
     affine = {"shape": (2, 2), "strides": (1, 2)}
     assert replayed("1 2 S1 3 4 S2", 2, "0", unit=0, **affine) == "1 3 S1 2 4 S2"
+    nothing = {"shape": (2, 0), "strides": (1, 1)}
+    assert replayed("5 6 S1", 1, "0", unit=0, **nothing) == "S1 S1 S2"
 
 
 def test_many_buffers_are_kept_while_their_memory_grows() -> None:
@@ -201,6 +216,20 @@ def test_sizes_of_results() -> None:
     assert packed == [((2, 4, 2), 0)]
 
 
+@pytest.mark.parametrize("fn", ["retile_rows", "retile_columns", "elementwise"])
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("write_back", [0, 1])
+def test_only_packs_hand_on_where_they_reside(fn: str, resident: bool, write_back: int) -> None:
+    def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
+        return builder.node(
+            "step_accumulate", *sources, fn=fn, levels=1, widths=(2,), write_back=write_back
+        )
+
+    [[found]] = run_words([[tile(1, 1, resident=resident, stop=1)]], build)
+    expected = write_back if fn == "elementwise" else resident
+    assert found == tile(1, 1, resident=bool(expected))
+
+
 def test_rows_of_a_tile() -> None:
     def build(builder: ProgramBuilder, sources: Sequence[Stream]) -> Sequence[Stream]:
         masked = builder.node("step_flat_map", sources[0], fn="split_rows", masked=1)
@@ -251,7 +280,8 @@ def test_rows_of_a_tile() -> None:
             "selects 1, which the node does not have",
             {"unit": 0, "width": -8, "control_width": -2, "output": "order", **SELECTORS},
         ),
-        ("step_expert_address", ["3"], "no expert", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_expert_address", ["3"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
+        ("step_expert_address", ["2"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
         ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
         ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
@@ -261,6 +291,13 @@ def test_operands_that_do_not_line_up(
 ) -> None:
     with pytest.raises(SimulationError, match=message):
         run(kind, inputs, **parameters)
+
+
+def test_rows_that_a_tile_has_not() -> None:
+    with pytest.raises(SimulationError, match="more rows are valid"):
+        computed("step_map", [[tile(3, 4)], [item(4)]], fn="set_offset")
+    with pytest.raises(SimulationError, match="all rows of a tile are in use"):
+        computed("step_map", [[tile(3, 4)], [tile(1, 4)]], fn="row_append")
 
 
 def test_inner_sizes_of_a_product() -> None:

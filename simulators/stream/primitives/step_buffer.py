@@ -33,9 +33,11 @@ from headrace.simulators.stream.primitives.step_word import (
     LEVELS,
     NO_LIST_OPEN,
     PAYLOAD,
+    absorb,
     closes,
     ended_lists,
     product,
+    send_empty,
     with_level,
 )
 
@@ -86,11 +88,14 @@ def replay(
 ) -> None:
     """Send what a buffer holds, one element a cycle; the last one closes `closing` levels more."""
     record = buffer >> PAYLOAD
+    if record == 0:
+        fail("what fills a chunk of buffers cannot be replayed; cut into chunks without a rest")
     count = memory[record]
     inner = levels
     if len(shape) > 0:
         inner = len(shape)
         count = product(shape)
+        send_empty(y, shape, 0, closing)
     last = NO_LIST_OPEN
     k = 0
     while k < count:
@@ -179,11 +184,10 @@ def step_streamify_by(
         if token == DONE:
             close()
             finish()
-        wanted = unit
         whole = unit + (token & LEVELS)
+        wanted = unit
         if (token & BARE) != 0:
-            wanted = token & LEVELS
-            whole = wanted
+            wanted = whole
         reached = 0
         inside = 1
         while inside == 1:
@@ -204,4 +208,5 @@ def step_streamify_by(
                 fail("the references and the buffers do not line up", ref)
             reached = other & LEVELS
             send(y, other + inner)
+        absorb(buffer, token & LEVELS, reached - unit)
         tick(0)

@@ -11,6 +11,7 @@ simulator.
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     Ins,
     Int,
     Ints,
@@ -76,7 +77,7 @@ def step_map(
     flops: Int = 1,
     compute: Int = 0,
     write_back: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
     value: Int = 0,
 ) -> None:
     """elements -> elements: one result for each group of operands."""
@@ -130,9 +131,13 @@ def step_map(
                 operations = 2 * rows * columns * (operand[1] >> ROWS)
                 columns = operand[1] >> ROWS
             elif fn == "set_offset":
-                valid = (operand[1] >> PAYLOAD) & FIELD
+                valid = operand[1] >> PAYLOAD
+                if valid > rows:
+                    fail("more rows are valid than a tile has; set the offset lower", x[1])
                 least = 1
             elif fn == "row_append":
+                if valid >= rows:
+                    fail("all rows of a tile are in use; set the offset before", x[0])
                 valid += 1
                 least = 1
             elif fn == "number" or fn == "touch":
@@ -141,7 +146,7 @@ def step_map(
                 rows = columns
                 columns = operand[0] >> ROWS
                 valid = rows
-            elif fn != "retype":
+            else:
                 reject("there is no such function of a map; see timing.md")
             result = tile(rows, columns, valid, level)
             if fn == "number":
@@ -175,7 +180,7 @@ def step_accumulate(
     write_back: Int = 0,
     initial_rows: Int = 0,
     initial_columns: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
 ) -> None:
     """
     elements -> elements: folds the lists of `levels` levels.
@@ -266,7 +271,7 @@ def step_accumulate(
                 absorb(x[k], operand[k] & LEVELS, level)
         started = 1
         if ends == 1:
-            if write_back != 0:
+            if write_back != 0 and fn != "retile_rows" and fn != "retile_columns":
                 resident = RESIDENT
             check_size(rows, columns)
             result = tile(rows, columns, valid, resident + level - levels)

@@ -9,6 +9,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026), section 5.1 and its simulator
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     In,
     Int,
     Ints,
@@ -36,6 +37,7 @@ from headrace.simulators.stream.primitives.step_word import (
     check_size,
     ended_lists,
     product,
+    send_empty,
     tile,
 )
 
@@ -65,12 +67,13 @@ def step_load(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """-> tiles: `shape` is the shape of the stream."""
     check_size(tile_rows, tile_columns)
     count = product(shape)
+    send_empty(y, shape, 1, 0)
     position = 0
     while position < count:
         move(tile_rows, tile_columns, width, request_bytes)
@@ -91,8 +94,8 @@ def step_load_by(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """ref -> tiles: for each element of ref, whatever it is, the tiles of `shape`."""
     check_size(tile_rows, tile_columns)
@@ -105,6 +108,7 @@ def step_load_by(
         if (token & BARE) != 0:
             send(y, token + len(shape))
         else:
+            send_empty(y, shape, 0, token & LEVELS)
             position = 0
             while position < count:
                 move(tile_rows, tile_columns, width, request_bytes)
@@ -124,8 +128,8 @@ def step_random_load(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """address -> tile."""
     check_size(tile_rows, tile_columns)
@@ -142,7 +146,7 @@ def step_random_load(
 
 
 @primitive
-def step_store(x: In, width: Int, dispatch: Int = 1, request_bytes: Int = 64) -> None:
+def step_store(x: In, width: Int, dispatch: Count = 1, request_bytes: Count = 64) -> None:
     """tiles ->."""
     while True:
         token = peek(x)
@@ -161,8 +165,8 @@ def step_random_store(
     done: Out,
     width: Int,
     acknowledge: StaticText = "address",
-    dispatch: Int = 1,
-    request_bytes: Int = 64,
+    dispatch: Count = 1,
+    request_bytes: Count = 64,
 ) -> None:
     """address, tile -> done: an acknowledgement when the tile is in memory."""
     while True:

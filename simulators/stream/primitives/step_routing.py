@@ -12,6 +12,7 @@ the order in which its threads happen to run; the order of time is ours.
 from headrace.simulators.stream.language import (
     DONE,
     EMPTY,
+    Count,
     In,
     Int,
     IntOutput,
@@ -84,7 +85,7 @@ def step_partition(
     members: Ints,
     switch: Int = 1,
     write_back: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
 ) -> None:
     """Send every unit of rank `unit` to the outputs that its selector selects."""
     while True:
@@ -151,7 +152,7 @@ def step_reassemble(
     ready: IntWork,
     switch: Int = 1,
     write_back: Int = 0,
-    bandwidth: Int = 64,
+    bandwidth: Count = 64,
 ) -> None:
     """
     Put together, for each selector, a unit of each selected input, in the order of arrival.

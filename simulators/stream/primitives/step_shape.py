@@ -7,6 +7,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026), section 3 and its simulator; 
 
 from headrace.simulators.stream.language import (
     DONE,
+    Count,
     In,
     Int,
     Out,
@@ -44,6 +45,8 @@ from headrace.simulators.stream.primitives.step_word import (
 def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
     """Merge the dimensions `minimum` to `maximum`, counted from the innermost."""
     last = NO_LIST_OPEN
+    vanished = 0
+    sent = 0
     while True:
         token = take(x)
         if token == DONE:
@@ -52,16 +55,22 @@ def step_flatten(x: In, y: Out, minimum: Int, maximum: Int) -> None:
         level = token & LEVELS
         before = last
         last = level
-        says_nothing = 0
         if level > maximum:
             level -= maximum - minimum
-        elif level > minimum:
-            level = minimum
-            if (token & BARE) != 0 and before >= minimum:
-                says_nothing = 1
-        if says_nothing == 0:
+            if (token & BARE) != 0 and vanished != 0 and sent == 0 and level > minimum + 1:
+                send(y, BARE + minimum + 1)
             token = with_level(token, level)
             send(y, token)
+            vanished = 0
+            sent = 0
+        elif level > minimum and (token & BARE) != 0 and before >= minimum:
+            vanished = 1
+        else:
+            if level > minimum:
+                level = minimum
+            token = with_level(token, level)
+            send(y, token)
+            sent = 1
         tick(0)
 
 
@@ -119,7 +128,7 @@ def step_reshape(
     y: Out,
     padding: Out,
     unit: Int,
-    chunk: Int,
+    chunk: Count,
     outer: Int = 0,
     levels: Int = 0,
     pad_rows: Int = 0,
@@ -202,7 +211,7 @@ def step_reshape(
 
 
 @primitive
-def step_repeat(x: In, y: Out, factor: Int) -> None:
+def step_repeat(x: In, y: Out, factor: Count) -> None:
     """Every element `factor` times, as a list."""
     while True:
         token = peek(x)
@@ -260,13 +269,15 @@ def step_expand(x: In, ref: In, y: Out, levels: Int) -> None:
 
 
 @primitive
-def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1) -> None:
+def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Count = 1) -> None:
     """
     Every element becomes a list: a tile its pieces of `size` rows or columns, or a number n its n
     copies, or, as a list of its own, the numbers 0 to n - 1.
 
-    With `masked` only the pieces that have valid rows.
+    With `masked` only the pieces that have valid rows. A list of which no piece is left is empty.
     """
+    taken = 0
+    sent = 0
     while True:
         token = take(x)
         if token == DONE:
@@ -275,10 +286,12 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
         last = token & LEVELS
         if (token & BARE) != 0:
             if fn == "range":
-                send(y, token + 1)
-            else:
-                send(y, token)
+                last += 1
+            if taken != 0 and sent == 0 and last > 1:
+                send(y, BARE + 1)
+            send(y, BARE + last)
         else:
+            taken = 1
             rows = token >> ROWS
             columns = (token >> COLUMNS) & FIELD
             valid = (token >> VALID) & FIELD
@@ -312,12 +325,13 @@ def step_flat_map(x: In, y: Out, fn: StaticText, masked: Int = 0, size: Int = 1)
                 elif fn == "range":
                     part = (k << PAYLOAD) | level
                 send(y, part)
+                sent = 1
                 k += 1
             if parts == 0 and last > 0:
-                if fn == "range":
+                if sent == 0 and last > 1:
                     send(y, BARE + 1)
-                    if last > 1:
-                        send(y, BARE + last)
-                else:
-                    send(y, BARE + last)
+                send(y, BARE + last)
+        if last > 0:
+            taken = 0
+            sent = 0
         tick(0)

@@ -13,6 +13,7 @@ from headrace.simulators.stream.language import (
     Ints,
     Out,
     append,
+    below,
     close,
     fail,
     finish,
@@ -25,12 +26,14 @@ from headrace.simulators.stream.primitive import primitive
 from headrace.simulators.stream.primitives.step_word import (
     BARE,
     FIELD,
+    INTEGERS,
     LEVELS,
     PAYLOAD,
     absorb,
     check_selector,
     ended_lists,
     product,
+    send_empty,
 )
 
 
@@ -40,6 +43,7 @@ def step_select(y: Out, shape: Ints, selectors: Ints) -> None:
     count = product(shape)
     if count != len(selectors):
         fail("the shape of the stream does not fit the number of its selectors")
+    send_empty(y, shape, 1, 0)
     position = 0
     while position < len(selectors):
         level = ended_lists(position, 1, shape)
@@ -56,8 +60,11 @@ def step_integers(y: Out, shape: Ints, values: Ints) -> None:
     count = product(shape)
     if count != len(values):
         fail("the shape of the stream does not fit the number of its values")
+    send_empty(y, shape, 1, 0)
     position = 0
     while position < len(values):
+        if not below(values[position], INTEGERS):
+            fail("an integer is below 0 or above 2^57 - 1, which no element carries")
         level = ended_lists(position, 1, shape)
         send(y, (values[position] << PAYLOAD) | level, at=position)
         position += 1
@@ -81,8 +88,8 @@ def step_expert_address(
             send(y, token + 2)
         else:
             check_selector(token, selector, starts, members, FIELD)
-            if starts[token >> PAYLOAD] == starts[(token >> PAYLOAD) + 1]:
-                fail("a selector selects no expert", selector)
+            if starts[token >> PAYLOAD] + 1 != starts[(token >> PAYLOAD) + 1]:
+                fail("a selector selects none or several experts, not one", selector)
             first = base + members[starts[token >> PAYLOAD]] * tiles
             k = 0
             while k < tiles:

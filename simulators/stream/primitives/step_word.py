@@ -14,7 +14,7 @@ Source: "Streaming Tensor Programs" (ASPLOS 2026); the form in which the stop tr
 is that of its simulator.
 """
 
-from headrace.simulators.stream.language import DONE, In, Ints, below, fail, take
+from headrace.simulators.stream.language import DONE, In, Ints, Out, below, fail, send, take
 from headrace.simulators.stream.primitive import helper
 
 LEVELS = 15
@@ -23,6 +23,8 @@ BARE = 32
 PAYLOAD = 6
 VALID, COLUMNS, ROWS = 6, 25, 44
 FIELD = (1 << 19) - 1
+INTEGERS = 1 << 57
+"""An element carries the integers below this."""
 NO_LIST_OPEN = 16
 """Above all levels: the level before the first element."""
 
@@ -128,11 +130,43 @@ def product(shape: Ints) -> int:
 
 
 @helper
+def send_empty(y: Out, shape: Ints, first: int, closing: int) -> None:
+    """
+    The empty lists that stand for elements of shape[first:] if a size of `shape` is 0, else none.
+
+    The last one closes `closing` levels more.
+    """
+    depth = 0
+    count = 1
+    while depth < len(shape) and shape[depth] != 0:
+        count = count * shape[depth]
+        depth += 1
+    if first <= depth and depth < len(shape):
+        empty = len(shape) - depth
+        position = 0
+        while position < count:
+            send(y, BARE + empty)
+            position += 1
+            rest = position
+            k = depth - 1
+            while k >= first and rest % shape[k] == 0:
+                rest = rest // shape[k]
+                k -= 1
+            stop = empty + depth - 1 - k
+            if position == count:
+                stop += closing
+            if stop > empty:
+                send(y, BARE + stop)
+
+
+@helper
 def check_selector(selector: int, control: In, starts: Ints, members: Ints, width: int) -> None:
     """Refuse a selector that is not in the table, or selects what is not there."""
     index = selector >> PAYLOAD
     if not below(index, len(starts) - 1):
         fail("there is no selector {token}", control, index)
+    if not below(starts[index], len(members) + 1) or not below(starts[index + 1], len(members) + 1):
+        fail("the table of selectors ends before selector {token}", control, index)
     k = starts[index]
     while k < starts[index + 1]:
         if not below(members[k], width):

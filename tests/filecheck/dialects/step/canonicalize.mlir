@@ -48,19 +48,22 @@
 // CHECK-NOT: step.promote
 // CHECK: "test.op"(%x, %list, %list) {promoted}
 
-// .. of chunks of one element. Levels that have more stay.
+// .. of chunks of one element, unless their padding is read. Levels that have more stay.
 
 %18, %19 = step.reshape %x rank 0 chunk 1 : !step.stream<index, [e0]>
 %20 = step.flatten %18 min 0 max 1 : !step.stream<index, [e0, 1]>
-%21 = step.flatten %19 min 0 max 1 : !step.stream<i1, [e0, 1]>
+%36, %37 = step.reshape %y rank 0 chunk 1 : !step.stream<index, [e0]>
+%38 = step.flatten %36 min 0 max 1 : !step.stream<index, [e0, 1]>
+%21 = step.flatten %37 min 0 max 1 : !step.stream<i1, [e0, 1]>
 %22 = step.repeat %x factor 2 : !step.stream<index, [e0]>
 %23 = step.flatten %22 min 0 max 1 : !step.stream<index, [e0, 2]>
-"test.op"(%20, %21, %23) {chunk} : (!step.stream<index, [e0]>, !step.stream<i1, [e0]>, !step.stream<index, [2*e0]>) -> ()
-// CHECK: %{{.*}}, %[[padding:.*]] = step.reshape %x rank 0 chunk 1
+"test.op"(%20, %38, %21, %23) {chunk} : (!step.stream<index, [e0]>, !step.stream<index, [e0]>, !step.stream<i1, [e0]>, !step.stream<index, [2*e0]>) -> ()
+// CHECK: %[[chunks:.*]], %[[padding:.*]] = step.reshape %y rank 0 chunk 1
+// CHECK-NEXT: %[[ones:.*]] = step.flatten %[[chunks]] min 0 max 1
 // CHECK-NEXT: %[[flat:.*]] = step.flatten %[[padding]] min 0 max 1
 // CHECK-NEXT: %[[two:.*]] = step.repeat %x factor 2
 // CHECK-NEXT: %[[flat_two:.*]] = step.flatten %[[two]] min 0 max 1
-// CHECK-NEXT: "test.op"(%x, %[[flat]], %[[flat_two]]) {chunk}
+// CHECK-NEXT: "test.op"(%x, %[[ones]], %[[flat]], %[[flat_two]]) {chunk}
 
 // Flattening what was flattened is one flattening, unless its levels are apart.
 

@@ -130,6 +130,40 @@ step.graph(%i, %s) : (tensor<4xi64>, tensor<4x2xi1>) -> () {
 
 // -----
 
+// Sums of equal sizes use the same name, whatever is in the lists
+%i, %n = "test.op"() : () -> (tensor<2x4xi64>, tensor<2x4xi64>)
+step.graph(%i, %n) : (tensor<2x4xi64>, tensor<2x4xi64>) -> () {
+^bb0(%0: tensor<2x4xi64>, %1: tensor<2x4xi64>):
+  %2 = step.integers %0 : tensor<2x4xi64>
+  %3 = step.integers %1 : tensor<2x4xi64>
+  %4, %5 = step.broadcast %3 consumers 2 : !step.stream<index, [1, 2, 4]>
+  %6 = step.cache_read_address %2, %4 row_tiles 8 dim n : !step.stream<index, [1, 2, 4]>, !step.stream<index, [1, 2, 4]>
+  %7 = step.filter_last %5 dim n : !step.stream<index, [1, 2, 4]>
+  %8 = step.flatten %6 min 0 max 1 dim all : !step.stream<index, [1, 2, 4, ~n]>
+  %9 = step.flatten %7 min 0 max 1 dim every : !step.stream<!step.selector<2, hot 1>, [1, 2, 4, ~n]>
+  step.yield
+}
+// CHECK: 'step.flatten' declares the size every, which is known as all: equal sizes have one name
+
+// -----
+
+// Parts of ragged lists by two selectors are not alike, however many there are
+%i, %s, %t = "test.op"() : () -> (tensor<8xi64>, tensor<8x2xi1>, tensor<8x2xi1>)
+step.graph(%i, %s, %t) : (tensor<8xi64>, tensor<8x2xi1>, tensor<8x2xi1>) -> () {
+^bb0(%0: tensor<8xi64>, %1: tensor<8x2xi1>, %2: tensor<8x2xi1>):
+  %3 = step.integers %0 : tensor<8xi64>
+  %4 = step.filter_last %3 dim n : !step.stream<index, [1, 8]>
+  %5, %6 = step.broadcast %4 consumers 2 : !step.stream<!step.selector<2, hot 1>, [1, 8, ~n]>
+  %7 = step.select %1 hot 1 : tensor<8x2xi1>
+  %8 = step.select %2 hot 1 : tensor<8x2xi1>
+  %9, %10 = step.partition %5, %7 rank 1 dims [4, 4] : !step.stream<!step.selector<2, hot 1>, [1, 8, ~n]>, !step.stream<!step.selector<2, hot 1>, [1, 8]>
+  %11, %12 = step.partition %6, %8 rank 1 dims [4, 4] : !step.stream<!step.selector<2, hot 1>, [1, 8, ~n]>, !step.stream<!step.selector<2, hot 1>, [1, 8]>
+  step.yield
+}
+// CHECK: 'step.partition' makes lists of the ragged size ~n.0of2, but so does another of other units; give its outputs other names
+
+// -----
+
 // Partitions by other selectors use other names
 %i, %s, %t = "test.op"() : () -> (tensor<4xi64>, tensor<4x2xi1>, tensor<4x2xi1>)
 step.graph(%i, %s, %t) : (tensor<4xi64>, tensor<4x2xi1>, tensor<4x2xi1>) -> () {

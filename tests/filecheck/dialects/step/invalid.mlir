@@ -332,6 +332,13 @@
 
 // -----
 
+// Rows and units are two sizes
+%s, %0, %1 = "test.op"() : () -> (!step.stream<!step.selector<2>, [8]>, !step.stream<!step.tile<f32, [a, 4]>, [e0]>, !step.stream<!step.tile<f32, [b, 4]>, [e1]>)
+%2 = step.reassemble %s, %0, %1 rank 0 dim k rows k : !step.stream<!step.selector<2>, [8]>, !step.stream<!step.tile<f32, [a, 4]>, [e0]>, !step.stream<!step.tile<f32, [b, 4]>, [e1]>
+// CHECK: 'step.reassemble' names both its units and their rows k; these are two sizes
+
+// -----
+
 // Equal rows have no new name
 %0 = "test.op"() : () -> !step.stream<index, [a]>
 %1, %2 = step.eager_merge %0 rank 0 rows m : !step.stream<index, [a]>

@@ -18,10 +18,9 @@ from xdsl.rewriter import InsertPoint
 from headrace.dialects import step
 from headrace.dialects.step_operation import is_name
 from headrace.dialects.stream_operation import index_attribute, names_attribute
-from headrace.passes.step.axes import stream
 from headrace.passes.step.axis_rules import tile_counts
 from headrace.passes.step.bodies import Body, match_bodies
-from headrace.passes.step.broadcasts import share
+from headrace.passes.step.graphs import erase, share, stream
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.row_tiles import drop_padding
 from headrace.passes.step.symbols import fresh_names
@@ -46,7 +45,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Region:
+class ExpertRegion:
     """What becomes of bodies that do the same: the first serves all."""
 
     bodies: Sequence[Body]
@@ -63,7 +62,7 @@ class Region:
         return len({stream(pack).element_type for pack in self.packs}) > 1
 
 
-def planned_region(name: str, bodies: Sequence[Body]) -> Region:
+def planned_region(name: str, bodies: Sequence[Body]) -> ExpertRegion:
     """
     The region of some bodies; nothing is changed.
 
@@ -79,7 +78,7 @@ def planned_region(name: str, bodies: Sequence[Body]) -> Region:
     ]
     leaving = [use.operation.operands[use.index] for use in first.exits]
     uses = [[_use(value), *(_use(there[value]) for there in places)] for value in leaving]
-    region = Region(bodies, reads, [Exit(*pair) for pair in zip(leaving, uses, strict=True)])
+    region = ExpertRegion(bodies, reads, [Exit(*pair) for pair in zip(leaving, uses, strict=True)])
     for exit in region.exits if region.heights_differ else ():
         for use in exit.uses:
             if not isinstance(use.operation, step.FlatMapOp):
@@ -88,7 +87,7 @@ def planned_region(name: str, bodies: Sequence[Body]) -> Region:
     return region
 
 
-def merge_bodies(graph: step.GraphOp, region: Region) -> None:
+def merge_bodies(graph: step.GraphOp, region: ExpertRegion) -> None:
     """Have the first body serve all; types, order and copies for readers are to be put right."""
     packs = region.packs
     owners = {pack.owner for pack in packs}
@@ -109,7 +108,7 @@ def merge_bodies(graph: step.GraphOp, region: Region) -> None:
     for exit in region.exits:
         _send_back(exit, next(selectors), claims, region.heights_differ)
     for body in region.bodies[1:]:
-        _erase(body.ops)
+        erase(body.ops)
     drop_unused(graph, [weight for read in region.reads for weight in read.weights])
 
 
@@ -147,7 +146,7 @@ def _read_by_address(load: step.LoadOp, weights: BlockArgument, address: SSAValu
         for rank, size in enumerate(reversed(shape[1:])):
             tiles = build.insert(step.ReshapeOp(tiles, rank=rank, chunk=size)).result
     load.result.replace_all_uses_with(tiles)
-    _erase([load])
+    erase([load])
 
 
 def _tiles(name: str, load: step.LoadOp) -> int:
@@ -180,12 +179,3 @@ def _use(value: SSAValue) -> Use:
     """The one use of a stream."""
     (use,) = value.uses
     return use
-
-
-def _erase(ops: Sequence[Operation]) -> None:
-    """Erase operations that use only each other, in any order."""
-    for op in ops:
-        op.detach()
-        op.drop_all_references()
-    for op in ops:
-        op.erase(safe_erase=False)
