@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import TensorType, f32, i1, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from headrace.backends.netlist_schema import positives
+from headrace.backends.netlist_schema import counts
 from headrace.backends.step_netlist_sizes import Sizes, hot_rows
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension
@@ -324,7 +324,7 @@ def _tile(node: NetlistNode) -> tuple[int, int]:
 def _tensor(node: NetlistNode) -> TensorType[Attribute]:
     """The off-chip tensor of a memory node: all but the last size of its tiles are rows."""
     shape = node.parameters["tensor_shape_tiled"]
-    if problem := positives(shape) or (None if shape else "has no size"):
+    if problem := counts(shape) or (None if shape else "has no size"):
         raise ValueError(f"its 'tensor_shape_tiled' {problem}")
     *rows, columns = shape
     tile_rows, tile_columns = _tile(node)

@@ -186,7 +186,7 @@ def test_what_is_recorded_of_runs_is_checked(
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("shape", [True, [], [None, 1], [0, 1], ["a", 1], [float("inf"), 1]])
+@pytest.mark.parametrize("shape", [True, [], [None, 1], [-1, 1], ["a", 1], [float("inf"), 1]])
 def test_the_shape_of_what_is_stored_is_checked(tmp_path: Path, shape: object) -> None:
     data = json.loads(Path(micro("m01_one_request_load_store")).read_text())
     data["nodes"][1]["params"]["tensor_shape_tiled"] = shape
