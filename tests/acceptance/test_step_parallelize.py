@@ -12,15 +12,14 @@ import pytest
 import headrace
 from headrace.backends.netlist import read_netlist
 from headrace.models.decode_attention import decode_attention
-from headrace.tests.reference import REFERENCE_DATA
+from headrace.tests.reference import reference_path
 
 MODES = {"co": "coarse", "il": "interleaved", "dyn": "dynamic"}
-WINDOWS = sorted((REFERENCE_DATA / "step" / "golden" / "netlists").glob("attn_*.json.gz"))
+WINDOWS = sorted(reference_path("step/golden/netlists").glob("attn_*.json.gz"))
 EVERY_DAY = ("b16_stdev0479_2477", "b16_stdev1456_2805", "b64_stdev0996_4007", "b64_stdev1374_3239")
 """Both batches, small and large deviations, and the two windows where `dynamic` does not win."""
 
 
-@pytest.mark.skipif(not WINDOWS, reason="the recorded graphs are not there")
 @pytest.mark.parametrize(
     "path",
     [
@@ -34,7 +33,7 @@ EVERY_DAY = ("b16_stdev0479_2477", "b16_stdev1456_2805", "b64_stdev0996_4007", "
 )
 def test_regions_of_attention_have_the_published_cycles(path: Path) -> None:
     meta = read_netlist(path).meta
-    lengths = np.load(REFERENCE_DATA / "step" / meta["trace"])
+    lengths = np.load(reference_path(f"step/{meta['trace']}"))
     model, args = decode_attention(lengths, positions=meta["max_N"])
     mode = MODES[path.name.split("_")[-1].split(".")[0]]
     passes = f"step-lower{{compute=2048 softmax=plain}},step-parallelize{{mode={mode}}}"
