@@ -91,6 +91,19 @@ def feed_forward(
         return model, (torch.randn(rows, width, dtype=dtype),)
 
 
+def swiglu(
+    rows: int = 8,
+    width: int = 16,
+    hidden: int = 32,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> Example:
+    """The gated network alone, with random weights and rows."""
+    with seeded(seed):
+        model = SwiGLU(width, hidden).to(dtype).eval()
+        return model, (torch.randn(rows, width, dtype=dtype),)
+
+
 def rotary(
     rows: int = 8, width: int = 16, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> Example:

@@ -23,6 +23,7 @@ _CLASSES = {
     "step-dynamic-tile": "StepDynamicTilePass",
     "step-lower": "StepLowerPass",
     "step-parallelize": "StepParallelizePass",
+    "step-reload": "StepReloadPass",
     "step-simplify": "StepSimplifyPass",
     "step-size-fifos": "StepSizeFifosPass",
     "step-tile": "StepTilePass",

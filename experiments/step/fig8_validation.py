@@ -1,11 +1,15 @@
 """
 Figure 8: a SwiGLU on tiles of several sizes, the simulator beside the hardware that was generated.
 
-64 rows, 256 inputs, 512 hidden units, float32, 8 memory channels, 256 bytes/cycle on chip.
+64 rows, 256 inputs, 512 hidden units, float32, 8 memory channels, 256 bytes/cycle on chip. The
+published graph reads every tile anew when it is needed, in the order of static loads.
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import headrace
 from headrace.experiments.experiment import (
     Case,
     Cell,
@@ -18,30 +22,60 @@ from headrace.experiments.experiment import (
 )
 from headrace.experiments.plots import COLOURS, number
 from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
-from headrace.experiments.step.measure import replayed
+from headrace.experiments.step.measure import cells, replayed, timed
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.statistics import correlation
 
 POINT = ("source", "tile rows", "hidden tile")
 
+SOURCES = ("netlist", "pytorch")
+
+ROWS, WIDTH, HIDDEN = 64, 256, 512
+"""Of the published SwiGLU."""
+
+MACHINE = Path(__file__).with_name("fig8_machine.toml")
+
+DEPTH = 1
+"""Of channels, as in the recorded graphs."""
+
 
 def cases(sizes: Sizes) -> list[Case]:
     """The published sizes at all sizes."""
     return [
-        Case(
-            {
-                "source": "netlist",
-                "tile rows": one["tile_rows"],
-                "hidden tile": one["tile_hidden"],
-            }
-        )
+        Case(dict(zip(POINT, (source, one["tile_rows"], one["tile_hidden"]), strict=True)))
+        for source in SOURCES
         for one in table("fig8")
     ]
 
 
 def measure(settings: Cells) -> Cells:
-    return replayed(f"fig8_tb{settings['tile rows']}_tf{settings['hidden tile']}")
+    rows, hidden = integer(settings["tile rows"]), integer(settings["hidden tile"])
+    if settings["source"] == "pytorch":
+        return compiled(rows, hidden)
+    return replayed(f"fig8_tb{rows}_tf{hidden}")
+
+
+def pipeline(rows: int, hidden: int) -> str:
+    """The passes to tiles of so many rows and hidden units, with the compute as published."""
+    lowered = f"step-lower{{rows={rows} columns={hidden} compute=4096}}"
+    return f"{lowered},step-reload{{dispatch=4}}"
+
+
+def compiled(rows: int, hidden: int) -> dict[str, Cell]:
+    """
+    Compile the SwiGLU in PyTorch and measure it.
+
+    Raises `WrongValueError` if it deadlocks.
+    """
+    from headrace.models.blocks import swiglu
+
+    start = time.perf_counter()
+    model, arguments = swiglu(ROWS, WIDTH, HIDDEN)
+    passes = pipeline(rows, hidden)
+    function = headrace.compile(model, arguments, target="step", pipeline=passes)
+    found = timed(function, arguments, DEPTH, accounting="consistent", machine=MACHINE)
+    return cells(f"swiglu {passes}", found, start)
 
 
 def known_of(row: Row) -> Mapping[str, Cell]:

@@ -42,10 +42,22 @@ def _replayed(path: Path) -> dict[str, Cell]:
 
 
 def timed(
-    function: headrace.StepFunction, arguments: Sequence[object], depth: int
+    function: headrace.StepFunction,
+    arguments: Sequence[object],
+    depth: int,
+    *,
+    accounting: str = "reference",
+    machine: Path | None = None,
 ) -> dict[str, Any]:
-    """What a function of one graph takes and uses, with bytes as in the published figures."""
-    run = function.run(*arguments, depth=depth, accounting="reference", timing_only=True)
+    """
+    What a function of one graph takes and uses.
+
+    Bytes are counted as in the published figures unless another accounting is given; `machine` is
+    the file of another machine than the usual one.
+    """
+    run = function.run(
+        *arguments, depth=depth, accounting=accounting, machine=machine, timing_only=True
+    )
     (use,) = run.uses
     deadlock = None if run.deadlock is None else str(run.deadlock)
     return {**use.summary(), "cycles": run.cycles, "deadlock": deadlock}

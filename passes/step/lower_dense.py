@@ -7,7 +7,7 @@ Rows are loaded in tiles of several, computed, and stored; no row needs another 
 from math import prod
 from typing import cast
 
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import TensorType, UnitAttr
 from xdsl.ir import Operation, SSAValue
 
 from headrace.dialects import step
@@ -58,5 +58,8 @@ def lower(
 
     lowering = RowLowering(terms, graph, tuple(outer), leaf, reference, host, columns, compute)
     tiles = lowering.whole(term, column)
+    # What is stored leaves from a memory, as in the published graphs.
+    if isinstance(tiles.owner, step.MapOp | step.AccumulateOp):
+        tiles.owner.write_back = UnitAttr()
     stored = step.StoreOp(tiles, into=cast("TensorType", value.type))
     return graph.finish(before, [graph.add(stored)]).results[0]

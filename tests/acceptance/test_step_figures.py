@@ -38,8 +38,9 @@ def expect_near(lines: Lines, measure: str, relative: float) -> None:
         assert one["value"] == pytest.approx(one["published"], rel=relative), one
 
 
-def test_figure_8_swiglu() -> None:
-    lines = lines_of("step-fig8")
+@pytest.mark.parametrize("source", ["netlist", "pytorch"])
+def test_figure_8_swiglu(source: str) -> None:
+    lines = lines_of("step-fig8", source=source)
     expect_near(lines, "cycles", 0.003)
     expect_near(lines, "traffic", 0)
     (agreement,) = [one for one in lines if one["measure"] == "correlation with hardware"]

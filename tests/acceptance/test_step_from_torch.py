@@ -8,6 +8,7 @@ small weights they compute what PyTorch computes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,17 @@ from xdsl.ir import BlockArgument, Operation
 from headrace.analyses.step_compute import allocated_compute
 from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
 from headrace.backends.step import StepResult, lower
+from headrace.backends.step_netlist import import_netlist
 from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.frontends.torch_export import ImportedModel, import_model
 from headrace.interpreters import linalg
 from headrace.interpreters.step import interpret, interpret_graph
-from headrace.models import decode_attention, moe
+from headrace.models import blocks, decode_attention, moe
 from headrace.models.example import Example, without_values
 from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.simulators.stream.machine import StepMachine
+from headrace.tests.netlists import recorded
 from headrace.tests.reference import reference_path
 
 
@@ -177,6 +181,57 @@ def test_time_multiplexed_experts_have_the_published_cycles() -> None:
     imported = lowered(model, args, passes)
     assert allocated_compute(graph_of(imported).body.block.ops) == 295_936
     assert simulated(imported, args, depth=2).cycles == pytest.approx(796_725, rel=0.01)
+
+
+def reading(op: Operation) -> tuple[int, ...] | None:
+    """What a load reads: bytes of a tile, then how often it goes by which stride."""
+    if not isinstance(op, step.LoadOp):
+        return None
+    steps = zip(op.integers("shape"), op.integers("strides"), strict=True)
+    by = [number for size, stride in steps if size > 1 for number in (size, stride)]
+    return prod(op.integers("tile")), op.integer("dispatch"), *by
+
+
+@pytest.mark.parametrize("rows", [16, 64])
+@pytest.mark.parametrize("columns", [16, 64, 256])
+def test_swiglu_reads_as_the_published_graph_and_takes_its_cycles_c5(
+    rows: int, columns: int
+) -> None:
+    """All loads static, in one order; weights lie as in PyTorch, so that tiles are transposed."""
+    netlist = recorded(f"fig8_tb{rows}_tf{columns}")
+    passes = f"step-lower{{rows={rows} columns={columns} compute=4096}},step-reload{{dispatch=4}}"
+    model, args = blocks.swiglu(64, 256, 512)
+    graph = graph_of(lowered(model, args, passes))
+    published = import_netlist(netlist).graph
+    ours, theirs = (
+        [one for op in found.body.block.ops if (one := reading(op))] for found in (graph, published)
+    )
+    assert ours == theirs
+    costs = [graph_cost(one.body.block.ops).evaluate({}) for one in (graph, published)]
+    assert costs[0].traffic == costs[1].traffic
+    machine = StepMachine(on_chip_bandwidth=256, channels=8)
+    runs = [lower(one).run([None] * 4, depth=1, machine=machine) for one in (graph, published)]
+    assert runs[0].cycles == pytest.approx(runs[1].cycles, rel=7e-4)
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [
+        "step-lower{rows=2 columns=8},step-reload",
+        "step-lower{rows=2 columns=8},step-reload{dispatch=4},step-tile{rows=4 columns=4}",
+        "step-lower{rows=4 columns=4},step-tile{rows=2},step-reload",
+    ],
+)
+@pytest.mark.parametrize("factory", [blocks.swiglu, blocks.feed_forward])
+def test_reloaded_networks_compute_what_pytorch_computes_f1(
+    factory: Callable[..., Example], passes: str
+) -> None:
+    """Also where the rows are needed again: `feed_forward` adds them to what the network makes."""
+    model, args = factory(dtype=torch.float64)
+    imported = lowered(model, args, passes)
+    (found,) = interpret(imported.module, [stored.to_dense() for stored in imported.bind(*args)])
+    np.testing.assert_allclose(found, model(*args).detach(), rtol=0, atol=1e-12)
+    assert simulated(imported, args, depth=1).deadlock is None
 
 
 def window(batch: int, name: str) -> np.ndarray:

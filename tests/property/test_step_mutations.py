@@ -27,6 +27,7 @@ PASSES = (
     "step-simplify",
     "step-tile{rows=2}",
     "step-dynamic-tile",
+    "step-reload{dispatch=2}",
     "step-time-multiplex{regions=1}",
     "step-parallelize{mode=coarse regions=2}",
     "canonicalize",
