@@ -132,7 +132,7 @@ def test_a_cycle_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         ("[step]\nspeed = 3\n", "has no 'speed'"),
         ("step = 3\n", "step must be a section"),
         ("[stop]\n", "no section 'stop'"),
-        ("[step", "cannot read the machine description"),
+        ("[step", "is not valid TOML"),
     ],
 )
 def test_a_machine_of_nonsense_is_one_line(
@@ -152,7 +152,7 @@ def test_a_machine_of_nonsense_is_one_line(
         (("--pipeline", "step-tile{row=2}"), "no option 'row'"),
         (("--pipeline", "step-tile{rows=-2}"), "step-tile"),
         (("--pipeline", "step-parallelize{mode=fast}"), "step-parallelize"),
-        (("--pipeline", "step-size-fifos"), "step-size-fifos"),
+        (("--pipeline", "step-size-fifos"), "needs the option depths, a list of int such as 0,1"),
         (("--pipeline", "step-size-fifos{depths=2 channels=99}"), "step-size-fifos"),
         (("--lanes", "2"), "--lanes"),
     ],
