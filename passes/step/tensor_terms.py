@@ -222,6 +222,8 @@ class Terms:
                 return self.make("indicator", evaluate(op.operands[0]))
             case _ if isinstance(op, _ELIDED) and op.operands[0].type != i1:
                 return evaluate(op.operands[0])
+            case arith.TruncIOp() if _fits(number := evaluate(op.input), op):
+                return number
             case _:
                 return self.make(op.name.partition(".")[2], *map(evaluate, op.operands))
 
@@ -352,6 +354,14 @@ def _extents(op: GenericOp) -> dict[int, int]:
             if isinstance(expression, AffineDimExpr):
                 extents.setdefault(expression.position, size)
     return extents
+
+
+def _fits(number: Term, narrowing: arith.TruncIOp) -> bool:
+    """Whether the narrower type has every value of the number, as it has the places of an axis."""
+    bound = 2 ** (narrowing.result.type.bitwidth - 1)
+    if number.kind == "coordinate":
+        return isinstance(axis := number.data[0], Label) and axis.extent <= bound
+    return number.number is not None and -bound <= number.number < bound
 
 
 _IDENTITY = {"arith.addf": 0.0, "arith.addi": 0.0, "arith.maximumf": float("-inf")}
