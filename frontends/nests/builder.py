@@ -6,13 +6,13 @@ by 1 between bounds of type index, which are constants, sizes, or numbers read f
 arguments are written, the others only read.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, FunctionType, IndexType, IntegerAttr, MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
@@ -41,6 +41,10 @@ class NestBuilder:
         """The element type of an argument."""
         return cast("MemRefType[Attribute]", self[name].type).element_type
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The sizes of an argument."""
+        return cast("MemRefType[Attribute]", self[name].type).get_shape()
+
     def insert(self, op: Operation) -> Operation:
         """Append `op`; constants go in front of all loops."""
         if isinstance(op, arith.ConstantOp):
@@ -54,7 +58,7 @@ class NestBuilder:
         first = self._block.first_op
         assert first is not None
         self._block.insert_ops_before(self._head, first)
-        types = ([argument.type for argument in self._block.args], [])
+        types = FunctionType.from_lists([argument.type for argument in self._block.args], [])
         function = func.FuncOp(self.name, types, Region(self._block), visibility="private")
         function.verify()
         return function
@@ -81,6 +85,14 @@ class NestBuilder:
             self._sizes[name, dimension] = op.result
         return self._sizes[name, dimension]
 
+    def add(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """The sum of two values of type index."""
+        return self.insert(arith.AddiOp(x, y)).results[0]
+
+    def multiply(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """The product of two values of type index."""
+        return self.insert(arith.MuliOp(x, y)).results[0]
+
     @contextmanager
     def loop(
         self, variable: str, upper: SSAValue, lower: SSAValue | None = None
@@ -97,6 +109,25 @@ class NestBuilder:
         finally:
             self._builder.insert(scf.YieldOp())
             self._builder = outer
+
+    def total(
+        self,
+        variable: str,
+        upper: SSAValue,
+        start: SSAValue,
+        term: Callable[[SSAValue], SSAValue],
+    ) -> SSAValue:
+        """`start` plus the terms of a loop from 0 to `upper`, in that order."""
+        body = Block(arg_types=[IndexType(), start.type])
+        body.args[0].name_hint = variable
+        outer = self._builder
+        loop = scf.ForOp(self.number(0), upper, self.number(1), [start], body)
+        outer.insert(loop)
+        self._builder = Builder(InsertPoint.at_end(body))
+        found = self.scalars.binary("add", body.args[1], term(body.args[0]))
+        self._builder.insert(scf.YieldOp(found))
+        self._builder = outer
+        return loop.results[0]
 
     @contextmanager
     def where(self, condition: SSAValue) -> Generator[None]:
@@ -135,5 +166,13 @@ class NestBuilder:
     def segment(self, pointers: str, row: SSAValue) -> tuple[SSAValue, SSAValue]:
         """The bounds of `row`: the elements of `pointers` at `row` and behind."""
         lower = self.load_index(pointers, row)
-        following = self.insert(arith.AddiOp(row, self.number(1))).results[0]
-        return lower, self.load_index(pointers, following)
+        return lower, self.load_index(pointers, self.add(row, self.number(1)))
+
+    def temporary(self, name: str, size: SSAValue, element: Attribute) -> None:
+        """A vector called `name` that only this nest sees."""
+        constant = next((n for n, value in self._constants.items() if value is size), None)
+        type = MemRefType(element, [DYNAMIC_INDEX if constant is None else constant])
+        op = memref.AllocOp([size] if constant is None else [], [], type)
+        op.memref.name_hint = name
+        self._head.append(op)
+        self._arguments[name] = op.memref

@@ -10,6 +10,7 @@ The call of a loop nest from the entry function.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.dialects import bufferization, func, memref
 from xdsl.dialects.builtin import MemRefType, UnitAttr
@@ -59,8 +60,7 @@ def call_nest(
 
 
 def _type(buffer: SSAValue) -> "MemRefType[Attribute]":
-    assert isinstance(buffer.type, MemRefType)
-    return buffer.type
+    return cast("MemRefType[Attribute]", buffer.type)
 
 
 def _read(emit: EntryBuilder, view: View) -> SSAValue:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from xdsl.dialects import arith, cf, tensor
+from xdsl.dialects import cf, tensor
 from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
@@ -71,8 +71,8 @@ class Equal:
     def loop(self, nest: NestBuilder, variable: str, count: SSAValue) -> Generator[Bounds]:
         with nest.loop(variable, count) as b:
             length = nest.number(self.length)
-            lower = nest.insert(arith.MuliOp(b, length)).results[0]
-            yield b, lower, nest.insert(arith.AddiOp(lower, length)).results[0]
+            lower = nest.multiply(b, length)
+            yield b, lower, nest.add(lower, length)
 
 
 def segments_of(c: Call, offsets: View, indices: View, include_last: bool) -> Segments:
