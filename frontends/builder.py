@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TypeAlias, cast
 
 from xdsl.builder import Builder
@@ -142,6 +143,8 @@ class EntryBuilder:
         self._sizes: dict[str, tuple[SSAValue, int]] = {}
         self._uniform: dict[SSAValue, float] = {}
         self._composites: Counter[str] = Counter()
+        self.functions: list[func.FuncOp] = []
+        """Functions that `@main` calls."""
 
     # --- the function --------------------------------------------------------------------
 
@@ -177,7 +180,9 @@ class EntryBuilder:
     def finish(self, results: Sequence[SSAValue]) -> ModuleOp:
         """Return `results` and wrap the function into a verified module."""
         for op in reversed(list(self.block.ops)):
-            if not any(result.uses for result in op.results) and not set(op.results) & set(results):
+            # An operation without results is there for what it does.
+            used = any(result.uses or result in results for result in op.results)
+            if op.results and not used:
                 op.detach()
                 op.erase()
         self._provenance = {}
@@ -185,7 +190,7 @@ class EntryBuilder:
         types = ([arg.type for arg in self.block.args], [result.type for result in results])
         attributes = ArrayAttr(self._arguments)
         main = func.FuncOp("main", types, Region(self.block), arg_attrs=attributes)
-        module = ModuleOp([main])
+        module = ModuleOp([main, *self.functions])
         module.verify()
         return module
 
@@ -214,6 +219,11 @@ class EntryBuilder:
         self._composites[kind] += 1
         with self.provenance(composite=f"{kind}_{self._composites[kind]}"):
             yield
+
+    def fresh_function(self, kind: str) -> str:
+        """A name for another of `functions`: `kind` and a number."""
+        names = {function.sym_name.data for function in self.functions}
+        return next(name for n in count() if (name := f"{kind}_{n}") not in names)
 
     def insert(self, op: Operation) -> Operation:
         """Append `op` with the attributes of `provenance`."""

@@ -11,7 +11,7 @@ The formats of tensors come from torch's sparse layouts, or from the annotation 
 
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     ModuleOp,
     UnitAttr,
+    bf16,
     f16,
     f32,
     f64,
@@ -44,9 +45,10 @@ from headrace.frontends.aten import (
     selection,
     shapes,
 )
-from headrace.frontends.aten.registry import HANDLERS, Call, Result
+from headrace.frontends.aten.registry import HANDLERS, NESTS, Call, Result
 from headrace.frontends.builder import EntryBuilder, View
 from headrace.frontends.marks import marked_region
+from headrace.frontends.nests import embedding_bag
 from headrace.frontends.reshape import as_tensor
 from headrace.frontends.selected_rows import SelectedRows
 from headrace.frontends.torch_tensors import format_of_tensor
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 
 _ = (
     elementwise,
+    embedding_bag,
     gradients,
     products,
     reductions,
@@ -74,6 +77,7 @@ _ELEMENTS: Mapping[str, Attribute] = {
     "torch.int32": i32,
     "torch.int64": i64,
     "torch.float16": f16,
+    "torch.bfloat16": bf16,
     "torch.float32": f32,
     "torch.float64": f64,
 }
@@ -122,6 +126,7 @@ def import_model(
     *,
     formats: Mapping[str, Format | str] | None = None,
     dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
+    nests: bool = False,
 ) -> ImportedModel:
     """
     Trace `model(*args, **kwargs)` and translate it to entry IR.
@@ -131,10 +136,13 @@ def import_model(
     sizes known only at run time: `{"x": {0: "n"}}`; equal names are equal sizes. For models
     without sparse inputs the values may also be `torch.export.Dim`.
 
+    With `nests`, embedding operations (rows of a table that indices name) become loop nests:
+    private functions on memrefs, which `@main` calls.
+
     Raises `InputError`, naming node, operator and source line, for what is not supported.
     """
     program, sizes, signature = tracing.trace(model, args, kwargs or {}, dynamic_shapes)
-    return _Importer(program, sizes, signature, formats or {}).run()
+    return _Importer(program, sizes, signature, formats or {}, nests).run()
 
 
 class _Importer:
@@ -144,7 +152,9 @@ class _Importer:
         sizes: tracing.Sizes,
         signature: tracing.Signature,
         formats: Mapping[str, Format | str],
+        nests: bool,
     ):
+        self.nests = nests
         self.program = program
         self.sizes = sizes
         self.signature = signature
@@ -278,6 +288,7 @@ class _Importer:
         if self.is_constant(node):
             return self.fold(node)
         handler = HANDLERS.get(operator)
+        nest = NESTS.get(operator) if self.nests else None
         try:
             found = self.selected.translate(node)
             if found is not None:
@@ -285,7 +296,7 @@ class _Importer:
             self.selected.follow(node)
         except InputError as error:
             raise InputError(f"{_where(node)}: {error}") from None
-        if handler is None:
+        if handler is None and nest is None:
             raise InputError(f"{_where(node)}: {_unsupported(node)}")
         first = tracing.first(value)
         call = Call(
@@ -302,14 +313,10 @@ class _Importer:
             for name, arg in node.kwargs.items()
             if name not in _STORAGE_OPTIONS
         }
-        try:
-            inspect.signature(handler).bind(call, *args, **kwargs)
-        except TypeError as error:
-            raise InputError(f"{_where(node)}: {operator} with {error} is not supported") from None
-        try:
-            result = handler(call, *args, **kwargs)
-        except InputError as error:
-            raise InputError(f"{_where(node)}: {operator}: {error}") from None
+        result = NotImplemented
+        for candidate in (nest, handler):
+            if candidate is not None and result is NotImplemented:
+                result = _handled(node, candidate, call, args, kwargs)
         _check_result(node, call, result)
         if isinstance(result, View) and result.base.name_hint is None:
             result.base.name_hint = node.name
@@ -430,8 +437,28 @@ def _where(node: "Node") -> str:
     return f"node {node.name}{place}{f' `{text}`' if text else ''}"
 
 
+def _handled(
+    node: "Node",
+    handler: Callable[..., Any],
+    call: Call,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Any:
+    """What a handler makes of a node; its errors say where."""
+    try:
+        inspect.signature(handler).bind(call, *args, **kwargs)
+    except TypeError as error:
+        raise InputError(f"{_where(node)}: {node.target} with {error} is not supported") from None
+    try:
+        return handler(call, *args, **kwargs)
+    except InputError as error:
+        raise InputError(f"{_where(node)}: {node.target}: {error}") from None
+
+
 def _unsupported(node: "Node") -> str:
     operator = str(node.target)
+    if operator in NESTS:
+        return f"operator {operator} is compiled for the target 'dae' only"
     if tracing.is_random(node):
         return f"{operator} is random; call model.eval(), or pass what it draws as an argument"
     near = difflib.get_close_matches(operator, HANDLERS, n=4, cutoff=0.5)

@@ -59,6 +59,26 @@ def lowers(*operators: str) -> Callable[[HandlerT], HandlerT]:
     return register
 
 
+NESTS: dict[str, Handler] = {}
+"""
+Handlers that make loop nests, for targets that take them.
+
+One that returns `NotImplemented` leaves the node to its handler in `HANDLERS`.
+"""
+
+
+def lowers_to_nest(*operators: str) -> Callable[[HandlerT], HandlerT]:
+    """Register a handler in `NESTS`."""
+
+    def register(handler: HandlerT) -> HandlerT:
+        for operator in operators:
+            assert operator not in NESTS, operator
+            NESTS[operator] = handler
+        return handler
+
+    return register
+
+
 def dimension(index: int, rank: int) -> int:
     """A dimension of a tensor of `rank`, counted from the end where negative."""
     if not -max(rank, 1) <= index < max(rank, 1):

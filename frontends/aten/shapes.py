@@ -101,10 +101,13 @@ def index(c: Call, x: View, indices: Sequence[View | None]) -> View:
             "dimension by integers, or multiply by the mask"
         )
     ((d, place),) = given
-    known = c.known(place)
-    if known is None or (known < 0).any():
-        place = from_the_end(c, place, x.shape[d])
-    return gathered(c, x, d, place)
+    return gathered(c, x, d, wrapped(c, place, x.shape[d]))
+
+
+def wrapped(c: Call, index: View, extent: Extent) -> View:
+    """`from_the_end`, unless `index` is known to have no negative number."""
+    known = c.known(index)
+    return from_the_end(c, index, extent) if known is None or (known < 0).any() else index
 
 
 def from_the_end(c: Call, index: View, extent: Extent) -> View:
