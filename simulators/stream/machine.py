@@ -88,9 +88,9 @@ class MachineDescription:
             raise ProgramError(f"machine file '{path}' cannot be read: {error.strerror}") from None
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ProgramError(f"machine file '{path}' is not valid TOML: {error}") from None
-        if unknown := set(text) - {"memory", "step"}:
+        if unknown := set(text) - {"memory", "step", "dae"}:
             raise ProgramError(
-                f"'{path}': there is no section '{min(unknown)}'; use [memory] or [step]"
+                f"'{path}': there is no section '{min(unknown)}'; use [memory], [step] or [dae]"
             )
         return MachineDescription(
             _section("memory", MemoryDescription, text, path),
