@@ -8,7 +8,7 @@ left out: a simulation measures it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,13 +30,18 @@ Values: TypeAlias = Sequence[Any]
 """The selectors or integers of a stream in order, whatever lists they are in."""
 
 
-def known_symbols(graph: step.GraphOp, arguments: Arguments) -> dict[str, int | list[int]]:
+def known_symbols(
+    graph: step.GraphOp,
+    arguments: Arguments,
+    made: Mapping[SSAValue, Sequence[Selector]] | None = None,
+) -> dict[str, int | list[int]]:
     """
     The sizes by their names, as `Dimension.substitute` takes them: a ragged one has a list.
 
-    A symbol that the arguments do not decide is not among them.
+    A symbol that the arguments do not decide is not among them. `made` has the selectors of
+    streams that the graph makes of tiles, if they are known.
     """
-    followed = _Followed(arguments)
+    followed = _Followed(arguments, made or {})
     symbols: dict[str, int | list[int]] = {}
     unmerged: list[step.PartitionOp] = []
     for operation in graph.body.block.ops:
@@ -81,9 +86,9 @@ def _enter(
 class _Followed:
     """Selectors and integers, followed from the arguments through what routes and reshapes."""
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, made: Mapping[SSAValue, Sequence[Selector]]) -> None:
         self.arguments = arguments
-        self._found: dict[SSAValue, Values | None] = {}
+        self._found: dict[SSAValue, Values | None] = {**made}
 
     def values(self, stream: SSAValue) -> Values | None:
         """What a stream carries; None if a run decides it."""

@@ -3,8 +3,9 @@ From `step` graphs to programs of the stream engine, and what a run of one says.
 
 Every operation becomes one node, in the order of the operations: memory ports are served in that
 order, readers first. A simulation has sizes and routing but no values of tiles; selectors and
-integers come from the graph's arguments. Values are the interpreter's, which replays the recorded
-arbitration: the order in which units arrived.
+integers come from the graph's arguments, or selectors from the interpreter (`step_selectors`).
+Values are the interpreter's, which replays the recorded arbitration: the order in which units
+arrived.
 
 Source: "Streaming Tensor Programs", ASPLOS 2026, arXiv 2511.07776, section 5.1.
 """
@@ -27,12 +28,13 @@ from headrace.backends.step_nodes import (
     node_of,
     selector_slot,
 )
+from headrace.backends.step_selectors import Made, Selector, selectors_of_tiles
 from headrace.dialects import step
 from headrace.dialects.step_depths import depths_of
 from headrace.dialects.step_types import SelectorType, StreamType
 from headrace.interpreters.step_sources import check_selectors
 from headrace.simulators.stream.machine import StepMachine
-from headrace.simulators.stream.program import Program, ProgramBuilder, Stream
+from headrace.simulators.stream.program import Program, ProgramBuilder, Slot, Stream
 from headrace.simulators.stream.simulate import simulate
 from headrace.simulators.stream.statistics import Deadlock, NodeStatistics, SimulationResult
 from headrace.simulators.stream.step_memory import StepMemory
@@ -94,6 +96,9 @@ class StepProgram:
     """The arguments that hold integers."""
     widest: int
     """The most that any selector of the graph selects out of."""
+    made: Mapping[SSAValue, str]
+    """The arrays of the selectors that are made of tiles, by their streams."""
+    graph: step.GraphOp
 
     def run(
         self,
@@ -106,8 +111,9 @@ class StepProgram:
         Simulate the graph. `depth` is the capacity of every channel that has none of its own
         (`step-size-fifos`), None: unbounded.
 
-        Raises `InputError` for arguments that are missing or of a wrong shape, and for selectors
-        that are not what their type says. A deadlock is a result.
+        Raises `InputError` for arguments that are missing or of a wrong shape, for selectors that
+        are not what their type says, and for those made of tiles whose order time decides. A
+        deadlock is a result.
         """
         return self.result(self.simulate(arguments, depth=depth, machine=machine))
 
@@ -127,16 +133,29 @@ class StepProgram:
         *,
         depth: int | None = None,
         machine: StepMachine = StepMachine(),
+        made: Made | None = None,
         **observed: bool,
     ) -> SimulationResult:
-        """As `run`, with what `simulate` of the stream engine observes and returns."""
+        """
+        As `run`, with what `simulate` of the stream engine observes and returns.
+
+        `made` are the selectors that tiles make, for who knows them already.
+        """
         return simulate(
             self.program,
-            self._arrays(arguments),
+            self._arrays(arguments, self.selectors_of_tiles(arguments) if made is None else made),
             depth=depth,
             memory=StepMemory(machine),
             **observed,
         )
+
+    def selectors_of_tiles(self, arguments: Arguments) -> Made:
+        """
+        The selectors that the graph makes of tiles.
+
+        Raises `InputError` if the arguments that they need are missing, and if they depend on time.
+        """
+        return selectors_of_tiles(self.graph, list(self.made), arguments)
 
     def arbitration(self, result: SimulationResult) -> dict[int, Array]:
         """The orders of arrival in a run; see `StepResult`."""
@@ -146,13 +165,16 @@ class StepProgram:
             if name in result.outputs
         }
 
-    def _arrays(self, arguments: Arguments) -> dict[str, Array]:
+    def _arrays(self, arguments: Arguments, made: Made) -> dict[str, Array]:
         table = _SelectorTable(self.widest)
         arrays: dict[str, Array] = {}
         for argument, kind in self.selectors.items():
             rows = _values(arguments, argument).reshape(-1, kind.width)
             check_selectors(f"'{kind.source}'", rows, kind.hot)
-            arrays[selector_slot(argument)] = table.places(rows != 0)
+            selected = [tuple(np.flatnonzero(row).tolist()) for row in rows]
+            arrays[selector_slot(argument)] = table.places(selected)
+        for stream, name in self.made.items():
+            arrays[name] = table.places(made[stream])
         for argument in self.integers:
             integers = _values(arguments, argument).astype(np.int64).ravel()
             if (least := integers.min(initial=0)) < 0:
@@ -178,12 +200,11 @@ class _SelectorTable:
     """Selectors as places in one table: {0}, {1}, .. first, which merges send, then others."""
 
     def __init__(self, widest: int) -> None:
-        self._places: dict[tuple[int, ...], int] = {(one,): one for one in range(widest)}
+        self._places: dict[Selector, int] = {(one,): one for one in range(widest)}
 
-    def places(self, rows: Array) -> Array:
-        hot: list[tuple[int, ...]] = [tuple(np.flatnonzero(row).tolist()) for row in rows]
+    def places(self, selectors: Sequence[Selector]) -> Array:
         return np.array(
-            [self._places.setdefault(row, len(self._places)) for row in hot], dtype=np.int64
+            [self._places.setdefault(one, len(self._places)) for one in selectors], dtype=np.int64
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -219,6 +240,7 @@ class _Lowering:
     arbiters: dict[int, str] = field(default_factory=dict[int, str])
     selectors: dict[int, Selectors] = field(default_factory=dict[int, Selectors])
     integers: list[int] = field(default_factory=list[int])
+    made: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
 
     def run(self) -> StepProgram:
         for place, operation in enumerate(self.graph.body.block.ops):
@@ -233,6 +255,8 @@ class _Lowering:
             self.selectors,
             tuple(self.integers),
             self._widest(),
+            self.made,
+            self.graph,
         )
 
     def _add(self, place: int, operation: Operation) -> None:
@@ -246,6 +270,9 @@ class _Lowering:
             parameters = {**parameters, "output": name}
         if isinstance(operation, step.SelectOp | step.IntegersOp):
             self._note_argument(operation, name)
+        if node.kind == "step_to_selector":
+            self.made[operation.results[0]] = f"selectors.{name}"
+            parameters = {**parameters, "selectors": Slot(f"selectors.{name}")}
         inputs = [self._stream(value) for value in node.inputs]
         outputs = self.builder.node(node.kind, *inputs, name=name, **parameters)
         results = [value for value in operation.results if isinstance(value.type, StreamType)]

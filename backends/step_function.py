@@ -25,6 +25,7 @@ from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
 from headrace.backends.step_depths import find_depths
+from headrace.backends.step_selectors import Made
 from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
@@ -329,10 +330,11 @@ class _Run:
     def _graph(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array | None]:
         assert isinstance(op, step.GraphOp)
         program = lower(op, self.element_bytes)
-        symbols = known_symbols(op, inputs)
+        made = program.selectors_of_tiles(inputs)
+        symbols = known_symbols(op, inputs, made)
         expect_capacity(op, symbols, self.machine, self.accounting)
         name = f"graph{len(self.runs)}"
-        again = partial(_simulate, program, inputs, self.depth, self.machine)
+        again = partial(_simulate, program, inputs, made, self.depth, self.machine)
         try:
             run = GraphRun.of(name, again, timing_only=False)
         except SimulationError as error:
@@ -369,9 +371,10 @@ class _Deadlocked(Exception):
 def _simulate(
     program: StepProgram,
     inputs: Sequence[Array | None],
+    made: Made,
     depth: int | None,
     machine: StepMachine,
     timing_only: bool = False,
     **observed: bool,
 ):
-    return program.simulate(inputs, depth=depth, machine=machine, **observed)
+    return program.simulate(inputs, depth=depth, machine=machine, made=made, **observed)

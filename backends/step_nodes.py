@@ -146,6 +146,8 @@ class _Lowering:
         return Node("step_streamify_by", [operation.buffer, operation.ref], parameters)
 
     def compute(self, operation: step.MapOp | step.AccumulateOp | step.ScanOp) -> Node:
+        if isinstance(operation, step.MapOp) and operation.function is Function.TO_SELECTOR:
+            return self.selectors(operation)
         inputs = [part for operand in operation.operands for part in _parts(operand, operation)]
         result = _element(operation.result)
         parameters: Parameters = {
@@ -164,6 +166,16 @@ class _Lowering:
                 parameters["initial_columns"] = result.columns.value
             return Node("step_accumulate", inputs, parameters)
         return Node("step_map", inputs, parameters)
+
+    def selectors(self, operation: step.MapOp) -> Node:
+        """All but the selectors themselves, which a run has."""
+        parameters: Parameters = {
+            "width": self.width(_element(operation.inputs[0])),
+            "result_width": self.width(_element(operation.result)),
+            "compute": operation.integer("compute"),
+            "write_back": int(operation.flag("write_back")),
+        }
+        return Node("step_to_selector", operation.inputs, parameters)
 
     def routing(
         self, operation: step.PartitionOp | step.ReassembleOp | step.EagerMergeOp | step.DealOp
@@ -299,12 +311,6 @@ def _owner(value: SSAValue) -> str:
 
 def _function(operation: step.MapOp | step.AccumulateOp | step.ScanOp) -> str:
     function = operation.function
-    if function is Function.TO_SELECTOR:
-        raise InputError(
-            f"'{operation.name}' makes selectors of the values of tiles, which a simulation of "
-            "time does not have: let the graph take the selectors as an argument (step.select), or "
-            "compute it without time (headrace.interpreters.step.interpret)"
-        )
     if function in FUNCTIONS:
         return FUNCTIONS[function]
     if isinstance(_element(operation.result), IndexType):

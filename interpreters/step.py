@@ -13,6 +13,7 @@ Source: "Streaming Tensor Programs", ASPLOS 2026, section 3.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from headrace.interpreters.step_processes import Wires, process_of
 from headrace.interpreters.step_routing import Arrivals
 from headrace.interpreters.step_sizes import Measured, check_sizes
 from headrace.interpreters.step_values import Array
+from headrace.storage.errors import InputError
 
 Arbitration = Mapping[int, Arrivals]
 """
@@ -69,29 +71,81 @@ def interpret_graph(
     go on, and sizes that differ from what the types declare.
     """
     block = graph.body.block
-    channels: dict[SSAValue, Measured] = {}
+    last = block.last_op
+    assert isinstance(last, step.YieldOp)
     memories: dict[SSAValue, Memory] = {}
     for argument, array in zip(block.args, inputs, strict=True):
         memories[argument] = Memory(array)
-    operations = {named(op, position): op for position, op in enumerate(block.ops)}
-    for name, op in operations.items():
+    operations = {position: op for position, op in enumerate(block.ops) if op is not last}
+    _run(operations, memories, (), arbitration or {})
+    return [memories[operand].array for operand in last.operands]
+
+
+def interpret_streams(
+    graph: step.GraphOp, inputs: Sequence[npt.ArrayLike | None], streams: Sequence[SSAValue]
+) -> list[list[Any]]:
+    """
+    The elements of some streams of a graph, whatever lists they are in.
+
+    Only `makers` run; inputs that they do not read may be None. Raises `InputError` for one that
+    they read, and as `interpret_graph` does.
+    """
+    needed = makers(streams)
+    operations = {position: op for position, op in enumerate(graph.body.block.ops) if op in needed}
+    memories: dict[SSAValue, Memory] = {}
+    for op in operations.values():
+        for operand in op.operands:
+            if isinstance(operand, BlockArgument) and operand not in memories:
+                array = inputs[operand.index]
+                if array is None:
+                    raise InputError(
+                        f"argument {operand.index} of the graph is read for values that decide "
+                        "when things happen: give its values"
+                    )
+                memories[operand] = Memory(array)
+    return _run(operations, memories, streams, {})
+
+
+def makers(streams: Sequence[SSAValue]) -> set[Operation]:
+    """The operations of a graph that streams are made by, at last from its arguments."""
+    found: set[Operation] = set()
+    waiting = [*streams]
+    while waiting:
+        op = waiting.pop().owner
+        if isinstance(op, Operation) and op not in found:
+            found.add(op)
+            waiting += op.operands
+    return found
+
+
+def _run(
+    operations: Mapping[int, Operation],
+    memories: dict[SSAValue, Memory],
+    kept: Sequence[SSAValue],
+    records: Arbitration,
+) -> list[list[Any]]:
+    """Run operations by position; the elements of the streams that are to be kept."""
+    channels: dict[SSAValue, Measured] = {}
+    names = {position: named(op, position) for position, op in operations.items()}
+    for position, op in operations.items():
         for result in op.results:
             if isinstance(result.type, step.StreamType):
-                channels[result] = Measured(name, result.type.rank)
+                channels[result] = Measured(names[position], result.type.rank)
             else:
                 _enter(result, memories)
-    records = arbitration or {}
+    elements: list[list[Any]] = [[] for _ in kept]
+    for value, values in zip(kept, elements, strict=True):
+        channels[value].kept = values
     run(
         {
-            name: process_of(op, Wires(name, channels, memories, records.get(position)))
-            for position, (name, op) in enumerate(operations.items())
-            if not isinstance(op, step.YieldOp)
+            names[position]: process_of(
+                op, Wires(names[position], channels, memories, records.get(position))
+            )
+            for position, op in operations.items()
         }
     )
     check_sizes(channels)
-    last = block.last_op
-    assert isinstance(last, step.YieldOp)
-    return [memories[operand].array for operand in last.operands]
+    return elements
 
 
 def _enter(tensor: SSAValue, memories: dict[SSAValue, Memory]) -> Memory:

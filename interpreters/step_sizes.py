@@ -6,7 +6,7 @@ itself. Ragged sizes differ from list to list and are not compared.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 from xdsl.ir import SSAValue
 
@@ -27,6 +27,8 @@ class Measured(Channel):
         """By level, 0 for lists of values: all lengths of lists."""
         self.tiles: set[tuple[int, int]] = set()
         """All shapes of tiles."""
+        self.kept: list[Any] | None = None
+        """All values, if somebody asked for them by a list to keep them in."""
         self._counts = [0] * (rank + 2)
 
     def put(self, *tokens: Token) -> None:
@@ -38,6 +40,8 @@ class Measured(Channel):
                 self._close(len(self.lengths) - 1)
             else:
                 self._counts[0] += 1
+                if self.kept is not None:
+                    self.kept.append(token)
                 if isinstance(token, Tile):
                     self.tiles.add(token.shape)
 

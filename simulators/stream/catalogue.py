@@ -81,6 +81,7 @@ CATALOGUE: dict[str, Primitive] = {
         sources.source,
         step_compute.step_accumulate,
         step_compute.step_map,
+        step_compute.step_to_selector,
         step_compute.step_zip,
         step_memory.step_load,
         step_memory.step_load_by,

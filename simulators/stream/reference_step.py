@@ -33,6 +33,7 @@ from headrace.simulators.stream.reference_step_values import Costs
 
 OPERATORS: dict[str, Callable[[Process, Node], Steps[None]]] = {
     "UnaryMap": operators.unary_map,
+    "ToSelector": operators.to_selector,
     "BinaryMap": operators.binary_map,
     "BinaryMapAccum": operators.map_accumulate,
     "Accum": operators.accumulate,

@@ -9,7 +9,7 @@ is in docs/design/timing.md; it costs nothing.
 as a level above all levels, since in both places no list is open.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from headrace.simulators.stream.reference_step_process import (
 from headrace.simulators.stream.reference_step_values import (
     Costs,
     Integer,
+    Selector,
     Tile,
     Value,
     binary,
@@ -51,13 +52,30 @@ class Node:
 
 
 def unary_map(p: Process, node: Node) -> Steps[None]:
+    name, bandwidth = node.parameters["fn"]["fn"], node.parameters["compute_bw"]
+    yield from mapped(p, node, lambda x: unary(name, x, bandwidth))
+
+
+def to_selector(p: Process, node: Node) -> Steps[None]:
+    """
+    No operator of recorded netlists: `hot` has what is selected by the values of one tile after
+    the other, which a timing simulation does not have.
+    """
+    hot, count = iter(node.parameters["hot"]), node.parameters["count"]
+    bandwidth = node.parameters["compute_bw"]
+    yield from mapped(
+        p, node, lambda x: (Selector(next(hot), count), compute_cycles(x.elements, bandwidth))
+    )
+
+
+def mapped(p: Process, node: Node, function: Callable[[Tile], tuple[Value, int]]) -> Steps[None]:
     source, [out] = node.operand("input"), node.outputs
     while (x := (yield from p.peek(source))) is not None:
         if x.is_bare:
             yield from p.send_stop(out, x.stop)
             p.pop(source)
             continue
-        y, cycles = unary(node.parameters["fn"]["fn"], x.value, node.parameters["compute_bw"])
+        y, cycles = function(x.value)
         y = placed(y, node.write_back)
         p.time += max(node.costs.load(x.value), cycles, node.costs.store(y, node.write_back))
         yield from p.send(out, y, x.stop)

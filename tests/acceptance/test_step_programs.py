@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headrace.backends.step_function import StepFunction
 from headrace.interpreters.step import interpret
 from headrace.tests.modules import parse
 from headrace.tests.reference import reference_path
@@ -47,6 +48,31 @@ def test_an_example_gives_the_recorded_outputs(example: str) -> None:
     outputs = [recorded[name] for name in recorded.files if name.startswith("out")]
     for result, expected in zip(interpret(module, inputs), outputs, strict=True):
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+ROUTED = (
+    "mixture_of_depths",
+    "mixture_of_experts_top1",
+    "mixture_of_experts_top2",
+    "routed_rows",
+)
+"""Examples whose routing the values of their tiles decide."""
+
+
+@pytest.mark.parametrize("depth", [1, 2, None])
+@pytest.mark.parametrize("example", ROUTED)
+def test_an_example_that_routes_itself_runs_in_time(example: str, depth: int | None) -> None:
+    """The recorded outputs, bytes that are known, and more cycles the shallower channels are."""
+    recorded = np.load(reference_path(f"step/golden/pcl_lite/{RECORDED[example]}.npz"))
+    function = StepFunction.of(parse((EXAMPLES / f"{example}.mlir").read_text(encoding="utf-8")))
+    inputs = [recorded[name] for name in recorded.files if name.startswith("in_")]
+    run, unbounded = function.run(*inputs, depth=depth), function.run(*inputs)
+    outputs = [recorded[name] for name in recorded.files if name.startswith("out")]
+    for result, expected in zip(run.outputs, outputs, strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+    assert run.deadlock is None
+    assert run.cycles >= unbounded.cycles
+    assert run.uses[0].onchip_bytes == unbounded.uses[0].onchip_bytes is not None
 
 
 def test_every_example_is_tested() -> None:

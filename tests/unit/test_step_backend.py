@@ -251,25 +251,6 @@ def test_masked_columns_take_a_cycle_for_each_tile() -> None:
     assert masked == offset
 
 
-def test_routing_by_the_values_of_tiles_is_refused() -> None:
-    (graph,) = graphs_of(
-        parse(f"""
-%t, %p = "test.op"() : () -> (tensor<4x64xf32>, tensor<4x2xf32>)
-%r = step.graph(%t, %p) : (tensor<4x64xf32>, tensor<4x2xf32>) -> tensor<4x64xf32> {{
-^bb0(%x0: tensor<4x64xf32>, %p0: tensor<4x2xf32>):
-  %x = step.load %x0 tile [1, 64] strides [1] shape [4] : tensor<4x64xf32>
-  %s = step.load %p0 tile [1, 2] strides [1] shape [4] : tensor<4x2xf32>
-  %h = step.map %s fn to_selector : !step.stream<!step.tile<f32, [1, 2]>, [1, 4]>
-  step.sink %h : !step.stream<!step.selector<2>, [1, 4]>
-  %z = step.store %x into tensor<4x64xf32> : {ROWS}
-  step.yield %z : tensor<4x64xf32>
-}}
-""")
-    )
-    with pytest.raises(InputError, match=r"selectors of the values of tiles.*step\.select"):
-        lower(graph)
-
-
 def lists_of(lengths: str) -> step.GraphOp:
     """As many addresses for each request as %m says."""
     (graph,) = graphs_of(

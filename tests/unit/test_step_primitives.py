@@ -126,6 +126,12 @@ RAGGED = "1 2 S1 3 S2 4 S1 5 6 7 S2"
             {"tiles": 2, "base": 10, **SELECTORS},
         ),
         ("step_select", [], ["1 S1 0 S1 1 S2"], {"shape": (1, 3, 1), "selectors": (1, 0, 1)}),
+        (
+            "step_to_selector",
+            ["5 6 S1 S1 7 S1"],
+            ["2 0 S1 S1 1 S1"],
+            {"selectors": (2, 0, 1), "width": 2},
+        ),
         ("step_integers", [], ["5 6 S1 7 8 S1"], {"shape": (2, 2), "values": (5, 6, 7, 8)}),
         ("step_broadcast", [RAGGED], [RAGGED] * 3, {"lanes": 3}),
         ("step_integers", [], ["S1"], {"shape": (1, 0), "values": ()}),
@@ -283,6 +289,8 @@ def test_rows_of_a_tile() -> None:
         ("step_expert_address", ["3"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
         ("step_expert_address", ["2"], "not one", {"tiles": 2, "base": 0, **SELECTORS}),
         ("step_select", [], "does not fit", {"shape": (1, 2), "selectors": (0,)}),
+        ("step_to_selector", ["5 6"], "more tiles come", {"selectors": (0,), "width": 2}),
+        ("step_to_selector", ["5"], "fewer tiles come", {"selectors": (0, 1), "width": 2}),
         ("step_integers", [], "does not fit", {"shape": (0,), "values": (5,)}),
     ],
 )

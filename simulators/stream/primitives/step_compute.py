@@ -12,6 +12,7 @@ simulator.
 from headrace.simulators.stream.language import (
     DONE,
     Count,
+    In,
     Ins,
     Int,
     Ints,
@@ -164,6 +165,43 @@ def step_map(
         if n > 1:
             for k in range(n):
                 absorb(x[k], operand[k] & LEVELS, level)
+
+
+@primitive
+def step_to_selector(
+    x: In,
+    y: Out,
+    selectors: Ints,
+    width: Int,
+    result_width: Int = 0,
+    compute: Int = 0,
+    write_back: Int = 0,
+    bandwidth: Count = 64,
+) -> None:
+    """tiles -> selectors: what the values of the tiles, which are not here, select."""
+    used = 0
+    while True:
+        token = peek(x)
+        if token == DONE:
+            if used < len(selectors):
+                fail("fewer tiles come than selectors were made of", x)
+            close()
+            finish()
+        result = token
+        if (token & BARE) == 0:
+            if used == len(selectors):
+                fail("more tiles come than selectors were made of", x)
+            result = (selectors[used] << PAYLOAD) | (token & LEVELS)
+            used += 1
+            read = load_cycles(token, width, bandwidth)
+            operations = (token >> ROWS) * ((token >> COLUMNS) & FIELD)
+            written = store_cycles(result, write_back, result_width, bandwidth)
+            cycles = slowest(read, operations, compute, written)
+            tick(cycles)
+            if write_back != 0:
+                result += RESIDENT
+        send(y, result)
+        pop(x)
 
 
 @primitive
