@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     ModuleOp,
     UnitAttr,
+    bf16,
     f16,
     f32,
     f64,
@@ -74,6 +75,7 @@ _ELEMENTS: Mapping[str, Attribute] = {
     "torch.int32": i32,
     "torch.int64": i64,
     "torch.float16": f16,
+    "torch.bfloat16": bf16,
     "torch.float32": f32,
     "torch.float64": f64,
 }
