@@ -34,6 +34,7 @@ from headrace.interpreters.step import interpret_graph
 from headrace.simulators.stream.errors import SimulationError
 from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
 from headrace.simulators.stream.statistics import Deadlock
+from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
@@ -303,14 +304,17 @@ class _Run:
         if self.timing_only or not values:
             return StepRun((), (), shapes, tuple(self.runs), uses=tuple(self.uses))
         outputs = [
-            self._output(spec.name, value).astype(spec.dtype)
+            in_type(self._output(spec.name, value), spec.dtype)
             for spec, value in zip(self.function.results, values, strict=True)
         ]
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
         )
         return StepRun(
-            tuple(to_torch(output) if as_torch else output for output in outputs),
+            tuple(
+                to_torch(output, spec.dtype) if as_torch else output
+                for spec, output in zip(self.function.results, outputs, strict=True)
+            ),
             storages,
             shapes,
             tuple(self.runs),

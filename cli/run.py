@@ -17,6 +17,7 @@ from headrace.cli.driver import AUTOMATIC, check_target
 from headrace.cli.replay import shown_depths
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import arguments_of, load_source
+from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.files import check_writable, write_arrays
 
@@ -211,7 +212,7 @@ def _write_files(
         result.trace(options.trace)
     if options.outputs and result.deadlock is None:
         dense = {
-            specification.name: stored.to_dense().astype(specification.dtype)
+            specification.name: in_type(stored.to_dense(), specification.dtype)
             for specification, stored in zip(program.results, result.storages, strict=True)
         }
         write_arrays(options.outputs, dense)

@@ -10,6 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+BFLOAT16 = "bfloat16"
+"""The name of the element type where others have their NumPy name."""
+
+
+LARGEST_BFLOAT16 = (2 - 2.0**-7) * 2.0**127
+"""The largest finite number."""
+
+
+def in_type(array: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """The array in an element type; one of bfloat16 is rounded, as float32."""
+    return round_to_bfloat16(array) if dtype == BFLOAT16 else array.astype(dtype)
+
 
 def bfloat16_bits(numbers: npt.ArrayLike) -> npt.NDArray[np.uint16]:
     """

@@ -21,8 +21,13 @@ from headrace.dialects.sparse_tensor import ConvertOp
 from headrace.passes.step.term import Axis, Fold, Label, Term, labels_of
 from headrace.passes.step.term_rules import simplified
 
-_ELIDED = (arith.IndexCastOp, arith.ExtSIOp, ConvertOp)
-"""Operations that do not change the number, but for truth values: they extend to -1."""
+_ELIDED = (arith.IndexCastOp, arith.ExtSIOp, arith.ExtFOp, arith.TruncFOp, ConvertOp)
+"""
+Operations that do not change the number, but for truth values: they extend to -1.
+
+What is stored is rounded to its type, what is computed on the way is not: floats of all widths
+are computed in double precision.
+"""
 
 
 @dataclass
