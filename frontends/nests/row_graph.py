@@ -164,7 +164,7 @@ class _Found:
 
     def __init__(self, node: "Node"):
         self.node = node
-        self.value = cast(Any, node.meta["val"])
+        self.value = node.meta["val"]
         self.inner: set[Node] = set()
         self.leaves: set[Node] = set()
         self.term = self._term(node)
