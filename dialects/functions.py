@@ -50,6 +50,14 @@ def argument_names(function: FuncOp) -> list[str]:
     return names
 
 
+def argument_part(function: FuncOp, position: int) -> str | None:
+    """Which part of the user's tensor of that name an argument is; None if it is all of it."""
+    if function.arg_attrs is None:
+        return None
+    part = function.arg_attrs.data[position].data.get("headrace.part")
+    return part.data if isinstance(part, StringAttr) else None
+
+
 def returned(function: FuncOp) -> Sequence[SSAValue]:
     """What the function gives."""
     last = function.body.block.last_op

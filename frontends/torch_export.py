@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     AnyTensorType,
     IntegerAttr,
     ModuleOp,
+    StringAttr,
     UnitAttr,
     bf16,
     f16,
@@ -35,6 +36,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, SSAValue
 
+from headrace.dialects.functions import argument_names, argument_part
 from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
 from headrace.frontends.aten import (
@@ -46,14 +48,17 @@ from headrace.frontends.aten import (
     shapes,
 )
 from headrace.frontends.aten.registry import HANDLERS, NESTS, Call, Result
-from headrace.frontends.builder import EntryBuilder, View
+from headrace.frontends.builder import EntryBuilder, Extent, View
 from headrace.frontends.marks import marked_region
-from headrace.frontends.nests import embedding_bag
+from headrace.frontends.nests import embedding_bag, patterns, rows, sparse_matmul
+from headrace.frontends.nests.compressed import CompressedRows, compressed_rows, dense_operand
+from headrace.frontends.nests.graph import Match
 from headrace.frontends.reshape import as_tensor
 from headrace.frontends.selected_rows import SelectedRows
 from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
+from headrace.storage.parts import part_of
 from headrace.storage.values import in_format, storage_of, to_torch
 
 if TYPE_CHECKING:
@@ -66,8 +71,10 @@ _ = (
     gradients,
     products,
     reductions,
+    rows,
     selection,
     shapes,
+    sparse_matmul,
 )  # imported because they register handlers
 
 _ELEMENTS: Mapping[str, Attribute] = {
@@ -110,12 +117,17 @@ class ImportedModel:
         Raises `InputError` where the arguments are others than those of the import: another
         number, another element type, another size where `@main` has a fixed one.
         """
-        leaves = self.signature.tensors(args, kwargs)
-        types = _main(self.module).function_type.inputs.data
-        bound = [
-            _check(leaf, cast(AnyTensorType, type), name)
-            for leaf, type, name in zip(leaves, types, self.inputs, strict=False)
-        ]
+        leaves = dict(zip(self.inputs, self.signature.tensors(args, kwargs), strict=True))
+        main = _main(self.module)
+        user = len(main.function_type.inputs) - len(self.constants)
+        types = main.function_type.inputs.data[:user]
+        bound: list[Storage] = []
+        for position, (name, type) in enumerate(zip(argument_names(main), types, strict=False)):
+            value, part = leaves[name], argument_part(main, position)
+            if part is not None:
+                value = part_of(storage_of(value, name=name), part)
+                name = f"{part} of {name}"
+            bound.append(_check(value, cast(AnyTensorType, type), name))
         return [*bound, *self.constants.values()]
 
 
@@ -165,15 +177,20 @@ class _Importer:
         self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
         self.bound: dict[SSAValue, Storage] = {}
+        self.matches: Mapping[Node, Match] = {}
 
     def run(self) -> ImportedModel:
         self.check_nothing_changes()
         self.add_arguments()
         results: list[View] = []
-        for node in self.program.graph.nodes:
+        nodes = list(self.program.graph.nodes)
+        if self.nests:
+            self.matches = patterns.matches(nodes)
+        skipped = patterns.left_out(nodes, self.matches)
+        for node in nodes:
             if node.op == "output":
                 results = self.outputs(node)
-            elif node.op != "placeholder":
+            elif node.op != "placeholder" and node not in skipped:
                 with self.emit.provenance(
                     module=tracing.module_path(node),
                     phase=tracing.phase(node),
@@ -228,16 +245,22 @@ class _Importer:
             )
         return found
 
-    def input(self, node: "Node", tensor: "torch.Tensor") -> View:
+    def input(self, node: "Node", tensor: "torch.Tensor") -> View | CompressedRows:
         shape = self.sizes.shape(node.meta["val"].shape)
         element, format = element_type(tensor.dtype, node.name), self.format(node.name, tensor)
+        if self.nests and not format.is_dense and format.rank == 2:
+
+            def part(name: str, shape: tuple[Extent, ...], element: Attribute) -> View:
+                return self.emit.argument(node.name, shape, element, part=StringAttr(name))
+
+            return compressed_rows(node, shape, element, part)
         hints: dict[str, Attribute] = {}
         if not format.is_dense:
             stored = storage_of(tensor, format, node.name).stored
             hints["nonzeros"] = IntegerAttr(stored, i64)
         return self.emit.argument(node.name, shape, element, format, **hints)
 
-    def parameter(self, node: "Node") -> "View | torch.Tensor":
+    def parameter(self, node: "Node") -> "View | CompressedRows | torch.Tensor":
         """A parameter or buffer as an argument; a constant of the trace as it is."""
         specification = self.program.graph_signature
         target = specification.inputs_to_parameters.get(
@@ -247,7 +270,17 @@ class _Importer:
             target = specification.inputs_to_lifted_tensor_constants[node.name]
             return cast("torch.Tensor", self.program.constants[target])
         found = self.program.state_dict.get(target, self.program.constants.get(target))
-        return self.constant(target, cast("torch.Tensor", found))
+        tensor = cast("torch.Tensor", found)
+        if self.nests and tensor.ndim == 2 and not tracing.is_strided(tensor):
+            storage = storage_of(tensor, None, target)
+
+            def part(name: str, shape: tuple[Extent, ...], element: Attribute) -> View:
+                return self.stored_constant(f"{target}.{name}", part_of(storage, name), element)
+
+            return compressed_rows(
+                node, tuple(tensor.shape), element_type(tensor.dtype, target), part
+            )
+        return self.constant(target, tensor)
 
     def constant(self, name: str, tensor: "torch.Tensor", **hints: Attribute) -> View:
         """A new argument behind the user's, bound to `tensor`."""
@@ -256,10 +289,14 @@ class _Importer:
             count += 1
             unique = f"{name}_{count}"
         storage = storage_of(tensor, self.format(unique, tensor), unique)
-        self.constants[unique] = storage
-        element = element_type(tensor.dtype, unique)
+        return self.stored_constant(unique, storage, element_type(tensor.dtype, unique), **hints)
+
+    def stored_constant(
+        self, name: str, storage: Storage, element: Attribute, **hints: Attribute
+    ) -> View:
+        self.constants[name] = storage
         view = self.emit.argument(
-            unique, tuple(tensor.shape), element, storage.format, constant=UnitAttr(), **hints
+            name, storage.shape, element, storage.format, constant=UnitAttr(), **hints
         )
         self.bound[view.base] = storage
         return view
@@ -285,18 +322,20 @@ class _Importer:
             return self.item(node)
         if tracing.is_size(value):
             return self.sizes.extent(value)
-        if self.is_constant(node):
+        match = self.matches.get(node)
+        if match is None and self.is_constant(node):
             return self.fold(node)
         handler = HANDLERS.get(operator)
         nest = NESTS.get(operator) if self.nests else None
         try:
-            found = self.selected.translate(node)
+            found = self.selected.translate(node) if match is None else None
             if found is not None:
                 return found
-            self.selected.follow(node)
+            if match is None:
+                self.selected.follow(node)
         except InputError as error:
             raise InputError(f"{_where(node)}: {error}") from None
-        if handler is None and nest is None:
+        if handler is None and nest is None and match is None:
             raise InputError(f"{_where(node)}: {_unsupported(node)}")
         first = tracing.first(value)
         call = Call(
@@ -305,18 +344,32 @@ class _Importer:
             self.known,
             self.selected.shape(first.shape),
             element_type(first.dtype, node.name),
+            self.selected.shape,
             tracing.result_format(first),
         )
+        if match is not None:
+            try:
+                result = match.emit(call, self.tensor_operand)
+            except InputError as error:
+                raise InputError(f"{_where(node)}: {operator}: {error}") from None
+            return self.checked(node, call, result)
         args = cast(tuple[Any, ...], map_aggregate(node.args, self.operand))
         kwargs = {
             name: map_aggregate(arg, self.operand)
             for name, arg in node.kwargs.items()
             if name not in _STORAGE_OPTIONS
         }
-        result = NotImplemented
-        for candidate in (nest, handler):
-            if candidate is not None and result is NotImplemented:
-                result = _handled(node, candidate, call, args, kwargs)
+        result: Any = NotImplemented
+        if nest is not None:
+            result = _handled(node, nest, call, args, kwargs)
+        if result is NotImplemented and handler is not None:
+            result = _handled(node, handler, call, map_aggregate(args, dense_operand), kwargs)
+        if result is NotImplemented:
+            raise InputError(f"{_where(node)}: {_unsupported(node)}")
+        return self.checked(node, call, result)
+
+    def checked(self, node: "Node", call: Call, result: Result) -> Result:
+        """`result`, with the name of `node`, if it is what torch promises."""
         _check_result(node, call, result)
         if isinstance(result, View) and result.base.name_hint is None:
             result.base.name_hint = node.name

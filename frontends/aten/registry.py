@@ -6,7 +6,7 @@ by their names in the ATen schema. Tensors arrive as views. A node that gives an
 the handler does not take is refused, so no option is ignored by mistake.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -36,6 +36,8 @@ class Call:
     """Shape of the (first) result."""
     element: Attribute
     """Element type of the (first) result."""
+    extents: Callable[[Sequence[Any]], tuple[Extent, ...]]
+    """Takes sizes of torch."""
     format: Format | None = None
     """Storage format of the result where torch keeps a sparse layout."""
 

@@ -25,7 +25,7 @@ class NestBuilder:
     def __init__(self, name: str, arguments: Mapping[str, "MemRefType[Attribute]"]):
         self.name = name
         self._block = Block(arg_types=list(arguments.values()))
-        self._arguments = dict(zip(arguments, self._block.args, strict=True))
+        self._arguments: dict[str, SSAValue] = dict(zip(arguments, self._block.args, strict=True))
         for hint, argument in self._arguments.items():
             argument.name_hint = hint
         self._head: list[Operation] = []
@@ -128,6 +128,28 @@ class NestBuilder:
         self._builder.insert(scf.YieldOp(found))
         self._builder = outer
         return loop.results[0]
+
+    @contextmanager
+    def running(
+        self, variable: str, upper: SSAValue
+    ) -> Generator[tuple[SSAValue, SSAValue, Callable[[SSAValue], None]]]:
+        """
+        A loop from 0 to `upper` that carries a value of type index, 0 at first.
+
+        Gives the variable, the value, and a function that takes the value of the next iteration.
+        """
+        body = Block(arg_types=[IndexType(), IndexType()])
+        body.args[0].name_hint, body.args[1].name_hint = variable, "first"
+        following: list[SSAValue] = [body.args[1]]
+        outer = self._builder
+        zero = self.number(0)
+        outer.insert(scf.ForOp(zero, upper, self.number(1), [zero], body))
+        self._builder = Builder(InsertPoint.at_end(body))
+        try:
+            yield body.args[0], body.args[1], following.append
+        finally:
+            self._builder.insert(scf.YieldOp(following[-1]))
+            self._builder = outer
 
     @contextmanager
     def where(self, condition: SSAValue) -> Generator[None]:

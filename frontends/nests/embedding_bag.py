@@ -46,10 +46,23 @@ def embedding_bag(
 
     `scale_grad_by_freq` and `sparse` say how gradients are made.
     """
+    segments = segments_of(c, offsets, indices, include_last_offset)
+    return bags(c, table, indices, segments, mode, weights, padding_index)
+
+
+def bags(
+    c: Call,
+    table: View,
+    indices: View,
+    segments: Segments,
+    mode: int,
+    weights: View | None,
+    padding_index: int,
+) -> Result:
+    """The nest of `segments` of `indices`; a negative padding index is none."""
     if weights is not None and mode != SUM:
         raise InputError("weights of the samples need mode 'sum'; mean and max have none")
     padding = padding_index if padding_index >= 0 else None
-    segments = segments_of(c, offsets, indices, include_last_offset)
     inputs = {**segments.inputs, "indices": indices, "table": table}
     if weights is not None:
         inputs["weights"] = weights

@@ -28,8 +28,8 @@ from headrace.frontends.nests.call import Output, call_nest
 from headrace.frontends.nests.compressed import CompressedRows
 from headrace.frontends.scalars import Scalars
 
-Weight = Callable[[Scalars, SSAValue], SSAValue]
-"""The weight of a message, of the product of both ends."""
+Weight = Callable[[Scalars, SSAValue, SSAValue | None], SSAValue]
+"""The weight of a message, of the product of both ends and the value of the edge, if read."""
 
 
 def message_passing(
@@ -38,7 +38,7 @@ def message_passing(
     """
     The messages that reach each vertex; `own` is vertices x width, `other` columns x width.
 
-    With `scaled`, the value of each edge of `graph` is a factor of the product.
+    With `scaled`, `weight` takes the value of each edge of `graph`.
     """
     inputs = {"pointers": graph.pointers, "indices": graph.indices, "own": own, "other": other}
     if scaled:
@@ -57,6 +57,10 @@ def build_message_passing(nest: NestBuilder, weight: Weight, scaled: bool) -> No
     zero = s.constant(0, element)
     for name in ("mine", "theirs", "sum"):
         nest.temporary(name, width, element)
+
+    def product(e: SSAValue) -> SSAValue:
+        return s.binary("mul", nest.load("mine", e), nest.load("theirs", e))
+
     with nest.loop("i", nest.size("out", 0)) as i:
         with nest.loop("e", width) as e:
             nest.store(nest.load("own", i, e), "mine", e)
@@ -67,15 +71,7 @@ def build_message_passing(nest: NestBuilder, weight: Weight, scaled: bool) -> No
             value = nest.load("values", p) if scaled else None
             with nest.loop("e", width) as e:
                 nest.store(nest.load("other", column, e), "theirs", e)
-            total = nest.total(
-                "e",
-                width,
-                zero,
-                lambda e: s.binary("mul", nest.load("mine", e), nest.load("theirs", e)),
-            )
-            if value is not None:
-                total = s.binary("mul", total, value)
-            factor = weight(s, total)
+            factor = weight(s, nest.total("e", width, zero, product), value)
             with nest.loop("e", width) as e:
                 nest.update("add", "sum", (e,), s.binary("mul", factor, nest.load("theirs", e)))
         with nest.loop("e", width) as e:

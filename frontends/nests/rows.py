@@ -62,10 +62,10 @@ def gather(c: Call, x: View, dim: int, index: View, *, sparse_grad: bool = False
 
 def rows(c: Call, kind: str, table: View, index: View) -> Result:
     """The nest called `kind`; `index` of any rank comes in place of the table's first dimension."""
-    if table.rank < 2:
-        return NotImplemented
-    *block, width = table.shape[1:]
+    *block, width = table.shape[1:] or [1]
     height, count = element_count(block), element_count(index.shape)
+    if table.rank < 2 or not isinstance(height, int):
+        return NotImplemented
     inputs = {
         "index": reshape(c.emit, index, (count,)),
         "table": reshape(c.emit, table, (element_count(table.shape[:-1]), width)),
@@ -87,8 +87,6 @@ def rows(c: Call, kind: str, table: View, index: View) -> Result:
         with nest.loop("e", nest.size("out", 1)) as e:
             nest.store(nest.load("table", row, e), "out", into, e)
 
-    if not isinstance(height, int):
-        return NotImplemented
     outputs = {"out": Output(shape, table.element)}
     (result,) = call_nest(c.emit, kind, inputs, outputs, build)
     return reshape(c.emit, result, c.shape)

@@ -14,8 +14,7 @@ from headrace.frontends.aten.registry import Call, Result, lowers_to_nest
 from headrace.frontends.builder import View
 from headrace.frontends.nests.builder import NestBuilder
 from headrace.frontends.nests.call import Output, call_nest
-from headrace.frontends.nests.compressed import CompressedRows
-from headrace.storage.errors import InputError
+from headrace.frontends.nests.compressed import CompressedRows, dense_operand
 
 
 @lowers_to_nest(
@@ -23,11 +22,7 @@ from headrace.storage.errors import InputError
 )
 def matmul(c: Call, x: Any, y: Any) -> Result:
     """A product of dense matrices is not a nest."""
-    if isinstance(y, CompressedRows):
-        raise InputError(
-            "a sparse matrix on the right of a product is not supported; transpose both, so that it "
-            "is on the left"
-        )
+    y = dense_operand(y)
     if not isinstance(x, CompressedRows):
         return NotImplemented
     if y.rank == 1:

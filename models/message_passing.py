@@ -1,0 +1,67 @@
+"""
+Messages along the edges of a graph, weighted by the product of what both ends have.
+
+Source: "FusedMM: A Unified SDDMM-SpMM Kernel for Graph Embedding and Graph Neural Networks",
+IPDPS 2021.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from headrace.models.example import Example, seeded
+from headrace.models.graphs import as_torch, karate_club
+
+
+class MessagePassing(nn.Module):
+    """`y[i] = sum over neighbours j of f(x[i] . x[j]) x[j]`, with f tanh, or nothing."""
+
+    def __init__(self, bounded: bool = True):
+        super().__init__()
+        self.bounded = bounded
+
+    def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """`adjacency` is a sparse matrix, nodes x nodes; `x` nodes x features, as the result."""
+        sparse: Any = torch.sparse
+        sampled = sparse.sampled_addmm(adjacency, x, x.t(), beta=0.0)
+        return sparse.mm(torch.tanh(sampled) if self.bounded else sampled, x)
+
+
+class EdgeMessages(nn.Module):
+    """`y[target] += weight * x[source]` for edges in any order."""
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        weight: torch.Tensor,
+    ) -> torch.Tensor:
+        """`x` is nodes x features, as the result; the others have one element an edge."""
+        messages = x.index_select(0, source) * weight[:, None]
+        return torch.zeros_like(x).index_add(0, target, messages)
+
+
+def on_graph(adjacency: Any, features: int, *, bounded: bool = True, seed: int = 0) -> Example:
+    """Message passing on a SciPy sparse matrix, with random features."""
+    graph = as_torch(adjacency, torch.float32)
+    with seeded(seed):
+        return MessagePassing(bounded).eval(), (graph, torch.randn(graph.shape[1], features))
+
+
+def karate() -> Example:
+    """Message passing on Zachary's karate club, 8 features a node."""
+    return on_graph(karate_club().adjacency, 8)
+
+
+def edge_messages(nodes: int = 8, edges: int = 20, features: int = 8, seed: int = 0) -> Example:
+    """Messages along random edges."""
+    with seeded(seed):
+        source, target = torch.randint(0, nodes, (2, edges))
+        return EdgeMessages().eval(), (
+            torch.randn(nodes, features),
+            source,
+            target,
+            torch.rand(edges),
+        )
