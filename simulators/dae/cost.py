@@ -4,7 +4,7 @@ What the core does for a case of the execute side, and how many cycles that take
 Costs are linear: those of a case with a loop are the case's own and, times the trips, the body's.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from headrace.simulators.dae.machine import CoreCosts
 
@@ -47,6 +47,24 @@ class CaseWork:
 
     def __mul__(self, times: float) -> "CaseWork":
         return CaseWork(*(times * count for count in astuple(self)))
+
+    def alone(self) -> "CaseWork":
+        """
+        The same work by a core without an access unit, apart from waiting for its rows.
+
+        What it would pop it loads, and there are no tokens. The end of a loop costs nothing: it is
+        found while the core waits for the next row.
+        """
+        return replace(
+            self,
+            dispatches=0,
+            scalar_pops=0,
+            vector_pops=0,
+            misaligned_pops=0,
+            scalar_operations=self.scalar_operations + self.scalar_pops,
+            vector_operations=self.vector_operations + self.vector_pops,
+            exits=0,
+        )
 
     def cycles(self, costs: CoreCosts) -> float:
         """Core cycles."""

@@ -115,6 +115,8 @@ class DaeMachine:
     """Core cycles that the core alone, without an access unit, waits for a lookup that L2 holds."""
     cpu_latency_llc: float = _number(75.0, 0, 1e6)
     cpu_latency_memory: float = _number(265.0, 0, 1e6)
+    cpu_lines: int = _number(8, 1, 1024)
+    """Lines of one row that the core alone has in flight."""
 
     core: CoreCosts = field(default_factory=CoreCosts)
 

@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+Bools = npt.NDArray[np.bool_]
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -51,7 +52,12 @@ class Stream:
     temporal: bool = True
     """Whether caches keep the line."""
     writes: bool = False
-    """A store stream: the access unit writes the lines, and waits for none of them."""
+    """
+    A store stream of an innermost unit: the access unit writes the lines when it has their values,
+    the parent of the request, and the item does not wait for them.
+    """
+    entry_bytes: int = 8
+    """Of one entry in the buffers of the access unit: an element, or the elements of a vector."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,8 @@ class Trace:
     parent: Int64s
     """
     [requests] The earlier request that brought the value from which the address is computed (the
-    latest, if there are several), or -1 if counters suffice. Its stream has a greater height, or
-    stands before in the same item.
+    latest, if there are several), or -1 if counters suffice. The height of its stream is that of
+    this one at least.
     """
 
     def __post_init__(self) -> None:
@@ -113,6 +119,29 @@ class Trace:
         ):
             if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(table):
                 raise ValueError(f"a {name} of a trace is none of the {len(table)} that it names")
+        height = self.height
+        child = np.flatnonzero(self.parent >= 0)
+        if bool((height[self.parent[child]] < height[child]).any()):
+            raise ValueError("a parent of a trace belongs to an inner unit, which runs behind")
+        if bool(self.writes[self.parent[child]].any()):
+            raise ValueError("a parent of a trace is written, and brings no value")
+        if bool((self.writes & (height > 0)).any()):
+            raise ValueError("a store stream of a trace does not belong to an innermost unit")
+
+    @property
+    def height(self) -> Int32s:
+        """[requests] That of their streams."""
+        return np.array([s.height for s in self.streams], np.int32)[self.stream]
+
+    @property
+    def writes(self) -> Bools:
+        """[requests] Whether they are of store streams."""
+        return np.array([s.writes for s in self.streams], np.bool_)[self.stream]
+
+    @property
+    def item(self) -> Int64s:
+        """[requests] The item that each belongs to."""
+        return np.repeat(np.arange(len(self.kind)), np.diff(self.first_request))
 
     @property
     def total_lines(self) -> int:
