@@ -44,6 +44,6 @@ def from_bfloat16_bits(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def round_to_bfloat16(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def round_to_bfloat16(numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """The float32 of the same value as the bfloat16 nearest to each number, ties to even."""
     return from_bfloat16_bits(bfloat16_bits(numbers))
