@@ -193,7 +193,8 @@ def test_a_part_of_a_trace_is_a_trace() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"words": np.zeros(3, np.int64)}, "words of a trace has shape"),
+        ({"words": np.zeros(3, np.int64)}, r"words of a trace is int64 of shape \(3,\)"),
+        ({"core": np.zeros(2, np.int64)}, "core of a trace is int64 .* instead of float64"),
         ({"first_request": np.array([0, 2, 1])}, "first_request of a trace must grow from 0"),
         ({"parent": np.array([-1, 1])}, "a parent of a trace must be an earlier request"),
         ({"lines": np.array([1, 0], np.int32)}, "a request of a trace has at least 1 line"),
