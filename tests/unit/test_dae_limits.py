@@ -1,9 +1,11 @@
-"""What does not fit in a machine is said before it is simulated."""
+"""What does not fit in a machine is said before it is simulated; what cannot be cached runs."""
 
 import re
+from typing import Any
 
 import pytest
 
+from headrace.simulators.dae.jit import compiled
 from headrace.simulators.dae.limits import queue_misfit, unit_misfit
 from headrace.simulators.dae.machine import DaeMachine
 
@@ -42,3 +44,10 @@ def test_the_machine_of_the_paper_has_room_for_embedding_bag() -> None:
     assert unit_misfit(MACHINE, layers=3, lanes=8, entry_bytes=STREAMS) is None
     wide = DaeMachine(lanes=16)
     assert unit_misfit(wide, layers=4, lanes=16, entry_bytes=STREAMS) is None
+
+
+def test_a_function_that_cannot_be_cached_is_compiled_all_the_same() -> None:
+    """As in an installation that cannot be written; here, because it has no file."""
+    made = dict[str, Any]()
+    exec("def twice(x):\n    return 2 * x\n", made)
+    assert compiled(made["twice"])(21) == 42

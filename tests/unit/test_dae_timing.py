@@ -6,6 +6,7 @@ Traces are made by hand and record what EmbeddingBag would; 16384 lookups are a 
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_a_sweep_over_the_bandwidth_of_memory() -> None:
     ],
 )
 def test_in_steady_state_the_closed_form_is_the_recurrence(
-    change: dict[str, float], bound: str
+    change: dict[str, Any], bound: str
 ) -> None:
     machine = replace(MACHINE, **change)
     closed, fast = (simulate(misses(), machine, f) for f in ("closed_form", "recurrence"))
@@ -192,7 +193,8 @@ def test_a_part_of_a_trace_is_a_trace() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"words": np.zeros(3, np.int64)}, "words of a trace has shape"),
+        ({"words": np.zeros(3, np.int64)}, r"words of a trace is int64 of shape \(3,\)"),
+        ({"core": np.zeros(2, np.int64)}, "core of a trace is int64 .* instead of float64"),
         ({"first_request": np.array([0, 2, 1])}, "first_request of a trace must grow from 0"),
         ({"parent": np.array([-1, 1])}, "a parent of a trace must be an earlier request"),
         ({"lines": np.array([1, 0], np.int32)}, "a request of a trace has at least 1 line"),
@@ -202,10 +204,8 @@ def test_a_part_of_a_trace_is_a_trace() -> None:
         ({"streams": (Stream("a", 1, writes=True), Stream("b", 0))}, "innermost|no value"),
     ],
 )
-def test_a_trace_that_does_not_fit_itself_is_refused(
-    change: dict[str, object], reason: str
-) -> None:
-    arguments = {
+def test_a_trace_that_does_not_fit_itself_is_refused(change: dict[str, Any], reason: str) -> None:
+    arguments: dict[str, Any] = {
         "kinds": ("lookup",),
         "streams": (Stream("indices", 1), Stream("table", 0)),
         "kind": np.zeros(2, np.int32),
