@@ -1,0 +1,11 @@
+"""The exception with which a pass of the family refuses an operation."""
+
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import PassFailedException
+
+from headrace.passes.source import source_of
+
+
+def fail(name: str, op: Operation, reason: str) -> PassFailedException:
+    """Which pass stops at what, where (the line of the model it came from, if known), and why."""
+    return PassFailedException(f"{name}: '{op.name}'{source_of(op)}: {reason}")
