@@ -132,11 +132,8 @@ def _read(section: Section) -> Iterable[SSAValue]:
     for op in section.ops:
         for inner in op.walk():
             for operand in inner.operands:
-                owner = operand.owner
-                around = owner if isinstance(owner, Operation) else owner.parent_op()
-                if around is None or not op.is_ancestor(around):
-                    if operand not in made:
-                        yield operand
+                if operand not in made and not op.is_ancestor(operand.owner):
+                    yield operand
     yield from (value for _, value in section.carried if value not in made)
 
 

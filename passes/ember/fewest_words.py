@@ -32,15 +32,16 @@ def fewest(needed: Collection[Node], made_of: Callable[[Node], Sequence[Node]]) 
         ways.setdefault(end, {}).setdefault(start, 0)
 
     start, end = (None, True), (None, False)
+    wide = len(nodes) + 1
     for node in nodes:
         open_way((node, False), (node, True), 1)
         parts = made_of(node)
         for part in parts:
-            open_way((node, True), (part, False), len(nodes))
+            open_way((node, True), (part, False), wide)
         if not parts:
-            open_way((node, True), end, len(nodes))
+            open_way((node, True), end, wide)
         if node in needed:
-            open_way(start, (node, False), len(nodes))
+            open_way(start, (node, False), wide)
     while end in (found := _search(ways, start)):
         gate = end
         while gate != start:
