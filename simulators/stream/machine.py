@@ -85,7 +85,7 @@ class MachineDescription:
             text = tomllib.loads(Path(path).read_text())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ProgramError(f"cannot read the machine description '{path}': {error}") from None
-        if unknown := set(text) - {"memory", "step"}:
+        if unknown := set(text) - {"memory", "step", "dae"}:
             raise ProgramError(
                 f"'{path}': there is no section '{min(unknown)}'; use [memory] or [step]"
             )

@@ -1,0 +1,1 @@
+"""Timing of decoupled access-execute programs: access unit, queues, caches and core."""
