@@ -14,6 +14,7 @@ PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
     "ember-decouple": "EmberDecouplePass",
+    "ember-to-dlc": "EmberToDlcPass",
     "sam-associate": "SamAssociatePass",
     "sam-block": "SamBlockPass",
     "sam-drop-zeros": "SamDropZerosPass",
