@@ -17,7 +17,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.traits import is_side_effect_free
 
 from headrace.dialects import slc
-from headrace.passes.ember.aliases import name_of
+from headrace.dialects.memory_writes import name_of
 from headrace.passes.ember.candidates import ARITHMETIC, DIVISIONS, Choice
 from headrace.passes.ember.fewest_words import fewest
 from headrace.passes.ember.refusal import fail

@@ -16,7 +16,7 @@ from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from headrace.passes.ember.aliases import Writes, name_of
+from headrace.dialects.memory_writes import Writes, name_of
 
 ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.MinSIOp)
 """Operations on indices that access unit and core do alike."""

@@ -20,7 +20,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import slc
-from headrace.passes.ember.aliases import name_of, writes_of
+from headrace.dialects.memory_writes import name_of, writes_of
 from headrace.passes.ember.callbacks import Section, Values, callback
 from headrace.passes.ember.candidates import Choice, choose
 from headrace.passes.ember.invariants import hoist_invariants
