@@ -30,18 +30,23 @@ Meaning: TypeAlias = Callable[[Operation, Values], Sequence[Any]]
 """The results of an operation, of which `Values` has the operands."""
 
 
-def run_function(function: func.FuncOp, buffers: Sequence[npt.NDArray[Any]]) -> tuple[Any, ...]:
+def run_function(
+    function: func.FuncOp,
+    buffers: Sequence[npt.NDArray[Any]],
+    others: Mapping[type[Operation], Meaning] | None = None,
+) -> tuple[Any, ...]:
     """
     Run a loop nest on `buffers`, one array an argument, in place; what it returns.
 
-    Raises `InputError` for arrays of other types or sizes than the arguments, and as `run_block`.
+    `others` are those of `run_block`. Raises `InputError` for arrays of other types or sizes than
+    the arguments, and as `run_block`.
     """
     block, name = only_block(function), function.sym_name.data
     if len(buffers) != len(block.args):
         raise InputError(f"@{name} takes {len(block.args)} arguments, not {len(buffers)}")
     for argument, buffer in zip(block.args, buffers, strict=True):
         _expect(argument, buffer, name)
-    return run_block(block, dict(zip(block.args, buffers, strict=True)))
+    return run_block(block, dict(zip(block.args, buffers, strict=True)), others)
 
 
 def run_block(

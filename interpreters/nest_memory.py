@@ -7,6 +7,7 @@ import numpy.typing as npt
 from xdsl.dialects import func, scf
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from headrace.dialects import slc
 from headrace.storage.errors import InputError
 
 
@@ -51,7 +52,7 @@ def _iteration(op: Operation, values: Mapping[SSAValue, Any]) -> str:
     function = ""
     parent = op.parent_op()
     while parent is not None:
-        if isinstance(parent, scf.ForOp):
+        if isinstance(parent, scf.ForOp | slc.ForOp):
             variable = parent.body.block.args[0]
             loops.insert(0, f"{name_of(variable)} = {values[variable]}")
         if isinstance(parent, func.FuncOp):

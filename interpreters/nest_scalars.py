@@ -139,9 +139,13 @@ def _fused(x: Any, y: Any, z: Any) -> Any:
 
 def _one_fused_double(x: float, y: float, z: float) -> float:
     plain = x * y + z
-    if not np.isfinite(plain) or plain == 0:
+    if not np.isfinite((x, y, z)).all():
         return plain
-    return float(Fraction(x) * Fraction(y) + Fraction(z))
+    exact = Fraction(x) * Fraction(y) + Fraction(z)
+    try:
+        return float(exact) if exact else plain
+    except OverflowError:
+        return plain
 
 
 _fused_double = np.vectorize(_one_fused_double, otypes=[np.float64])

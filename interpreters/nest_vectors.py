@@ -91,8 +91,10 @@ def _create_mask(op: Operation, values: dict[SSAValue, Any]) -> Sequence[Any]:
     assert isinstance(op, vector.CreateMaskOp)
     shape = cast("VectorType[Attribute]", op.mask_vector.type).get_shape()
     limits = (int(values[size]) for size in op.mask_dim_sizes)
-    axes = np.ix_(*(np.arange(n) < limit for n, limit in zip(shape, limits, strict=True)))
-    return (np.logical_and.reduce(np.broadcast_arrays(*axes)),)
+    mask = np.ones(shape, np.bool_)
+    for places, limit in zip(np.indices(shape), limits, strict=True):
+        mask &= places < limit
+    return (mask,)
 
 
 def _reduction(op: Operation, values: dict[SSAValue, Any]) -> Sequence[Any]:

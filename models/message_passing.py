@@ -59,9 +59,5 @@ def edge_messages(nodes: int = 8, edges: int = 20, features: int = 8, seed: int 
     """Messages along random edges."""
     with seeded(seed):
         source, target = torch.randint(0, nodes, (2, edges))
-        return EdgeMessages().eval(), (
-            torch.randn(nodes, features),
-            source,
-            target,
-            torch.rand(edges),
-        )
+        x, weight = torch.randn(nodes, features), torch.rand(edges)
+        return EdgeMessages().eval(), (x, source, target, weight)

@@ -5,8 +5,11 @@ Tensor operations count what is wrong, and `cf.assert` raises the error. Indices
 since loads check their own range.
 """
 
+from collections.abc import Sequence
+
 from xdsl.dialects import cf, tensor
 from xdsl.dialects.builtin import i64
+from xdsl.ir import SSAValue
 
 from headrace.frontends.aten.registry import Call
 from headrace.frontends.builder import Extent, View
@@ -23,8 +26,14 @@ def check_offsets(c: Call, offsets: View, bounds: View, count: Extent) -> None:
     emit, given = c.emit, offsets.shape[0]
     if given == 0:
         return
-    first = emit.slice(offsets, 0, 0, 1)
-    start = emit.generic([(first, [None])], [], [], i64, lambda s, x: s.cast(s.nonzero(x[0]), i64))
+
+    def begins_elsewhere(s: Scalars, values: Sequence[SSAValue]) -> SSAValue:
+        # Over all offsets, of which there may be none when the program runs.
+        zero = s.constant(0, offsets.element)
+        is_first = s.compare("eq", s.cast(s.loop(0), i64), s.constant(0, i64))
+        return s.cast(s.nonzero(s.select(is_first, values[0], zero)), i64)
+
+    start = emit.generic([(offsets, ["bag"])], [], [], i64, begins_elsewhere, reduction="add")
     assert_none(c, start, "the offsets of the bags must start at 0")
     size: Extent = given if bounds is not offsets else given - 1 if isinstance(given, int) else ""
     if size == "":

@@ -1,0 +1,239 @@
+"""
+Which loops of a nest the access unit can run, and which of their operations it can do.
+
+A loop is a candidate if its bounds are invariant or computed by the access unit, and if it reads
+something that is never written and that no loop around it has read. The first rule keeps what the
+core computes away from the access unit; the second leaves loops over temporaries to the core.
+
+Source: "Ember: A Compiler for Embedding Operations on Decoupled Access-Execute Architectures",
+CGO 2026, section 5.1.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xdsl.dialects import arith, func, memref, scf
+from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from headrace.dialects.memory_writes import Writes, name_of
+
+ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.MinSIOp)
+"""Operations on indices that access unit and core do alike."""
+
+DIVISIONS = (arith.DivUIOp, arith.DivSIOp, arith.FloorDivSIOp)
+"""These are the same only for what is not negative, by constants."""
+
+
+@dataclass(frozen=True)
+class RunningSum:
+    """A number that a loop carries: the sum of the lengths of the iterations so far."""
+
+    initial: SSAValue
+    length: SSAValue
+    begin: SSAValue
+    """What the loop carries into an iteration."""
+    end: SSAValue
+    """`begin` plus `length`."""
+
+
+@dataclass
+class Choice:
+    """What the access unit does of a nest."""
+
+    loops: set[scf.ForOp] = field(default_factory=set[scf.ForOp])
+    streams: set[SSAValue] = field(default_factory=set[SSAValue])
+    """Variables of loops and results of operations that it computes."""
+    sums: dict[SSAValue, RunningSum] = field(default_factory=dict[SSAValue, RunningSum])
+    """By their `begin` and `end`."""
+    refused: dict[scf.ForOp, str] = field(default_factory=dict[scf.ForOp, str])
+    """The outermost loops that stay on the core, and why."""
+
+
+def choose(function: func.FuncOp, writes: Writes) -> Choice:
+    """Decide for every loop of a function that no other loop or branch is around."""
+    chooser = _Chooser(function, writes)
+    for op in function.body.block.ops:
+        if isinstance(op, scf.ForOp):
+            chooser.loop(op, frozenset())
+    return chooser.choice
+
+
+Place = tuple[SSAValue, ...]
+"""A memref and indices into it."""
+
+
+class _Chooser:
+    def __init__(self, function: func.FuncOp, writes: Writes):
+        self.top = function.body.block
+        self.writes = writes
+        self.choice = Choice()
+
+    def loop(self, loop: scf.ForOp, read: frozenset[Place]) -> bool:
+        """Whether a loop is chosen, where the loops around it have read the places `read`."""
+        reason = self._bounds(loop) or self._carried(loop)
+        if reason is None and not self._body(loop, read):
+            reason = self._nothing_new(loop)
+        if reason is None:
+            self.choice.loops.add(loop)
+            return True
+        self.choice.refused = {
+            other: why for other, why in self.choice.refused.items() if not loop.is_ancestor(other)
+        }
+        self.choice.refused[loop] = reason
+        return False
+
+    def _bounds(self, loop: scf.ForOp) -> str | None:
+        variable = loop.body.block.args[0]
+        if variable.type != IndexType():
+            return f"its variable is of type {variable.type}, and the access unit counts indices"
+        if not self._invariant(loop.step):
+            return f"its step {self._why(loop.step)}"
+        for which, bound in (("lower", loop.lb), ("upper", loop.ub)):
+            if not self._known(bound):
+                return f"its {which} bound {self._why(bound)}"
+        return None
+
+    def _carried(self, loop: scf.ForOp) -> str | None:
+        for argument in loop.body.block.args[1:]:
+            if not isinstance(argument.type, IndexType | IntegerType | AnyFloat):
+                return f"it carries {argument.type} from iteration to iteration"
+        return None
+
+    def _body(self, loop: scf.ForOp, read: frozenset[Place]) -> bool:
+        """Find the streams of a body; whether it reads anything new, itself or in a loop inside."""
+        body = loop.body.block
+        self.choice.streams.add(body.args[0])
+        sums = _running_sums(loop)
+        mine: set[Place] = set()
+        new = False
+        for op in body.ops:
+            if isinstance(op, scf.ForOp):
+                new |= self.loop(op, read | mine)
+                continue
+            if isinstance(op, memref.LoadOp) and self._loads(op):
+                mine.add((op.memref, *op.indices))
+                new |= (op.memref, *op.indices) not in read
+                self.choice.streams.add(op.res)
+            elif self._computes(op):
+                self.choice.streams.add(op.results[0])
+            for total in sums:
+                if total.length in op.results and self._sums(total):
+                    self.choice.streams |= {total.begin, total.end}
+                    self.choice.sums |= {total.begin: total, total.end: total}
+        return new
+
+    def _sums(self, total: RunningSum) -> bool:
+        return total.length in self.choice.streams and self._invariant(total.initial)
+
+    def _loads(self, op: memref.LoadOp) -> bool:
+        """
+        Whether the access unit may load this.
+
+        A place that is the same in all iterations is left to the core, which need not be sent it.
+        """
+        return (
+            self._invariant(op.memref)
+            and self.writes.why(op.memref) is None
+            and all(map(self._known, op.indices))
+            and any(index in self.choice.streams for index in op.indices)
+        )
+
+    def _computes(self, op: Operation) -> bool:
+        """Whether the access unit may compute this."""
+        if not all(map(self._known, op.operands)):
+            return False
+        if not any(operand in self.choice.streams for operand in op.operands):
+            return False
+        if isinstance(op, arith.IndexCastOp):
+            return op.result.type == IndexType()
+        if not op.results or op.results[0].type != IndexType():
+            return False
+        if isinstance(op, DIVISIONS):
+            divisor = constant(op.rhs)
+            return divisor is not None and divisor > 0 and not_negative(op.lhs)
+        return isinstance(op, ARITHMETIC)
+
+    def _known(self, value: SSAValue) -> bool:
+        return self._invariant(value) or value in self.choice.streams
+
+    def _invariant(self, value: SSAValue) -> bool:
+        block = value.block if isinstance(value, BlockArgument) else value.owner.parent_block()
+        return block is self.top
+
+    def _nothing_new(self, loop: scf.ForOp) -> str:
+        loads = [op for op in loop.walk() if isinstance(op, memref.LoadOp)]
+        if not loads:
+            return "it reads no memory, so there is nothing to send"
+        for load in loads:
+            written = self.writes.why(load.memref)
+            if written is not None:
+                return f"it reads nothing that is never written: {written}"
+        if all(load.parent_op() is loop for load in loads):
+            return "what it reads has been read by a loop around it"
+        return "it reads only in some of its iterations"
+
+    def _why(self, value: SSAValue) -> str:
+        """Why the access unit does not know a value."""
+        for made in self._made_by_core(value):
+            if isinstance(made, BlockArgument):
+                return f"depends on {name_of(made)}, which the core carries between iterations"
+            op = made.owner
+            if isinstance(op, memref.LoadOp):
+                written = self.writes.why(op.memref)
+                return (
+                    f"is read from memory that the core writes: {written}"
+                    if written
+                    else (f"is read from {name_of(op.memref)} at an address of the core")
+                )
+            return f"is computed by the core ({op.name})"
+        return "changes between iterations"
+
+    def _made_by_core(self, value: SSAValue) -> Iterator[SSAValue]:
+        """Values on which `value` depends that the access unit lacks, the first ones first."""
+        if self._known(value):
+            return
+        if isinstance(value.owner, Operation) and not value.owner.regions:
+            for operand in value.owner.operands:
+                yield from self._made_by_core(operand)
+        yield value
+
+
+def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
+    """The carried numbers that only grow, by something else in each iteration."""
+    found: list[RunningSum] = []
+    body = loop.body.block
+    last = body.last_op
+    assert last is not None
+    for initial, begin, end, result in zip(
+        loop.iter_args, body.args[1:], last.operands, loop.results, strict=True
+    ):
+        op = end.owner
+        if begin.type != IndexType() or not isinstance(op, arith.AddiOp) or result.uses:
+            continue
+        if op.parent_block() is body and begin in op.operands and op.lhs is not op.rhs:
+            length = op.rhs if op.lhs is begin else op.lhs
+            found.append(RunningSum(initial, length, begin, end))
+    return found
+
+
+def constant(value: SSAValue) -> int | None:
+    """The number of a constant."""
+    op = value.owner
+    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
+        return op.value.value.data
+    return None
+
+
+def not_negative(value: SSAValue) -> bool:
+    """Whether an index is certainly not negative."""
+    op = value.owner
+    if isinstance(value, BlockArgument):
+        loop = value.block.parent_op()
+        return isinstance(loop, scf.ForOp) and value.index == 0 and not_negative(loop.lb)
+    if isinstance(op, memref.DimOp):
+        return True
+    if isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
+        return all(map(not_negative, op.operands))
+    number = constant(value)
+    return number is not None and number >= 0
