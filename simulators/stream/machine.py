@@ -35,6 +35,9 @@ class MemoryDescription:
     """Requests that one port may have open."""
 
 
+LARGEST_TABLE = 2**12
+"""Of numbers that say how large the tables of a simulation are."""
+
 UNLIMITED = 2**40
 """Bytes on chip of a machine of which nothing is said: more than any has."""
 
@@ -64,6 +67,10 @@ class StepMachine:
                 raise ProgramError(
                     f"{part.name} of a machine is {getattr(self, part.name)}; give {least} or more"
                 )
+        if self.channels > LARGEST_TABLE:
+            raise ProgramError(
+                f"channels of a machine are {self.channels}; give {LARGEST_TABLE} or fewer"
+            )
 
 
 @dataclass(frozen=True)
@@ -97,9 +104,6 @@ class MachineDescription:
 
 LARGEST = 2**40
 """Far above any machine, and far below the largest clock."""
-
-LARGEST_TABLE = 2**12
-"""Of numbers that say how large the tables of a simulation are."""
 
 
 def _section(

@@ -240,6 +240,8 @@ def test_what_is_counted_from_one(counted: str) -> None:
 def test_machines_have_sizes() -> None:
     with pytest.raises(ProgramError, match="channels of a machine is 0"):
         StepMachine(channels=0)
+    with pytest.raises(ProgramError, match="give 4096 or fewer"):
+        StepMachine(channels=2**40)
     slow = StepMemory(StepMachine(startup=100))
     assert simulate(product(), {}, memory=slow).cycles > run(product()).cycles
 
