@@ -40,6 +40,9 @@ class MemoryDescription:
         _expect_numbers("memory", self)
 
 
+LARGEST_TABLE = 2**12
+"""Of numbers that say how large the tables of a simulation are."""
+
 UNLIMITED = 2**40
 """Bytes on chip of a machine of which nothing is said: more than any has."""
 
@@ -100,9 +103,6 @@ class MachineDescription:
 
 LARGEST = 2**40
 """Far above any machine, and far below the largest clock."""
-
-LARGEST_TABLE = 2**12
-"""Of numbers that say how large the tables of a simulation are."""
 
 
 Described = TypeVar("Described", MemoryDescription, StepMachine)
