@@ -55,11 +55,9 @@ def test_table_of_the_modes(options: Any, weights: Any, expected: Any) -> None:
 
 
 @functools.cache
-def imported(
-    mode: str, padding: int | None, weighted: bool, element: torch.dtype, width: int
-) -> Any:
+def imported(mode: str, padding: int | None, weighted: bool, element: torch.dtype) -> Any:
     """A bag and its import, for any number of indices and bags."""
-    table = torch.from_numpy(np.random.default_rng(0).standard_normal((5, width))).to(element)
+    table = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 3))).to(element)
     bag = Bag(table, mode=mode, padding_idx=padding)
     weights = [torch.ones(4, dtype=element)] if weighted else []
     sizes = {"indices": {0: "n"}, "offsets": {0: "b"}, "weights": {0: "n"}}
