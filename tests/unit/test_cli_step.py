@@ -220,3 +220,12 @@ def test_fifos_without_channels_to_size_is_one_line(
     Path("good.mlir").write_text(graph())
     assert main(["run", "good.mlir", "--inputs", "inputs.npz", "--fifos", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_graphs_are_drawn() -> None:
+    Path("good.mlir").write_text(graph("    step.sink %x : " + X))
+    arguments = ("good.mlir", "--inputs", "inputs.npz", "--dot", "graph.dot")
+    assert main(["run", "--target", "step", *arguments]) == 0
+    drawn = Path("graph.dot").read_text()
+    assert drawn.startswith("digraph step")
+    assert "integers 0" in drawn
