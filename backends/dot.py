@@ -1,23 +1,27 @@
 """
 Draws stream graphs in Graphviz DOT: one box an operation, one arrow a stream.
 
-Arrows are coloured by the kind of the stream and labelled with its axis stack. Tensors stand
-at the scans and arrays that read them, so that only streams cross the drawing.
+Arrows are coloured by the kind of the stream and labelled with its axis stack, in graphs of `step`
+with its sizes and elements (`dot_step.py`). Tensors stand at the operations that read them, so that
+only streams cross the drawing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Attribute, Operation, OpResult, SSAValue
+from xdsl.ir import Attribute, Operation, OpResult
 from xdsl.utils.target import Target
 
+from headrace.backends.dot_step import STEP
+from headrace.backends.dot_style import Style, tensor_name
+from headrace.backends.step import graphs_of
 from headrace.backends.stream_graphs import expect_stream_graphs
 from headrace.backends.svg import COLOURS
-from headrace.dialects import sam
+from headrace.dialects import sam, step
 
 KIND_COLOURS = {
     sam.Kind.CRD: "#1f77b4",
@@ -49,7 +53,7 @@ CLASSES: dict[type[Operation], str] = {
 
 
 HEADER = """\
-digraph sam {{
+digraph {name} {{
   rankdir={rankdir};
   node [shape=box, style="rounded,filled", fontname=sans, fontsize=10];
   edge [fontname=sans, fontsize=9];
@@ -65,41 +69,52 @@ Direction = Literal["TB", "LR", "BT", "RL"]
 
 @dataclass(frozen=True)
 class DotTarget(Target):
-    """`headrace-opt graph.mlir -t dot | dot -Tsvg` draws every `sam.graph` of a module."""
+    """`headrace-opt graph.mlir -t dot | dot -Tsvg` draws every stream graph of a module."""
 
     name = "dot"
 
     rankdir: Direction = "TB"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        output.write(dot(expect_stream_graphs(module), self.rankdir))
+        output.write(dot(graphs_of(module) or expect_stream_graphs(module), self.rankdir))
 
 
-def dot(graphs: Iterable[sam.GraphOp], rankdir: Direction = "TB") -> str:
+def dot(graphs: Sequence[sam.GraphOp] | Sequence[step.GraphOp], rankdir: Direction = "TB") -> str:
     """The drawing of stream graphs, which may be none."""
     lines: list[str] = []
     for number, graph in enumerate(graphs):
         lines += [f"  subgraph cluster_{number} {{", f"    label={_quoted(f'graph {number}')};"]
         lines += [f"    {line}" for line in _graph_lines(graph, f"g{number}_")]
         lines.append("  }")
-    return HEADER.format(rankdir=rankdir) + "".join(f"{line}\n" for line in [*lines, "}"])
+    name = "step" if any(isinstance(graph, step.GraphOp) for graph in graphs) else "sam"
+    return HEADER.format(name=name, rankdir=rankdir) + "".join(
+        f"{line}\n" for line in [*lines, "}"]
+    )
 
 
-def _graph_lines(graph: sam.GraphOp, prefix: str) -> Iterator[str]:
+def _graph_lines(graph: sam.GraphOp | step.GraphOp, prefix: str) -> Iterator[str]:
     """Nodes in the order of the operations, then the edges."""
+    style = STEP if isinstance(graph, step.GraphOp) else SAM
     nodes: dict[Operation, str] = {}
-    for op in graph.body.block.ops:
-        if isinstance(op, sam.StreamOperation | sam.AssembleOp):
+    for place, op in enumerate(graph.body.block.ops):
+        if style.is_node(op):
             nodes[op] = f"{prefix}{len(nodes)}"
-            colour = COLOURS.get(CLASSES.get(type(op), ""), "#ffffff")
-            yield f"{nodes[op]} [label={_quoted(_label(op))}, fillcolor={_quoted(colour)}];"
+            label, colour = _quoted(style.label(op, place)), _quoted(style.colour(op))
+            yield f"{nodes[op]} [label={label}, fillcolor={colour}];"
     for op, target in nodes.items():
         for operand in op.operands:
             if isinstance(operand, OpResult) and operand.op in nodes:
-                yield f"{nodes[operand.op]} -> {target} [{_edge(operand)}];"
+                yield f"{nodes[operand.op]} -> {target} [{_arrow(*style.edge(operand.type))}];"
 
 
-def _label(op: Operation) -> str:
+def _arrow(label: str | None, colour: str) -> str:
+    """The attributes of an arrow."""
+    if label is None:
+        return f"color={_quoted(colour)}"
+    return f"label={_quoted(label)}, color={_quoted(colour)}, fontcolor={_quoted(colour)}"
+
+
+def _label(op: Operation, place: int) -> str:
     """Name, properties, and the tensor that is read."""
     words = [op.name.removeprefix("sam.").replace("_", " ")]
     words += [_text(value) for name, value in op.properties.items() if name in SHOWN]
@@ -107,7 +122,7 @@ def _label(op: Operation) -> str:
     for tensor in tensors:
         level = op.properties.get("level")
         words.append(
-            f"\n{_tensor_name(tensor)}" + (f" level {_text(level)}" if level is not None else "")
+            f"\n{tensor_name(tensor)}" + (f" level {_text(level)}" if level is not None else "")
         )
     return " ".join(words).replace(" \n", "\n")
 
@@ -122,22 +137,21 @@ def _text(value: Attribute) -> str:
             return str(value)
 
 
-def _tensor_name(tensor: SSAValue) -> str:
-    """The name hint of a tensor, or its number among the arguments."""
-    if tensor.name_hint is not None:
-        return tensor.name_hint
-    return f"argument {getattr(tensor, 'index', '')}"
-
-
-def _edge(value: SSAValue) -> str:
-    """Label and colour of a stream; grey for what writers make."""
-    match value.type:
-        case sam.StreamType() as stream:
-            label = " ".join(stream.axis_names)
-            colour = KIND_COLOURS[stream.kind.data]
-            return f"label={_quoted(label)}, color={_quoted(colour)}, fontcolor={_quoted(colour)}"
+def _edge(type: Attribute) -> tuple[str | None, str]:
+    """The axes and the colour of a stream; grey for what writers make."""
+    match type:
+        case sam.StreamType():
+            return " ".join(type.axis_names), KIND_COLOURS[type.kind.data]
         case _:
-            return 'color="#7f7f7f"'
+            return None, "#7f7f7f"
+
+
+SAM = Style(
+    is_node=lambda op: isinstance(op, sam.StreamOperation | sam.AssembleOp),
+    label=_label,
+    colour=lambda op: COLOURS.get(CLASSES.get(type(op), ""), "#ffffff"),
+    edge=_edge,
+)
 
 
 def _quoted(text: str) -> str:

@@ -41,6 +41,11 @@ def expect_known_integers(operation: Operation) -> None:
                 )
 
 
+def is_known(value: SSAValue) -> bool:
+    """Whether a simulation has the integers of a stream: a graph computed none of them."""
+    return not any(isinstance(source, step.ComputeOperation) for source in _sources(value))
+
+
 def _lengths(operation: Operation) -> Sequence[SSAValue]:
     """The operands whose values decide sizes."""
     match operation:

@@ -11,8 +11,10 @@ from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from headrace.analyses.step_bytes import bytes_of
 from headrace.analyses.step_bytes import element_bytes as number_bytes
+from headrace.backends.step_integers import is_known
 from headrace.dialects import step
 from headrace.dialects.step_functions import Function
+from headrace.dialects.step_operation import expect_tile
 from headrace.dialects.step_types import BufferType, StreamType, TileType
 from headrace.simulators.stream.program import Parameter, Slot
 from headrace.storage.errors import InputError
@@ -114,6 +116,7 @@ class _Lowering:
                 parameters |= {"tile_rows": rows, "tile_columns": columns}
                 parameters["width"] = self.width(_element(operation.result))
                 if isinstance(operation, step.RandomLoadOp):
+                    parameters |= _tiles(operation, (rows, columns))
                     return Node("step_random_load", [operation.address], parameters)
                 shape = operation.integers("shape")
                 if operation.ref is not None:
@@ -126,6 +129,10 @@ class _Lowering:
                 parameters["width"] = self.width(_element(operation.data))
                 stops = operation.acknowledge
                 parameters["acknowledge"] = "address" if stops is None else stops.data.value
+                stored = _element(operation.data)
+                assert isinstance(stored, TileType)
+                if (stored.rows * stored.columns).is_static:
+                    parameters |= _tiles(operation, (stored.rows.value, stored.columns.value))
                 inputs = [operation.address, operation.data]
                 return Node("step_random_store", inputs, parameters)
 
@@ -287,6 +294,16 @@ def is_part_of_functions(operation: Operation) -> bool:
 def _stream(value: SSAValue) -> StreamType:
     assert isinstance(value.type, StreamType)
     return value.type
+
+
+def _tiles(
+    operation: step.RandomLoadOp | step.RandomStoreOp, tile: Sequence[int]
+) -> dict[str, Parameter]:
+    """How many tiles the tensor has, if the simulation has the addresses."""
+    if not is_known(operation.address):
+        return {}
+    below, beside = expect_tile(operation.name, operation.tensor.type, tile)
+    return {"tiles": below * beside}
 
 
 def _element(value: SSAValue) -> Attribute:

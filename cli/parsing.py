@@ -1,6 +1,7 @@
 """IR in text: whatever is wrong with it is said with its place."""
 
 import re
+from typing import NoReturn
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -21,8 +22,9 @@ def parse_text(
     """
     Parse a module; `name` is that of the file.
 
-    Raises `ParseError`, also for types that do not verify, for names that the parser of xDSL looks
-    up without a check, and for strings without an end, on which its lexer takes exponential time.
+    Raises `ParseError`, also for types that do not verify, for names and operands that the parser
+    of xDSL looks up without a check, and for strings without an end, on which its lexer takes
+    exponential time.
     """
     for piece in _PIECE.finditer(text):
         if piece["closed"] == "":
@@ -32,8 +34,15 @@ def parse_text(
     try:
         return parser.parse_module(with_implicit_module)
     except (VerifyException, ValueError) as error:
-        read = max(len(text[: parser.pos].rstrip()) - 1, 0)
-        parser.raise_error(str(error), read, read + 1)
+        _raise(parser, text, str(error))
+    except IndexError:
+        _raise(parser, text, "this operation has too few operands; give all that it takes")
+
+
+def _raise(parser: Parser, text: str, message: str) -> NoReturn:
+    """Raise `ParseError` at what was read last."""
+    read = max(len(text[: parser.pos].rstrip()) - 1, 0)
+    parser.raise_error(message, read, read + 1)
 
 
 def expect_order(module: ModuleOp) -> None:

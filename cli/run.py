@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from headrace.backends.compiled import Program
 from headrace.backends.dot import dot
 from headrace.backends.result import Result
+from headrace.backends.step import graphs_of, lower
 from headrace.backends.stream_graphs import stream_graphs
 from headrace.cli.driver import AUTOMATIC, check_target
 from headrace.cli.replay import shown_depths
@@ -84,7 +85,8 @@ def _load(
         _expect_no_options_of_sam(options)
         loaded = load_source(source)
         function = loaded.lower_step(options.pipeline)
-        return function, arguments_of(function, loaded.args, options.inputs, source), None
+        args = arguments_of(function, loaded.args, options.inputs, source)
+        return function, args, function.module
     if options.lanes != 1 and options.pipeline != AUTOMATIC:
         raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
     if source.endswith(".npz"):
@@ -114,7 +116,6 @@ class _Fifos:
 def _find_fifos(
     options: argparse.Namespace, program: "Program | StepFunction", args: tuple[object, ...]
 ) -> _Fifos:
-    from headrace.backends.step import lower
     from headrace.backends.step_depths import listed_depths, sizing
 
     assert not isinstance(program, Program)
@@ -145,7 +146,7 @@ def _expect_no_options_of_sam(options: argparse.Namespace) -> None:
     """Raise `InputError` for options that sparse dataflow graphs alone have."""
     if options.lanes != 1 or options.pipeline == AUTOMATIC:
         raise InputError("--lanes and --pipeline auto are for --target sam; leave them out")
-    for name in ("memory", "estimate", "dot"):
+    for name in ("memory", "estimate"):
         if getattr(options, name):
             raise InputError(f"--{name} is for --target sam; leave it out")
 
@@ -202,7 +203,7 @@ def _estimate(
 
 def _write_dot(options: argparse.Namespace, module: ModuleOp | None) -> None:
     if options.dot and module is not None:
-        write_text(options.dot, dot(stream_graphs(module)))
+        write_text(options.dot, dot(graphs_of(module) or stream_graphs(module)))
 
 
 def _write_files(

@@ -194,7 +194,9 @@ class RandomStoreOp(StepOperation):
     Writes each tile at its address: acknowledgements, and the tensor with the tiles replaced.
 
     An acknowledgement leaves when its tile is written: what waits for it reads the new tile.
-    `buffers` tiles wait on chip (1 unless given).
+    `buffers` tiles wait on chip (1 unless given). Stores of different `region` into one tensor
+    claim that they write different tiles, so that their order does not matter; the interpreter
+    checks it.
 
     `%done, %new = step.random_store %T, %a, %t : tensor<64x256xf32>, !step.stream<..>, ..`
     """
@@ -207,6 +209,7 @@ class RandomStoreOp(StepOperation):
     dispatch = opt_prop_def(IntegerAttr)
     acknowledge = opt_prop_def(AcknowledgeAttr)
     buffers = opt_prop_def(IntegerAttr)
+    region = opt_prop_def(IntegerAttr)
     done = result_def(StreamType)
     result = result_def(TensorType)
 
@@ -219,6 +222,7 @@ class RandomStoreOp(StepOperation):
         dispatch: int = 1,
         acknowledge: Acknowledge | str = Acknowledge.ADDRESS,
         buffers: int = 1,
+        region: int | None = None,
     ):
         stops = Acknowledge(acknowledge)
         super().__init__(
@@ -228,6 +232,7 @@ class RandomStoreOp(StepOperation):
             dispatch=integer_attribute(dispatch, 1),
             acknowledge=AcknowledgeAttr(stops) if stops is Acknowledge.DATA else None,
             buffers=integer_attribute(buffers, 1),
+            region=integer_attribute(region),
         )
 
     @classmethod

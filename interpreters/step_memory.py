@@ -37,6 +37,8 @@ class Memory:
 
     def __init__(self, array: npt.ArrayLike | None = None) -> None:
         self.array = np.zeros(()) if array is None else np.asarray(array)
+        self.regions: dict[int, int] = {}
+        """Which region wrote a tile, by its address, of those that must write different ones."""
 
     def tiles(self, where: str, tile: Shape) -> "Tiles":
         """The tensor in tiles of this shape; `where` is what errors name."""
@@ -135,11 +137,26 @@ def store(where: str, source: Channel, memory: Memory, shape: Sequence[int]) -> 
 
 
 def random_store(
-    where: str, memory: Memory, addresses: Channel, data: Channel, acknowledge: Channel
+    where: str,
+    memory: Memory,
+    addresses: Channel,
+    data: Channel,
+    acknowledge: Channel,
+    region: int | None = None,
 ) -> Process:
-    """Write a tile to every address, and acknowledge it with a 1."""
+    """
+    Write a tile to every address, and acknowledge it with a 1.
+
+    Raises `InputError` if another region wrote the tile of an address.
+    """
 
     def write(address: int, tile: Tile) -> int:
+        if region is not None and (other := memory.regions.setdefault(address, region)) != region:
+            raise InputError(
+                f"{where}: the regions {other} and {region} both store the tile at address "
+                f"{address}, so that the result would depend on their order; give every request "
+                "addresses of its own, or leave step-parallelize out"
+            )
         memory.tiles(where, tile.shape).write(address, tile)
         return 1
 

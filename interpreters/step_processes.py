@@ -73,8 +73,10 @@ def _store(op: step.StoreOp, wires: Wires) -> Process:
 
 
 def _random_store(op: step.RandomStoreOp, wires: Wires) -> Process:
-    channels = wires.of(op.address, op.data, op.done)
-    return memory.random_store(wires.where, wires.memories[op.result], *channels)
+    addresses, data, done = wires.of(op.address, op.data, op.done)
+    region = op.integer("region") if op.region is not None else None
+    tensor = wires.memories[op.result]
+    return memory.random_store(wires.where, tensor, addresses, data, done, region)
 
 
 def _bufferize(op: step.BufferizeOp, wires: Wires) -> Process:

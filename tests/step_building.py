@@ -126,7 +126,7 @@ class Netlists:
 
     def reading(self, sizes: Sequence[int], rows: int, columns: int) -> dict[str, Any]:
         return {
-            "tensor_shape_tiled": [16, 1],
+            "tensor_shape_tiled": [64, 1],
             "stride": [1] * len(sizes),
             "out_shape_tiled": list(sizes),
             "tile_row": rows,

@@ -144,7 +144,7 @@ def store(net: Netlists, strand: Strand, addresses: Strand) -> None:
     lists = each_leaf(addresses, lambda _: Leaf(1, 1))
     made = replace(addresses, kind="bool", lists=lists)
     parameters = {
-        "tensor_shape_tiled": [64, 1],
+        "tensor_shape_tiled": [4096, 1],
         "tile_row": strand.rows,
         "tile_col": strand.columns,
         "buffer_depth": 1,

@@ -9,7 +9,7 @@ from xdsl.rewriter import Rewriter
 from headrace.dialects import step
 from headrace.dialects.step_dimension import Dimension, symbol
 from headrace.dialects.step_operation import NAMES, is_name
-from headrace.dialects.stream_operation import names_attribute, names_of
+from headrace.dialects.stream_operation import index_attribute, names_attribute, names_of
 from headrace.passes.step.graphs import stream
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.reinfer import inferred
@@ -51,6 +51,8 @@ class Regions:
             renamed[str(_outermost(whole))] = str(_outermost(part))
         for op in self.body:
             copy = _copy(op, [self._operand(op, value, values) for value in op.operands])
+            if isinstance(copy, step.RandomStoreOp):
+                copy.properties["region"] = index_attribute(number)
             rename_sizes(copy, renamed)
             insert(self.name, copy, self.before)
             values.update(zip(op.results, copy.results, strict=True))

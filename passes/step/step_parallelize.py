@@ -34,9 +34,10 @@ class StepParallelizePass(ModulePass):
     regions. `dynamic` gives the next request to the region that is the first to have read all tiles
     of its last one.
 
-    Every request must store tiles at addresses of its own, which are data and cannot be checked
-    here: where two requests write one tile, the graph keeps that of the later request, and regions
-    that of the later region.
+    Every request must store tiles at addresses of its own. They are data, so that the stores claim
+    it (`region`) and the interpreter checks it: where two requests write one tile, the graph keeps
+    that of the later request, and of regions the order of time would decide. Within a region the
+    order of requests stays. Runs of timing only see no difference.
     """
 
     name = "step-parallelize"

@@ -86,7 +86,10 @@ class Deadlock:
     def __str__(self) -> str:
         waits = "; ".join(str(one) for one in (self.cycle or self.blocked))
         if self.smallest_depth is None:
-            remedy = "no depth helps: a cycle needs an initial token, or operands do not line up"
+            remedy = (
+                "no depth helps: a cycle needs an initial token, operands do not line up, or a "
+                "channel has too small a depth of its own"
+            )
         else:
             remedy = f"channels of depth {self.smallest_depth} are enough"
             remedy += f", or {self.alternative}" if self.alternative else ""

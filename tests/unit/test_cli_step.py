@@ -220,3 +220,19 @@ def test_fifos_without_channels_to_size_is_one_line(
     Path("good.mlir").write_text(graph())
     assert main(["run", "good.mlir", "--inputs", "inputs.npz", "--fifos", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_operation_without_operands_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """xDSL takes the first without a check."""
+    Path("broken.mlir").write_text("%0 = linalg.fill -> tensor<4xf32>")
+    found = failure(capsys, "broken.mlir", "--inputs", "inputs.npz")
+    assert "broken.mlir:1:33: this operation has too few operands" in found
+
+
+def test_graphs_are_drawn() -> None:
+    Path("good.mlir").write_text(graph("    step.sink %x : " + X))
+    arguments = ("good.mlir", "--inputs", "inputs.npz", "--dot", "graph.dot")
+    assert main(["run", "--target", "step", *arguments]) == 0
+    drawn = Path("graph.dot").read_text()
+    assert drawn.startswith("digraph step")
+    assert "integers 0" in drawn

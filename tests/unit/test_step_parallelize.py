@@ -57,6 +57,21 @@ def test_one_graph_is_not_parallelized_twice() -> None:
 
 ROWS = "!step.stream<!step.tile<f32, [1, 4]>, [8]>"
 
+SCATTER = f"""
+func.func @main(%0: tensor<8x4xf32>, %1: tensor<8xi64>) -> tensor<8x4xf32> {{
+  %2 = step.graph(%0, %1) : (tensor<8x4xf32>, tensor<8xi64>) -> tensor<8x4xf32> {{
+  ^bb0(%t: tensor<8x4xf32>, %n: tensor<8xi64>):
+    %l = step.load %t tile [1, 4] strides [1] shape [8] : tensor<8x4xf32>
+    %x = step.flatten %l min 0 max 1 : !step.stream<!step.tile<f32, [1, 4]>, [1, 8]>
+    %m = step.integers %n : tensor<8xi64>
+    %i = step.flatten %m min 0 max 1 : !step.stream<index, [1, 8]>
+    %d, %y = step.random_store %t, %i, %x : tensor<8x4xf32>, !step.stream<index, [8]>, {ROWS}
+    step.yield %y : tensor<8x4xf32>
+  }}
+  return %2 : tensor<8x4xf32>
+}}"""
+"""Eight rows, each stored at the address that comes with it."""
+
 
 @pytest.mark.parametrize(
     ("body", "reason"),
@@ -87,22 +102,33 @@ def test_what_ties_requests_together_is_refused(body: str, reason: str) -> None:
         StepParallelizePass().apply(make_context(), rows(body))
 
 
+def test_regions_may_not_store_one_tile() -> None:
+    """Rows 0 and 2 are of one region, 0 and 3 of two."""
+    regions = parsed(SCATTER)
+    StepParallelizePass("interleaved", 2).apply(make_context(), regions)
+    x = np.arange(32.0).reshape(8, 4)
+    within, between = np.arange(8), np.arange(8)
+    within[2] = between[3] = 0
+    (one,), (other,) = (
+        StepFunction.of(module).run(x, within).outputs for module in (parsed(SCATTER), regions)
+    )
+    np.testing.assert_array_equal(one, other)
+    assert one[0].tolist() == x[2].tolist()
+    with pytest.raises(headrace.InputError, match=r"regions 0 and 1 both store the tile .* 0, so"):
+        StepFunction.of(regions).run(x, between)
+
+
+@pytest.mark.parametrize("place", [8, 2**40])
+def test_an_address_of_no_tile_is_an_error_of_timing_too(place: int) -> None:
+    places = np.array([*range(7), place])
+    function = StepFunction.of(parsed(SCATTER))
+    with pytest.raises(headrace.InputError, match="an address is that of no tile of the tensor"):
+        function.run(None, places, timing_only=True)
+
+
 def test_dynamic_regions_need_a_sign_that_they_are_ready() -> None:
-    text = f"""
-func.func @main(%0: tensor<8x4xf32>, %1: tensor<8xi64>) -> tensor<8x4xf32> {{
-  %2 = step.graph(%0, %1) : (tensor<8x4xf32>, tensor<8xi64>) -> tensor<8x4xf32> {{
-  ^bb0(%t: tensor<8x4xf32>, %n: tensor<8xi64>):
-    %l = step.load %t tile [1, 4] strides [1] shape [8] : tensor<8x4xf32>
-    %x = step.flatten %l min 0 max 1 : !step.stream<!step.tile<f32, [1, 4]>, [1, 8]>
-    %m = step.integers %n : tensor<8xi64>
-    %i = step.flatten %m min 0 max 1 : !step.stream<index, [1, 8]>
-    %d, %y = step.random_store %t, %i, %x : tensor<8x4xf32>, !step.stream<index, [8]>, {ROWS}
-    step.yield %y : tensor<8x4xf32>
-  }}
-  return %2 : tensor<8x4xf32>
-}}"""
     with pytest.raises(PassFailedException, match="nothing tells when a region is ready"):
-        StepParallelizePass("dynamic").apply(make_context(), parsed(text))
+        StepParallelizePass("dynamic").apply(make_context(), parsed(SCATTER))
 
 
 def rows(body: str) -> ModuleOp:

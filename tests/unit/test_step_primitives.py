@@ -222,6 +222,14 @@ def test_sizes_of_results() -> None:
     assert packed == [((2, 4, 2), 0)]
 
 
+@pytest.mark.parametrize(
+    ("other", "sizes"), [(tile(2, 4), "rows"), (tile(3, 2), "columns"), (tile(0, 4), "rows")]
+)
+def test_elementwise_operands_have_one_size(other: int, sizes: str) -> None:
+    with pytest.raises(SimulationError, match=f"two operands have unequal {sizes}"):
+        computed("step_map", [[tile(3, 4)], [other]], fn="elementwise")
+
+
 @pytest.mark.parametrize("fn", ["retile_rows", "retile_columns", "elementwise"])
 @pytest.mark.parametrize("resident", [False, True])
 @pytest.mark.parametrize("write_back", [0, 1])

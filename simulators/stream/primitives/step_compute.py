@@ -112,11 +112,18 @@ def step_map(
             if fn == "elementwise":
                 for k in range(1, n):
                     # As in NumPy a size of 1 is repeated, even no times.
-                    if rows == 1 and (operand[k] >> ROWS) != 1:
-                        rows = operand[k] >> ROWS
+                    more_rows = operand[k] >> ROWS
+                    more_columns = (operand[k] >> COLUMNS) & FIELD
+                    if rows == 1 and more_rows != 1:
+                        rows = more_rows
                         valid = (operand[k] >> VALID) & FIELD
+                    elif more_rows != 1 and more_rows != rows:
+                        fail("the tiles of two operands have unequal rows", x[k])
                     if columns == 1:
-                        columns = (operand[k] >> COLUMNS) & FIELD
+                        columns = more_columns
+                    elif more_columns > 1 and more_columns != columns and columns > 0:
+                        # What was strung together of nothing has no columns either.
+                        fail("the tiles of two operands have unequal columns", x[k])
                 operations = rows * columns * flops
             elif fn == "row_reduce":
                 operations = rows * columns * flops

@@ -15,6 +15,7 @@ from headrace.simulators.stream.language import (
     Ints,
     Out,
     StaticText,
+    below,
     close,
     fail,
     finish,
@@ -30,6 +31,7 @@ from headrace.simulators.stream.primitives.step_word import (
     BARE,
     COLUMNS,
     FIELD,
+    INTEGERS,
     LEVELS,
     PAYLOAD,
     RESIDENT,
@@ -121,6 +123,13 @@ def step_load_by(
         tick(0)
 
 
+@helper
+def check_address(token: int, tiles: int, port: In) -> None:
+    """Refuse an address at which the tensor has no tile."""
+    if not below(token >> PAYLOAD, tiles):
+        fail("an address is that of no tile of the tensor, which counts its tiles from 0", port)
+
+
 @primitive
 def step_random_load(
     address: In,
@@ -128,10 +137,11 @@ def step_random_load(
     tile_rows: Int,
     tile_columns: Int,
     width: Int,
+    tiles: Int = INTEGERS,
     dispatch: Count = 1,
     request_bytes: Count = 64,
 ) -> None:
-    """address -> tile."""
+    """address -> tile, of a tensor of `tiles`."""
     check_size(tile_rows, tile_columns)
     while True:
         token = take(address)
@@ -139,6 +149,7 @@ def step_random_load(
             close()
             finish()
         if (token & BARE) == 0:
+            check_address(token, tiles, address)
             move(tile_rows, tile_columns, width, request_bytes)
             token = tile(tile_rows, tile_columns, tile_rows, RESIDENT + (token & LEVELS))
         send(y, token)
@@ -165,10 +176,11 @@ def step_random_store(
     done: Out,
     width: Int,
     acknowledge: StaticText = "address",
+    tiles: Int = INTEGERS,
     dispatch: Count = 1,
     request_bytes: Count = 64,
 ) -> None:
-    """address, tile -> done: an acknowledgement when the tile is in memory."""
+    """address, tile -> done: an acknowledgement when the tile is in memory, of so many `tiles`."""
     while True:
         where = peek(address)
         token = peek(x)
@@ -189,6 +201,7 @@ def step_random_store(
         if bare == 0:
             if where == DONE or token == DONE:
                 fail("there are more addresses or more tiles", x)
+            check_address(where, tiles, address)
             move_token(token, width, request_bytes)
             level = where & LEVELS
             if acknowledge == "data":

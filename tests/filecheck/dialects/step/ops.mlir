@@ -22,8 +22,8 @@
 %random = step.random_load %w, %address tile [64, 64] dispatch 2 : tensor<64x256xf32>, !step.stream<index, [e0]>
 // CHECK-NEXT: %random = step.random_load %w, %address tile [64, 64] dispatch 2 : tensor<64x256xf32>, !step.stream<index, [e0]>
 // GENERIC: %random = "step.random_load"{{.*}} -> !step.stream<!step.tile<f32, [64, 64]>, [e0]>
-%done, %new = step.random_store %w, %address, %random acknowledge data buffers 4 : tensor<64x256xf32>, !step.stream<index, [e0]>, !step.stream<!step.tile<f32, [64, 64]>, [e0]>
-// CHECK-NEXT: %done, %new = step.random_store %w, %address, %random acknowledge data buffers 4 : tensor<64x256xf32>, !step.stream<index, [e0]>, !step.stream<!step.tile<f32, [64, 64]>, [e0]>
+%done, %new = step.random_store %w, %address, %random acknowledge data buffers 4 region 2 : tensor<64x256xf32>, !step.stream<index, [e0]>, !step.stream<!step.tile<f32, [64, 64]>, [e0]>
+// CHECK-NEXT: %done, %new = step.random_store %w, %address, %random acknowledge data buffers 4 region 2 : tensor<64x256xf32>, !step.stream<index, [e0]>, !step.stream<!step.tile<f32, [64, 64]>, [e0]>
 // GENERIC: %done, %new = "step.random_store"{{.*}} -> (!step.stream<i1, [e0]>, tensor<64x256xf32>)
 %buffer = step.bufferize %read rank 2 : !step.stream<!step.tile<f32, [64, 64]>, [e0, 1, 4]>
 // CHECK-NEXT: %buffer = step.bufferize %read rank 2 : !step.stream<!step.tile<f32, [64, 64]>, [e0, 1, 4]>
