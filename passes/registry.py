@@ -15,6 +15,8 @@ PassFactory = Callable[[], type[ModulePass]]
 _CLASSES = {
     "ember-align": "EmberAlignPass",
     "ember-decouple": "EmberDecouplePass",
+    "ember-hints": "EmberHintsPass",
+    "ember-store-stream": "EmberStoreStreamPass",
     "ember-to-dlc": "EmberToDlcPass",
     "sam-associate": "SamAssociatePass",
     "sam-block": "SamBlockPass",
