@@ -64,6 +64,7 @@ from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.slc_lanewise import LanewiseOp
 from headrace.dialects.slc_types import (
     INDEX_STREAM,
     FifoType,
@@ -88,6 +89,7 @@ __all__ = [
     "FifoType",
     "ForOp",
     "IndexCastOp",
+    "LanewiseOp",
     "Level",
     "LevelAttr",
     "LoadOp",
@@ -498,6 +500,7 @@ SLC = Dialect(
         FifoOp,
         ForOp,
         IndexCastOp,
+        LanewiseOp,
         LoadOp,
         MinimumOp,
         MultiplyOp,

@@ -15,6 +15,7 @@ PassFactory = Callable[[], type[ModulePass]]
 _CLASSES = {
     "ember-decouple": "EmberDecouplePass",
     "ember-to-dlc": "EmberToDlcPass",
+    "ember-vectorize": "EmberVectorizePass",
     "sam-associate": "SamAssociatePass",
     "sam-block": "SamBlockPass",
     "sam-drop-zeros": "SamDropZerosPass",
