@@ -54,6 +54,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_prop_def,
+    prop_def,
     region_def,
     result_def,
     traits_def,
@@ -82,6 +83,7 @@ __all__ = [
     "AccumulateOp",
     "AddOp",
     "ArithmeticOperation",
+    "BroadcastOp",
     "CallbackOp",
     "DivideOp",
     "ExtractOp",
@@ -366,6 +368,30 @@ class ExtractOp(StreamOperation):
 
 
 @irdl_op_definition
+class BroadcastOp(StreamOperation):
+    """
+    A number in all lanes of a vector, so that what follows it in the queue is aligned to vectors.
+
+    `%w8 = slc.broadcast %w lanes 8 : !slc.stream<f32>`
+    """
+
+    name = "slc.broadcast"
+
+    input = operand_def(StreamType)
+    lanes = prop_def(IntegerAttr)
+    result = result_def(StreamType)
+
+    @classmethod
+    def infer(cls, types: Types, properties: Properties) -> Types:
+        lanes = cast("IntegerAttr[IndexType]", properties["lanes"]).value.data
+        if not isinstance(types[0], StreamType) or lanes_of(types[0]) > 1:
+            raise VerifyException(f"'{cls.name}' takes a stream of numbers, but got {types[0]}")
+        if lanes < 2:
+            raise VerifyException(f"'{cls.name}' needs 2 lanes or more, but got {lanes}")
+        return (StreamType(VectorType(types[0].element_type, [lanes])),)
+
+
+@irdl_op_definition
 class FifoOp(IRDLOperation):
     """`%row = slc.fifo : !slc.fifo<vector<8xf32>>`: items on their way to one callback."""
 
@@ -494,6 +520,7 @@ SLC = Dialect(
     [
         AccumulateOp,
         AddOp,
+        BroadcastOp,
         CallbackOp,
         DivideOp,
         ExtractOp,

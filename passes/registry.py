@@ -13,6 +13,7 @@ from headrace.storage.errors import InputError
 PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
+    "ember-align": "EmberAlignPass",
     "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
     "ember-to-dlc": "EmberToDlcPass",
