@@ -65,6 +65,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasAncestor, MemoryReadEffect, MemoryWriteEffect, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.slc_lanewise import LanewiseOp
 from headrace.dialects.slc_types import (
     INDEX_STREAM,
     FifoType,
@@ -90,6 +91,7 @@ __all__ = [
     "FifoType",
     "ForOp",
     "IndexCastOp",
+    "LanewiseOp",
     "Level",
     "LevelAttr",
     "LoadOp",
@@ -540,6 +542,7 @@ SLC = Dialect(
         FifoOp,
         ForOp,
         IndexCastOp,
+        LanewiseOp,
         LoadOp,
         MinimumOp,
         MultiplyOp,
