@@ -165,13 +165,24 @@ class _Chooser:
         loads = [op for op in loop.walk() if isinstance(op, memref.LoadOp)]
         if not loads:
             return "it reads no memory, so there is nothing to send"
-        for load in loads:
-            written = self.writes.why(load.memref)
-            if written is not None:
-                return f"it reads nothing that is never written: {written}"
-        if all(load.parent_op() is loop for load in loads):
-            return "what it reads has been read by a loop around it"
-        return "it reads only in some of its iterations"
+        return f"it reads nothing new that is never written: {self._not_loaded(loads[0])}"
+
+    def _not_loaded(self, load: memref.LoadOp) -> str:
+        """Why a load is not new to the access unit: a sentence."""
+        name = name_of(load.memref)
+        written = self.writes.why(load.memref)
+        if written is not None:
+            return written
+        if not self._invariant(load.memref):
+            return f"{name} is made in the loop; make it before all loops"
+        if not isinstance(load.parent_op(), scf.ForOp):
+            return f"{name} is read only in some iterations"
+        for index in load.indices:
+            if not self._known(index):
+                return f"the index into {name} {self._why(index)}"
+        if all(map(self._invariant, load.indices)):
+            return f"{name} is read at one place, where the core can read it"
+        return f"{name} has been read there by a loop around it"
 
     def _why(self, value: SSAValue) -> str:
         """Why the access unit does not know a value."""
