@@ -30,7 +30,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 
 from headrace.dialects import slc
-from headrace.passes.ember.aliases import ANY, name_of, roots
+from headrace.dialects.memory_writes import ANY, name_of, roots
 
 COMBINING: Mapping[type[Operation], Kind] = {
     arith.AddfOp: Kind.ADD,
