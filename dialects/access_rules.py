@@ -132,4 +132,4 @@ def expect_core_code(code: Block, where: str) -> None:
                 )
 
 
-_CORE = (slc.PopOp, dlc.PopOp, dlc.ReadOp, dlc.AdvanceOp, dlc.ResetOp)
+_CORE = (slc.LanewiseOp, slc.PopOp, dlc.PopOp, dlc.ReadOp, dlc.AdvanceOp, dlc.ResetOp)
