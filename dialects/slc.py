@@ -48,12 +48,13 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     VectorType,
 )
-from xdsl.ir import Attribute, Dialect, Region, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
+    prop_def,
     region_def,
     result_def,
     traits_def,
@@ -61,9 +62,10 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, NoTerminator
+from xdsl.traits import HasAncestor, MemoryReadEffect, MemoryWriteEffect, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.slc_lanewise import LanewiseOp
 from headrace.dialects.slc_types import (
     INDEX_STREAM,
     FifoType,
@@ -81,6 +83,7 @@ __all__ = [
     "AccumulateOp",
     "AddOp",
     "ArithmeticOperation",
+    "BroadcastOp",
     "CallbackOp",
     "DivideOp",
     "ExtractOp",
@@ -88,6 +91,7 @@ __all__ = [
     "FifoType",
     "ForOp",
     "IndexCastOp",
+    "LanewiseOp",
     "Level",
     "LevelAttr",
     "LoadOp",
@@ -164,6 +168,12 @@ class ForOp(IRDLOperation):
         expected = variable_type(self.lane_count)
         if [argument.type for argument in self.body.block.args] != [expected]:
             raise VerifyException(f"the body of '{self.name}' takes one {expected}")
+        from headrace.dialects.access_rules import expect_lane_step
+        from headrace.dialects.slc_verify import verify_function
+
+        expect_lane_step(self.name, self.lane_count, self.step)
+        if not isinstance(self.parent_op(), ForOp):
+            verify_function(self)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -364,6 +374,30 @@ class ExtractOp(StreamOperation):
 
 
 @irdl_op_definition
+class BroadcastOp(StreamOperation):
+    """
+    A number in all lanes of a vector, so that what follows it in the queue is aligned to vectors.
+
+    `%w8 = slc.broadcast %w lanes 8 : !slc.stream<f32>`
+    """
+
+    name = "slc.broadcast"
+
+    input = operand_def(StreamType)
+    lanes = prop_def(IntegerAttr)
+    result = result_def(StreamType)
+
+    @classmethod
+    def infer(cls, types: Types, properties: Properties) -> Types:
+        lanes = cast("IntegerAttr[IndexType]", properties["lanes"]).value.data
+        if not isinstance(types[0], StreamType) or lanes_of(types[0]) > 1:
+            raise VerifyException(f"'{cls.name}' takes a stream of numbers, but got {types[0]}")
+        if lanes < 2:
+            raise VerifyException(f"'{cls.name}' needs 2 lanes or more, but got {lanes}")
+        return (StreamType(VectorType(types[0].element_type, [lanes])),)
+
+
+@irdl_op_definition
 class FifoOp(IRDLOperation):
     """`%row = slc.fifo : !slc.fifo<vector<8xf32>>`: items on their way to one callback."""
 
@@ -394,32 +428,10 @@ class PushOp(IRDLOperation):
         super().__init__(operands=[value, fifo])
 
     def verify_(self) -> None:
+        _expect_loop(self)
         pushed = cast(StreamType, self.value.type).element_type
         if cast(FifoType, self.fifo.type).element_type != pushed:
             raise VerifyException(f"'{self.name}' pushes {pushed} into {self.fifo.type}")
-
-
-@irdl_op_definition
-class PopOp(IRDLOperation):
-    """`%v = slc.pop %row : !slc.fifo<f32>`, in a callback: the next item."""
-
-    name = "slc.pop"
-
-    fifo = operand_def(FifoType)
-    result = result_def()
-
-    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
-
-    assembly_format = "$fifo attr-dict `:` type($fifo) `->` type($result)"
-
-    def __init__(self, fifo: SSAValue):
-        element_type = cast(FifoType, fifo.type).element_type
-        super().__init__(operands=[fifo], result_types=[element_type])
-
-    def verify_(self) -> None:
-        element_type = cast(FifoType, self.fifo.type).element_type
-        if self.result.type != element_type:
-            raise VerifyException(f"'{self.name}' of {self.fifo.type} gives {element_type}")
 
 
 @irdl_op_definition
@@ -471,11 +483,42 @@ class CallbackOp(IRDLOperation):
         super().__init__(operands=[inputs], regions=[body])
 
     def verify_(self) -> None:
+        _expect_loop(self)
         expected = [argument_type(type) for type in self.inputs.types]
         given = [argument.type for argument in self.body.block.args]
         if given != expected:
             listed = ", ".join(map(str, expected))
             raise VerifyException(f"the body of '{self.name}' takes ({listed}) for these inputs")
+
+
+@irdl_op_definition
+class PopOp(IRDLOperation):
+    """`%v = slc.pop %row : !slc.fifo<f32>`, in a callback: the next item."""
+
+    name = "slc.pop"
+
+    fifo = operand_def(FifoType)
+    result = result_def()
+
+    traits = traits_def(HasAncestor(CallbackOp), MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$fifo attr-dict `:` type($fifo) `->` type($result)"
+
+    def __init__(self, fifo: SSAValue):
+        element_type = cast(FifoType, fifo.type).element_type
+        super().__init__(operands=[fifo], result_types=[element_type])
+
+    def verify_(self) -> None:
+        element_type = cast(FifoType, self.fifo.type).element_type
+        if self.result.type != element_type:
+            raise VerifyException(f"'{self.name}' of {self.fifo.type} gives {element_type}")
+
+
+def _expect_loop(op: Operation) -> None:
+    """What runs at an event of a loop stands in one, or beside one."""
+    siblings = () if op.parent is None else op.parent.ops
+    if not isinstance(op.parent_op(), ForOp) and not any(isinstance(x, ForOp) for x in siblings):
+        raise VerifyException(f"'{op.name}' stands in no 'slc.for', and beside none")
 
 
 def argument_type(type: Attribute) -> Attribute:
@@ -492,12 +535,14 @@ SLC = Dialect(
     [
         AccumulateOp,
         AddOp,
+        BroadcastOp,
         CallbackOp,
         DivideOp,
         ExtractOp,
         FifoOp,
         ForOp,
         IndexCastOp,
+        LanewiseOp,
         LoadOp,
         MinimumOp,
         MultiplyOp,

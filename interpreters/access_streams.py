@@ -36,6 +36,7 @@ class Streams:
             slc.DivideOp: _divide,
             slc.MinimumOp: _binary(min),
             slc.IndexCastOp: _index_cast,
+            slc.BroadcastOp: _broadcast,
             slc.ExtractOp: _extract,
         }
 
@@ -115,3 +116,8 @@ def _index_cast(op: Operation, values: Values) -> tuple[np.int64]:
 
 def _extract(op: Operation, values: Values) -> tuple[np.int64]:
     return (values[op.operands[0]][0],)
+
+
+def _broadcast(op: Operation, values: Values) -> tuple[npt.NDArray[Any]]:
+    value, type = values[op.operands[0]], op.results[0].type
+    return (np.full(lanes_of(type), value, exact_dtype(scalar_of(type))),)

@@ -13,8 +13,11 @@ from headrace.storage.errors import InputError
 PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
+    "ember-align": "EmberAlignPass",
+    "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
     "ember-to-dlc": "EmberToDlcPass",
+    "ember-vectorize": "EmberVectorizePass",
     "sam-associate": "SamAssociatePass",
     "sam-block": "SamBlockPass",
     "sam-drop-zeros": "SamDropZerosPass",

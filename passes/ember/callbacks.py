@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, memref
-from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 from xdsl.traits import is_side_effect_free
 
 from headrace.dialects import slc
 from headrace.dialects.memory_writes import name_of
-from headrace.passes.ember.candidates import ARITHMETIC, DIVISIONS, Choice
+from headrace.passes.ember.candidates import ARITHMETIC, DIVISIONS, Choice, is_number
 from headrace.passes.ember.fewest_words import fewest
 from headrace.passes.ember.refusal import fail
 
@@ -61,7 +60,7 @@ class Values:
     def slot(self, value: SSAValue, before: Operation) -> SSAValue:
         """Memory for `value`, made before the outermost loop `before`."""
         if value not in self.slots:
-            if not isinstance(value.type, IndexType | IntegerType | AnyFloat):
+            if not is_number(value.type):
                 raise fail(
                     "ember-decouple",
                     before,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from headrace.dialects.memory_writes import Writes, name_of
 
@@ -96,7 +96,7 @@ class _Chooser:
 
     def _carried(self, loop: scf.ForOp) -> str | None:
         for argument in loop.body.block.args[1:]:
-            if not isinstance(argument.type, IndexType | IntegerType | AnyFloat):
+            if not is_number(argument.type):
                 return f"it carries {argument.type} from iteration to iteration"
         return None
 
@@ -176,9 +176,9 @@ class _Chooser:
     def _why(self, value: SSAValue) -> str:
         """Why the access unit does not know a value."""
         for made in self._made_by_core(value):
-            if isinstance(made, BlockArgument):
-                return f"depends on {name_of(made)}, which the core carries between iterations"
             op = made.owner
+            if not isinstance(op, Operation):
+                return f"depends on {name_of(made)}, which the core carries between iterations"
             if isinstance(op, memref.LoadOp):
                 written = self.writes.why(op.memref)
                 return (
@@ -215,6 +215,11 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
             length = op.rhs if op.lhs is begin else op.lhs
             found.append(RunningSum(initial, length, begin, end))
     return found
+
+
+def is_number(type: Attribute) -> bool:
+    """Whether values of a type are single numbers."""
+    return isinstance(type, IndexType | IntegerType | AnyFloat)
 
 
 def constant(value: SSAValue) -> int | None:

@@ -9,6 +9,7 @@ Source: "Ember: A Compiler for Embedding Operations on Decoupled Access-Execute 
 CGO 2026, sections 5.1 and 6.1. The paper knows one inner loop a body and sums of rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -27,7 +28,7 @@ from headrace.passes.ember.invariants import hoist_invariants
 from headrace.passes.ember.nests import nests
 from headrace.passes.ember.refusal import fail
 
-_ARITHMETIC = {
+_ARITHMETIC: Mapping[type[Operation], type[slc.ArithmeticOperation]] = {
     arith.AddiOp: slc.AddOp,
     arith.SubiOp: slc.SubtractOp,
     arith.MuliOp: slc.MultiplyOp,

@@ -4,6 +4,8 @@ from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
+from headrace.dialects import slc
+
 
 def nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
     """
@@ -16,6 +18,24 @@ def nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
         raise PassFailedException(
             f"{name}: the module has no function with an scf.for that reads memory; import a model "
             "with an embedding operation"
+        )
+    return found
+
+
+def access_nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
+    """
+    The functions with a loop of the access unit, in the order of the module, for the pass `name`.
+
+    Raises `PassFailedException` if there are none.
+    """
+    found = [
+        op
+        for op in module.walk()
+        if isinstance(op, func.FuncOp) and any(isinstance(inner, slc.ForOp) for inner in op.walk())
+    ]
+    if not found:
+        raise PassFailedException(
+            f"{name}: the module has no loop of the access unit; use ember-decouple first"
         )
     return found
 
