@@ -16,6 +16,8 @@ _CLASSES = {
     "ember-align": "EmberAlignPass",
     "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
+    "ember-hints": "EmberHintsPass",
+    "ember-store-stream": "EmberStoreStreamPass",
     "ember-to-dlc": "EmberToDlcPass",
     "ember-vectorize": "EmberVectorizePass",
     "sam-associate": "SamAssociatePass",
