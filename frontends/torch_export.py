@@ -31,7 +31,7 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from headrace.frontends import torch_tracing as tracing
 from headrace.frontends.aten import (
@@ -140,6 +140,8 @@ class _Importer:
         self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
         self.bound: dict[SSAValue, Storage] = {}
+        self.traced: list[BlockArgument] = []
+        """Arguments that are constants of the trace."""
         self.matches: Mapping[Node, Match] = {}
 
     def run(self) -> ImportedModel:
@@ -165,8 +167,18 @@ class _Importer:
         if unknown := self.formats.keys() - {*self.inputs, *self.constants}:
             known = ", ".join([*self.inputs, *self.constants])
             raise InputError(f"formats names '{min(unknown)}', but the tensors are {known}")
+        if self.nests:
+            self.drop_unused(values)
         module = self.emit.finish(values)
         return ImportedModel(module, tuple(self.inputs), self.constants, self.signature)
+
+    def drop_unused(self, results: Sequence[SSAValue]) -> None:
+        """Constants of the trace that a nest has no need to read, such as equal distances."""
+        for argument in self.traced:
+            if not argument.uses and argument not in results:
+                storage = self.bound[argument]
+                self.emit.drop_argument(argument)
+                self.constants = {n: one for n, one in self.constants.items() if one is not storage}
 
     def check_nothing_changes(self) -> None:
         specification = self.program.graph_signature
@@ -392,15 +404,18 @@ class _Importer:
     def constant_view(self, name: str, tensor: "torch.Tensor") -> View:
         """A constant of the trace: filled in place if it is one number, else an argument."""
         shape, element = tuple(tensor.shape), element_type(tensor.dtype, name)
+        hints: dict[str, Attribute] = {}
         if tracing.is_strided(tensor) and tensor.numel():
             flat = tensor.reshape(-1)
             if bool((flat == flat[0]).all()):
                 return self.emit.view(self.emit.filled(shape, flat[0].item(), element), shape)
             for dimension, extent in enumerate(shape):
                 if extent > 1 and _is_coordinate(tensor, dimension):
-                    hint = IntegerAttr(dimension, i64)
-                    return self.constant(name, tensor, coordinate=hint)
-        return self.constant(name, tensor)
+                    hints["coordinate"] = IntegerAttr(dimension, i64)
+                    break
+        view = self.constant(name, tensor, **hints)
+        self.traced.append(cast("BlockArgument", view.base))
+        return view
 
     def outputs(self, node: "Node") -> list[View]:
         """The results of the model, flattened; they must be tensors."""
