@@ -33,6 +33,7 @@ from headrace.dialects.step_dimension import (
     summed,
 )
 from headrace.dialects.step_functions import Function
+from headrace.dialects.step_operation import named
 from headrace.dialects.step_types import StreamType, TileType
 
 Symbols: TypeAlias = "Mapping[str, DimensionLike | Sequence[int]]"
@@ -151,11 +152,19 @@ def expect_fits(cost: GraphCost, budget: int, symbols: Symbols, largest: int = 5
         (largest_sibling(one.on_chip_size, symbols).value, one.operation) for one in cost.operations
     ]
     held.sort(key=lambda entry: -entry[0])
-    holders = ", ".join(f"{operation.name} {size}" for size, operation in held[:largest])
+    holders = ", ".join(
+        f"{named(operation, _place(operation))} {size}" for size, operation in held[:largest]
+    )
     raise CapacityError(
         f"the graph holds {needed} bytes on chip, {needed - budget} more than the {budget} there "
         f"are; the largest holders are {holders}: take smaller tiles, or share them"
     )
+
+
+def _place(operation: Operation) -> int:
+    """Where an operation stands in its graph; one of no graph is the first."""
+    block = operation.parent_block()
+    return list(block.ops).index(operation) if block else 0
 
 
 class CapacityError(ValueError):

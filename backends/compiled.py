@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headrace.backends.archive import read_archive, write_archive
 from headrace.backends.estimate import Estimate, estimate_steps
 from headrace.backends.graph import Assembly, GraphStep
@@ -36,6 +34,7 @@ from headrace.simulators.stream.machine import MachineDescription
 from headrace.simulators.stream.memory import BankedMemory, MemoryModel, ParityMemory
 from headrace.simulators.stream.program import Program as StreamProgram
 from headrace.simulators.stream.simulate import simulate
+from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Level, Storage
 from headrace.storage.values import is_torch, to_torch
@@ -119,11 +118,12 @@ class Program:
             return Result((), (), results, tuple(runs), copies)
         storages = tuple(tensors[result.name] for result in self.results)
         outputs = [
-            np.asarray(stored.to_dense(), dtype=result.dtype)
+            in_type(stored.to_dense(), result.dtype)
             for stored, result in zip(storages, self.results, strict=True)
         ]
         if any(is_torch(argument) for argument in leaves_of(args)):
-            outputs = [to_torch(output) for output in outputs]
+            types = [result.dtype for result in self.results]
+            outputs = [to_torch(*one) for one in zip(outputs, types, strict=True)]
         return Result(tuple(outputs), storages, results, tuple(runs), copies)
 
     def estimate(self, *args: object) -> Estimate:

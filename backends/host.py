@@ -40,6 +40,7 @@ from headrace.backends.steps import (
     SliceStep,
 )
 from headrace.dialects.sparse_tensor import ConvertOp, format_of
+from headrace.storage.bfloat16 import BFLOAT16
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.windows import kept_dimensions
@@ -153,14 +154,14 @@ def shape_of(value: SSAValue) -> tuple[int, ...]:
 
 
 def dtype_of(element: Attribute) -> str:
-    """The NumPy name of an element type."""
+    """The NumPy name of an element type; that of bfloat16, which NumPy has not, is torch's."""
     match element:
         case IntegerType(width=width):
             return "bool" if width.data == 1 else f"int{width.data}"
         case IndexType():
             return "int64"
         case BFloat16Type():
-            return "float32"
+            return BFLOAT16
         case _:
             return f"float{str(element)[1:]}"
 

@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 
+from headrace.storage.bfloat16 import BFLOAT16
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import in_format, storage_of
@@ -23,7 +24,7 @@ class TensorSpec:
     shape: tuple[int | str, ...]
     format: Format
     dtype: str
-    """The NumPy name of the element type."""
+    """The NumPy name of the element type, or `bfloat16`."""
 
     def __str__(self) -> str:
         sizes = " x ".join(str(size) for size in self.shape) or "scalar"
@@ -94,6 +95,8 @@ def expect_fit(
 
 
 def _check_elements(values: Array, dtype: str, where: str) -> None:
+    if dtype == BFLOAT16:
+        return
     if np.dtype(dtype).kind in "biu" and values.dtype.kind == "f" and (values % 1 != 0).any():
         raise InputError(f"{where} has elements that are not whole numbers, but must be {dtype}")
     if np.dtype(dtype).kind in "iu" and values.size:

@@ -9,8 +9,9 @@ Source: T. M. Parks, "Bounded Scheduling of Process Networks", UC Berkeley 1995,
 growing a full channel of the deadlock; the choice of the channel and the taking back are ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from xdsl.ir import Operation
 
@@ -40,6 +41,32 @@ def find_depths(
     """
     search = _Search(graph.clone(), arguments, depth, element_bytes, machine)
     return search.run(limit)
+
+
+def sizing(depths: Mapping[int, int], graph: int = 0) -> str:
+    """The pass that gives the channels of a graph the depths that `find_depths` found."""
+    numbers, sizes = (",".join(map(str, one)) for one in (depths.keys(), depths.values()))
+    number = f"graph={graph} " if graph else ""
+    return f"step-size-fifos{{{number}channels={numbers} depths={sizes}}}"
+
+
+def listed_depths(
+    graph: step.GraphOp, depths: Mapping[int, int], names: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """
+    Found depths for reports, one entry each: `channel`, its number, and its `depth`.
+
+    Its `node` is the operation that sends, as `names` has it by its place in the graph, and
+    `result` says which of its results.
+    """
+    operations = list(graph.body.block.ops)
+    places = {operation: place for place, operation in enumerate(operations)}
+    streams = channels(operations)
+    return [
+        {"channel": number, "node": names[places[sender]], "result": result, "depth": depth}
+        for number, depth in depths.items()
+        for sender, result in (streams[number],)
+    ]
 
 
 @dataclass

@@ -24,6 +24,7 @@ from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
+from headrace.backends.step_depths import find_depths
 from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned
@@ -31,9 +32,16 @@ from headrace.interpreters.linalg import interpret_known
 from headrace.interpreters.step import interpret_graph
 from headrace.simulators.stream.errors import SimulationError
 from headrace.simulators.stream.machine import MachineDescription, MemoryDescription, StepMachine
+from headrace.simulators.stream.statistics import Deadlock
+from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
 from headrace.storage.values import is_torch, to_torch
+
+SINGLE_CHANNELS = (
+    "more depth of single ones, which step-size-fifos sets and 'headrace run --fifos' or "
+    "`StepFunction.find_depths` finds"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,12 @@ class StepRun(Result):
 
     uses: tuple[StepUse, ...] = ()
     """Of the graphs in the order in which they ran."""
+
+    @property
+    def deadlock(self) -> Deadlock | None:
+        """Why a graph stopped; what frees it is also more depth of single channels."""
+        found = super().deadlock
+        return found and replace(found, alternative=SINGLE_CHANNELS)
 
     def summary(self) -> dict[str, Any]:
         """As that of `Result`; every graph with what it used."""
@@ -154,6 +168,34 @@ class StepFunction:
         interpret_known(self.module, values, {step.GraphOp: graph})
         return found
 
+    def find_depths(
+        self,
+        *args: object,
+        depth: int,
+        machine: StepMachine | MachineDescription | str | Path | None = None,
+        accounting: Accounting | str = Accounting.CONSISTENT,
+    ) -> dict[int, dict[int, int]]:
+        """
+        The channels that need more than `depth` with these arguments of `run`, and their depths.
+
+        The key is the number of a graph that deadlocks; what it has is that of `find_depths`, from
+        which `sizing` makes the pass that sets the depths. Every graph is simulated many times.
+
+        Raises `InputError` as `run` and `find_depths` do.
+        """
+        check_depth(depth)
+        element_bytes = _element_bytes(_accounting(accounting))
+        described = step_machine(machine)
+        found = {
+            number: find_depths(
+                graph, given, depth=depth, element_bytes=element_bytes, machine=described
+            )
+            for number, (graph, given) in enumerate(
+                zip(self.graphs, self.graph_arguments(*args), strict=True)
+            )
+        }
+        return {number: depths for number, depths in found.items() if depths}
+
     def _arguments(self, args: Sequence[object]) -> dict[str, Array | None]:
         """All arguments of the function by name, in its order."""
         if len(args) != len(self.arguments):
@@ -178,6 +220,11 @@ def _accounting(given: Accounting | str) -> Accounting:
     except ValueError:
         names = ", ".join(Accounting)
         raise InputError(f"there is no accounting '{given}'; choose from {names}") from None
+
+
+def _element_bytes(accounting: Accounting) -> int | None:
+    """The bytes of a number of a tile, None: those of its type."""
+    return REFERENCE_LOAD_BYTES if accounting is Accounting.REFERENCE else None
 
 
 def step_machine(given: object) -> StepMachine:
@@ -240,8 +287,7 @@ class _Run:
         self.depth = depth
         self.machine = machine
         self.accounting = accounting
-        reference = accounting is Accounting.REFERENCE
-        self.element_bytes = REFERENCE_LOAD_BYTES if reference else None
+        self.element_bytes = _element_bytes(accounting)
         self.timing_only = timing_only
         self.runs: list[GraphRun] = []
         self.uses: list[StepUse] = []
@@ -257,14 +303,17 @@ class _Run:
         if self.timing_only or not values:
             return StepRun((), (), shapes, tuple(self.runs), uses=tuple(self.uses))
         outputs = [
-            self._output(spec.name, value).astype(spec.dtype)
+            in_type(self._output(spec.name, value), spec.dtype)
             for spec, value in zip(self.function.results, values, strict=True)
         ]
         storages = tuple(
             Storage.from_dense(output, Format.dense(output.ndim)) for output in outputs
         )
         return StepRun(
-            tuple(to_torch(output) if as_torch else output for output in outputs),
+            tuple(
+                to_torch(output, spec.dtype) if as_torch else output
+                for spec, output in zip(self.function.results, outputs, strict=True)
+            ),
             storages,
             shapes,
             tuple(self.runs),

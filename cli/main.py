@@ -96,6 +96,11 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--estimate", action="store_true", help="cycles, flops and bytes without simulation"
     )
+    run.add_argument(
+        "--fifos",
+        action="store_true",
+        help="with --target step and --depth: find depths of single channels that free a deadlock",
+    )
     run.add_argument("--outputs", metavar="Y.npz", help="write the results, dense, to a file")
     run.add_argument("--trace", metavar="T.json", help="write a Perfetto trace")
     run.add_argument("--dot", metavar="G.dot", help="write the stream graphs in DOT")

@@ -109,6 +109,14 @@ def _ratio(entry: Entry) -> str | None:
     return f"{entry['cycles'] / recorded:.4f}" if recorded and not entry["deadlock"] else None
 
 
+def shown_depths(channels: Sequence[Entry]) -> str:
+    """Depths of single channels in words; their numbers are those of `step-size-fifos`."""
+    return ", ".join(
+        f"{one['depth']} of channel {one['channel']} ({one['node']}, result {one['result']})"
+        for one in channels
+    )
+
+
 def _explained(deadlock: Entry) -> str:
     waits = "; ".join(
         f"{one['node']} waits for {one['kind']} "
@@ -117,7 +125,6 @@ def _explained(deadlock: Entry) -> str:
     )
     smallest = deadlock["smallest_depth"]
     remedy = "no depth helps" if smallest is None else f"depth {smallest} is enough"
-    single = deadlock.get("channel_depths", {})
-    if single:
-        remedy += " (or " + ", ".join(f"{size} of {name}" for name, size in single.items()) + ")"
+    if single := deadlock.get("channel_depths"):
+        remedy += f" (or {shown_depths(single)})"
     return f"{remedy}: {waits}"

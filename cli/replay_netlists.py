@@ -17,10 +17,9 @@ from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
 from headrace.backends.compiled import check_depth
 from headrace.backends.netlist import read_netlist
 from headrace.backends.step import StepProgram, lower
-from headrace.backends.step_depths import find_depths
+from headrace.backends.step_depths import find_depths, listed_depths
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist, machine_of
 from headrace.backends.step_use import use_of
-from headrace.dialects.step_depths import channels
 from headrace.experiments.workers import end_with_parent
 from headrace.simulators.stream.netlist import DEFAULT_DEPTH, Netlist
 from headrace.simulators.stream.statistics import Blocked, Deadlock
@@ -60,7 +59,7 @@ def replay_netlist(
     to them, `model_cycles` of an independent model, and `simulate_seconds`, the wall time of the
     run. `reference_flops` and `reference_utilisation` count FLOPs as the published figures do. What
     is not known or not recorded is null. With `fifos` a deadlock has `channel_depths`: least depths
-    of single channels that free the run, which takes many runs.
+    of single channels that free the run (see `listed_depths`), which takes many runs.
 
     Raises `InputError` for a depth below 1, for a file that is damaged or no legal graph, and with
     `fifos` if no depths free a run.
@@ -157,8 +156,10 @@ def _diagnosis(deadlock: Deadlock | None, program: StepProgram, netlist: Netlist
     )
 
 
-def _channel_depths(netlist: Netlist, imported: ImportedNetlist, depth: int) -> dict[str, int]:
-    """The depths that single channels need where all others have `depth`, by their output."""
+def _channel_depths(
+    netlist: Netlist, imported: ImportedNetlist, depth: int
+) -> list[dict[str, Any]]:
+    """The depths that single channels need where all others have `depth`."""
     found = find_depths(
         imported.graph,
         imported.arguments,
@@ -166,10 +167,5 @@ def _channel_depths(netlist: Netlist, imported: ImportedNetlist, depth: int) -> 
         element_bytes=netlist.element_bytes,
         machine=machine_of(netlist),
     )
-    operations = list(imported.graph.body.block.ops)
-    places = {operation: place for place, operation in enumerate(operations)}
-    streams = channels(operations)
-    return {
-        f"{netlist.nodes[places[streams[number][0]]].label}[{streams[number][1]}]": needed
-        for number, needed in found.items()
-    }
+    labels = {place: node.label for place, node in enumerate(netlist.nodes)}
+    return listed_depths(imported.graph, found, labels)

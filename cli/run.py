@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from headrace.backends.dot import dot
 from headrace.backends.result import Result
 from headrace.backends.stream_graphs import stream_graphs
 from headrace.cli.driver import AUTOMATIC, check_target
+from headrace.cli.replay import shown_depths
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import arguments_of, load_source
+from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.files import check_writable, write_arrays
 
@@ -26,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     start = time.perf_counter()
     check_target(options.target)
+    if options.fifos:
+        _check_fifos(options)
     if options.estimate:
         _expect_nothing_simulated(options)
     if options.timing_only and options.outputs:
@@ -48,14 +53,19 @@ def run(options: argparse.Namespace) -> int:
         assert isinstance(program, Program)
         _estimate(options, program, args, module)
         return 0
+    fifos = _find_fifos(options, program, args) if options.fifos and result.deadlock else None
     _write_files(options, program, result)
     _write_dot(options, module)
     seconds = time.perf_counter() - start
     if options.json:
-        notes = list(program.notes)
-        print_json({**result.summary(), "notes": notes, "wall_seconds": seconds})
+        summary = result.summary()
+        if fifos is not None:
+            summary["deadlock"] |= asdict(fifos)
+        print_json({**summary, "notes": list(program.notes), "wall_seconds": seconds})
     else:
         _print(program, result)
+        if fifos is not None:
+            print(f"{fifos.pipeline}: {shown_depths(fifos.channel_depths)}")
         print(f"simulated in {result.simulate_seconds:.3g} s, {seconds:.3g} s in all")
     if options.outputs and result.deadlock is not None:
         print(f"error: '{options.outputs}' is not written, see the deadlock", file=sys.stderr)
@@ -89,6 +99,46 @@ def _load(
         pipeline = loaded.decide(options.inputs, options.lanes).schedule.pipeline
     program = loaded.lower(pipeline)
     return program, arguments_of(program, loaded.args, options.inputs, source), loaded.module
+
+
+@dataclass(frozen=True)
+class _Fifos:
+    """Depths of single channels that free a deadlock."""
+
+    pipeline: str
+    """The passes that set them."""
+    channel_depths: list[dict[str, Any]]
+    """As `listed_depths` has them."""
+
+
+def _find_fifos(
+    options: argparse.Namespace, program: "Program | StepFunction", args: tuple[object, ...]
+) -> _Fifos:
+    from headrace.backends.step import lower
+    from headrace.backends.step_depths import listed_depths, sizing
+
+    assert not isinstance(program, Program)
+    found = program.find_depths(
+        *args,
+        depth=options.depth,
+        machine=options.machine,
+        accounting=options.accounting or "consistent",
+    )
+    listed = [
+        {"graph": number, **channel}
+        for number, depths in found.items()
+        for graph in (program.graphs[number],)
+        for channel in listed_depths(graph, depths, lower(graph).names)
+    ]
+    return _Fifos(",".join(sizing(depths, number) for number, depths in found.items()), listed)
+
+
+def _check_fifos(options: argparse.Namespace) -> None:
+    """Raise `InputError` where there is nothing for --fifos to find."""
+    if options.target != "step":
+        raise InputError("--fifos is for --target step; leave it out")
+    if options.depth is None:
+        raise InputError("--fifos needs --depth: without it channels hold any number of elements")
 
 
 def _expect_no_options_of_sam(options: argparse.Namespace) -> None:
@@ -162,7 +212,7 @@ def _write_files(
         result.trace(options.trace)
     if options.outputs and result.deadlock is None:
         dense = {
-            specification.name: stored.to_dense().astype(specification.dtype)
+            specification.name: in_type(stored.to_dense(), specification.dtype)
             for specification, stored in zip(program.results, result.storages, strict=True)
         }
         write_arrays(options.outputs, dense)

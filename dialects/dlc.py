@@ -43,6 +43,7 @@ CGO 2026, section 6. There the counter has no name, so that there can be one onl
 from __future__ import annotations
 
 from xdsl.dialects.builtin import IndexType, IntegerAttr
+from xdsl.dialects.func import FuncOp
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
@@ -66,6 +67,7 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import (
+    HasAncestor,
     HasParent,
     MemoryReadEffect,
     MemoryWriteEffect,
@@ -74,7 +76,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from headrace.dialects.slc import is_index, variable_type
+from headrace.dialects.slc import CallbackOp, is_index, variable_type
 from headrace.dialects.slc_types import StreamType
 from headrace.dialects.stream_operation import index_attribute
 
@@ -122,6 +124,11 @@ class AccessOp(IRDLOperation):
 
     def __init__(self, body: Region):
         super().__init__(regions=[body])
+
+    def verify_(self) -> None:
+        from headrace.dialects.dlc_verify import verify_access
+
+        verify_access(self)
 
 
 @irdl_op_definition
@@ -261,6 +268,12 @@ class ExecuteOp(IRDLOperation):
         ops = [op for block in self.body.blocks for op in block.ops]
         return tuple(op for op in ops if isinstance(op, CaseOp))
 
+    def verify_(self) -> None:
+        from headrace.dialects.dlc_contract import verify_contract
+        from headrace.dialects.dlc_verify import verify_cases
+
+        verify_contract(verify_cases(self), self)
+
 
 @irdl_op_definition
 class CaseOp(IRDLOperation):
@@ -287,7 +300,7 @@ class PopOp(IRDLOperation):
 
     result = result_def()
 
-    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    traits = traits_def(HasAncestor(CaseOp), MemoryReadEffect(), MemoryWriteEffect())
 
     assembly_format = "attr-dict `:` type($result)"
 
@@ -304,6 +317,8 @@ class CounterOp(IRDLOperation):
     initial = operand_def(IndexType)
     result = result_def(CounterType)
 
+    traits = traits_def(HasParent(FuncOp))
+
     assembly_format = "$initial attr-dict"
 
     def __init__(self, initial: SSAValue):
@@ -319,7 +334,7 @@ class ReadOp(IRDLOperation):
     counter = operand_def(CounterType)
     result = result_def(IndexType)
 
-    traits = traits_def(MemoryReadEffect())
+    traits = traits_def(HasAncestor(CallbackOp, CaseOp), MemoryReadEffect())
 
     assembly_format = "$counter attr-dict"
 
@@ -336,7 +351,7 @@ class AdvanceOp(IRDLOperation):
     counter = operand_def(CounterType)
     step = operand_def(IndexType)
 
-    traits = traits_def(MemoryWriteEffect())
+    traits = traits_def(HasAncestor(CallbackOp, CaseOp), MemoryWriteEffect())
 
     assembly_format = "$counter `,` $step attr-dict"
 
@@ -353,7 +368,7 @@ class ResetOp(IRDLOperation):
     counter = operand_def(CounterType)
     value = operand_def(IndexType)
 
-    traits = traits_def(MemoryWriteEffect())
+    traits = traits_def(HasAncestor(CallbackOp, CaseOp), MemoryWriteEffect())
 
     assembly_format = "$counter `,` $value attr-dict"
 

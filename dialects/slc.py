@@ -48,7 +48,7 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     VectorType,
 )
-from xdsl.ir import Attribute, Dialect, Region, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -62,9 +62,10 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, NoTerminator
+from xdsl.traits import HasAncestor, MemoryReadEffect, MemoryWriteEffect, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from headrace.dialects.slc_lanewise import LanewiseOp
 from headrace.dialects.slc_types import (
     INDEX_STREAM,
     FifoType,
@@ -90,6 +91,7 @@ __all__ = [
     "FifoType",
     "ForOp",
     "IndexCastOp",
+    "LanewiseOp",
     "Level",
     "LevelAttr",
     "LoadOp",
@@ -166,6 +168,12 @@ class ForOp(IRDLOperation):
         expected = variable_type(self.lane_count)
         if [argument.type for argument in self.body.block.args] != [expected]:
             raise VerifyException(f"the body of '{self.name}' takes one {expected}")
+        from headrace.dialects.access_rules import expect_lane_step
+        from headrace.dialects.slc_verify import verify_function
+
+        expect_lane_step(self.name, self.lane_count, self.step)
+        if not isinstance(self.parent_op(), ForOp):
+            verify_function(self)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -420,32 +428,10 @@ class PushOp(IRDLOperation):
         super().__init__(operands=[value, fifo])
 
     def verify_(self) -> None:
+        _expect_loop(self)
         pushed = cast(StreamType, self.value.type).element_type
         if cast(FifoType, self.fifo.type).element_type != pushed:
             raise VerifyException(f"'{self.name}' pushes {pushed} into {self.fifo.type}")
-
-
-@irdl_op_definition
-class PopOp(IRDLOperation):
-    """`%v = slc.pop %row : !slc.fifo<f32>`, in a callback: the next item."""
-
-    name = "slc.pop"
-
-    fifo = operand_def(FifoType)
-    result = result_def()
-
-    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
-
-    assembly_format = "$fifo attr-dict `:` type($fifo) `->` type($result)"
-
-    def __init__(self, fifo: SSAValue):
-        element_type = cast(FifoType, fifo.type).element_type
-        super().__init__(operands=[fifo], result_types=[element_type])
-
-    def verify_(self) -> None:
-        element_type = cast(FifoType, self.fifo.type).element_type
-        if self.result.type != element_type:
-            raise VerifyException(f"'{self.name}' of {self.fifo.type} gives {element_type}")
 
 
 @irdl_op_definition
@@ -497,11 +483,42 @@ class CallbackOp(IRDLOperation):
         super().__init__(operands=[inputs], regions=[body])
 
     def verify_(self) -> None:
+        _expect_loop(self)
         expected = [argument_type(type) for type in self.inputs.types]
         given = [argument.type for argument in self.body.block.args]
         if given != expected:
             listed = ", ".join(map(str, expected))
             raise VerifyException(f"the body of '{self.name}' takes ({listed}) for these inputs")
+
+
+@irdl_op_definition
+class PopOp(IRDLOperation):
+    """`%v = slc.pop %row : !slc.fifo<f32>`, in a callback: the next item."""
+
+    name = "slc.pop"
+
+    fifo = operand_def(FifoType)
+    result = result_def()
+
+    traits = traits_def(HasAncestor(CallbackOp), MemoryReadEffect(), MemoryWriteEffect())
+
+    assembly_format = "$fifo attr-dict `:` type($fifo) `->` type($result)"
+
+    def __init__(self, fifo: SSAValue):
+        element_type = cast(FifoType, fifo.type).element_type
+        super().__init__(operands=[fifo], result_types=[element_type])
+
+    def verify_(self) -> None:
+        element_type = cast(FifoType, self.fifo.type).element_type
+        if self.result.type != element_type:
+            raise VerifyException(f"'{self.name}' of {self.fifo.type} gives {element_type}")
+
+
+def _expect_loop(op: Operation) -> None:
+    """What runs at an event of a loop stands in one, or beside one."""
+    siblings = () if op.parent is None else op.parent.ops
+    if not isinstance(op.parent_op(), ForOp) and not any(isinstance(x, ForOp) for x in siblings):
+        raise VerifyException(f"'{op.name}' stands in no 'slc.for', and beside none")
 
 
 def argument_type(type: Attribute) -> Attribute:
@@ -525,6 +542,7 @@ SLC = Dialect(
         FifoOp,
         ForOp,
         IndexCastOp,
+        LanewiseOp,
         LoadOp,
         MinimumOp,
         MultiplyOp,

@@ -308,3 +308,9 @@ def listed(sizes: Sequence[object]) -> str:
 def tensor_like(type: Attribute) -> TensorType[Attribute]:
     """A tensor type that was checked before."""
     return cast("TensorType[Attribute]", type)
+
+
+def named(operation: Operation, place: int) -> str:
+    """An operation of a graph in messages: its name, its place, and the hint of its result."""
+    hint = next((result.name_hint for result in operation.results if result.name_hint), None)
+    return f"'{operation.name}' (operation {place}{f', %{hint}' if hint else ''})"

@@ -15,7 +15,7 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, i1
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, bf16, i1
 from xdsl.dialects.linalg.ops import GenericOp
 from xdsl.ir import BlockArgument, SSAValue
 
@@ -23,6 +23,7 @@ from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import scalars
 from headrace.frontends.builder import EntryBuilder, View
 from headrace.frontends.scalars import Scalars
+from headrace.storage.bfloat16 import LARGEST_BFLOAT16
 from headrace.storage.levels import Format
 
 
@@ -107,6 +108,8 @@ def softmax(emit: EntryBuilder, x: View, dimension: int, *, empty: bool = False)
 
 def _lowest(x: View) -> float:
     """The lowest finite number of the element type."""
+    if x.element == bf16:
+        return -LARGEST_BFLOAT16
     sizes = {16: np.float16, 32: np.float32, 64: np.float64}
     return float(np.finfo(sizes[cast(AnyFloat, x.element).bitwidth]).min)
 

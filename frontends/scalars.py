@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
+    f32,
     i1,
     i64,
 )
@@ -163,6 +164,8 @@ class Scalars:
         if isinstance(source, AnyFloat) and isinstance(type, IntegerType):
             return self._insert(arith.FPToSIOp(x, cast(IntegerType, type)))
         if isinstance(source, AnyFloat) and isinstance(type, AnyFloat):
+            if source.bitwidth == type.bitwidth:
+                return self.cast(self.cast(x, f32), type)
             widen = source.bitwidth < type.bitwidth
             return self._insert((arith.ExtFOp if widen else arith.TruncFOp)(x, type))
         raise InputError(f"a value of type {source} cannot be cast to {type}")

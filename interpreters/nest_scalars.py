@@ -76,7 +76,7 @@ def exact_dtype(type: Attribute) -> np.dtype[Any]:
 def as_typed(value: npt.ArrayLike, type: Attribute) -> npt.NDArray[Any]:
     """`value` as an array of the element type of `type`, rounded where that is bf16."""
     if isinstance(element_of(type), BFloat16Type):
-        return round_to_bfloat16(value)
+        return round_to_bfloat16(np.asarray(value))
     return np.asarray(value).astype(exact_dtype(type))
 
 

@@ -152,6 +152,9 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array:
             return value.astype(dtype(op.results[0].type))
         case arith.TruncIOp() if op.result.type == i1:
             return (operands[0] & 1).astype(np.bool_)
+        case arith.TruncIOp():
+            dropped = 64 - op.result.type.bitwidth
+            return (operands[0] << dropped) >> dropped
         case _ if isinstance(op, _CASTS):
             return operands[0].astype(dtype(op.results[0].type))
         case _:

@@ -20,6 +20,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from headrace.dialects import step
+from headrace.dialects.step_operation import named
 from headrace.interpreters import linalg
 from headrace.interpreters.step_memory import Memory
 from headrace.interpreters.step_network import run
@@ -72,7 +73,7 @@ def interpret_graph(
     memories: dict[SSAValue, Memory] = {}
     for argument, array in zip(block.args, inputs, strict=True):
         memories[argument] = Memory(array)
-    operations = {_name(op, position): op for position, op in enumerate(block.ops)}
+    operations = {named(op, position): op for position, op in enumerate(block.ops)}
     for name, op in operations.items():
         for result in op.results:
             if isinstance(result.type, step.StreamType):
@@ -109,9 +110,3 @@ def _enter(tensor: SSAValue, memories: dict[SSAValue, Memory]) -> Memory:
     else:
         memories[tensor] = Memory()
     return memories[tensor]
-
-
-def _name(op: Operation, position: int) -> str:
-    """An operation of a graph for messages: its name, and its result or place."""
-    hint = next((result.name_hint for result in op.results if result.name_hint), None)
-    return f"'{op.name}' (operation {position}{f', %{hint}' if hint else ''})"

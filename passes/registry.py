@@ -14,8 +14,12 @@ PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
     "ember-align": "EmberAlignPass",
+    "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
+    "ember-hints": "EmberHintsPass",
+    "ember-store-stream": "EmberStoreStreamPass",
     "ember-to-dlc": "EmberToDlcPass",
+    "ember-vectorize": "EmberVectorizePass",
     "sam-associate": "SamAssociatePass",
     "sam-block": "SamBlockPass",
     "sam-drop-zeros": "SamDropZerosPass",

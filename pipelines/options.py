@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec
@@ -18,37 +18,40 @@ def with_options(made: type[Made], spec: ArgSpec) -> Made:
     """
     Build the pass or target that `spec` writes down.
 
-    Raises `InputError` for an option that it does not have, and a value of the wrong type.
+    Raises `InputError` for an option that it does not have, one that is missing, and a value of
+    the wrong type.
     """
     what = "pass" if issubclass(made, ModulePass) else "target"
     options = {field.name for field in fields(made)}
-    for given in spec.normalize_parameter_names().parameters:
-        if given not in options:
+    given = spec.normalize_parameter_names().parameters.keys()
+    for name in given:
+        if name not in options:
             raise InputError(
-                f"{what} '{spec.name}' has no option '{given}'; {nearest(given, options)}"
+                f"{what} '{spec.name}' has no option '{name}'; {nearest(name, options)}"
             )
+    takes = {name: _words(kind) for name, kind in get_type_hints(made).items() if name in options}
+    missing = [name for name in takes if name in made.required_fields() - given]
+    if missing:
+        needed = ", and ".join(f"{name}, {takes[name]}" for name in missing)
+        raise InputError(
+            f"{what} '{spec.name}' needs the option {needed}; write "
+            f"{spec.name}{{{' '.join(f'{name}=..' for name in missing)}}}"
+        )
     try:
         return made.from_spec(spec)
     except ValueError:
-        raise InputError(
-            f"{what} '{spec.name}': {_option_types(made)}; but it was written {spec}"
-        ) from None
+        allowed = "; ".join(f"{name} is {words}" for name, words in takes.items())
+        raise InputError(f"{what} '{spec.name}': {allowed}; but it was written {spec}") from None
 
 
-def _option_types(made: type[ModulePass | Target]) -> str:
-    """What the options of a pass or target take, in words."""
-    kinds: list[str] = []
-    for name, kind in get_type_hints(made).items():
-        if name == "name":
-            continue
-        arguments = get_args(kind)
-        if get_origin(kind) is Literal:
-            kinds.append(f"{name} is one of {', '.join(map(str, arguments))}")
-        elif get_origin(kind) is tuple:
-            kinds.append(f"{name} is a list of {arguments[0].__name__} such as 0,1")
-        else:
-            kinds.append(f"{name} is of type {getattr(kind, '__name__', kind)}")
-    return "; ".join(kinds)
+def _words(kind: Any) -> str:
+    """What an option of this type takes, in words."""
+    arguments = get_args(kind)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if get_origin(kind) is tuple:
+        return f"a list of {arguments[0].__name__} such as 0,1"
+    return f"of type {getattr(kind, '__name__', kind)}"
 
 
 def nearest(name: str, choices: Iterable[str], shown: Iterable[str] | None = None) -> str:

@@ -1,9 +1,8 @@
 """
-The numbers of bfloat16, kept in arrays of float32.
+Numbers of 16 bits with the exponent of float32 (bfloat16), which NumPy does not have.
 
-NumPy has no such type. A bfloat16 is the upper half of a float32: 8 bits of exponent, 7 of
-mantissa, so that every one of them is a float32, and the result of an operation is the float32
-result rounded.
+A bfloat16 is the upper half of a float32. Two forms stand for it here: its bits, as uint16, which
+is how it is stored, and the float32 of the same value, which is how it is computed.
 """
 
 from typing import Any
@@ -11,34 +10,40 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+BFLOAT16 = "bfloat16"
+"""The name of the element type where others have their NumPy name."""
 
-def round_to_bfloat16(array: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """
-    The nearest bfloat16 of every number, ties to even, as float32 of the same shape.
 
-    Numbers beyond the largest bfloat16 become infinite; NaN stays NaN. Numbers of float64 are
-    rounded once, not first to float32.
+LARGEST_BFLOAT16 = (2 - 2.0**-7) * 2.0**127
+"""The largest finite number."""
+
+
+def in_type(array: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """The array in an element type; one of bfloat16 is rounded, as float32."""
+    return round_to_bfloat16(array) if dtype == BFLOAT16 else array.astype(dtype)
+
+
+def bfloat16_bits(numbers: npt.ArrayLike) -> npt.NDArray[np.uint16]:
     """
-    given = np.asarray(array)
-    single = _to_odd(given) if given.dtype == np.float64 else given.astype(np.float32)
+    The bits of the bfloat16 nearest to each number; of two that are as near, the even one.
+
+    Rounds as PyTorch does: what is no float32 becomes one first, what is too large an infinity,
+    and every NaN stays a NaN.
+    """
+    with np.errstate(over="ignore"):
+        single = np.asarray(numbers).astype(np.float32)
     bits = single.view(np.uint32)
-    even = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded = (bits + np.uint32(0x7FFF) + even) & np.uint32(0xFFFF0000)
-    return np.where(np.isnan(single), np.float32(np.nan), rounded.view(np.float32))
+    half = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    with np.errstate(over="ignore"):
+        rounded = ((bits + half) >> np.uint32(16)).astype(np.uint16)
+    return np.where(np.isnan(single), np.uint16(0x7FC0), rounded)
 
 
-def _to_odd(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """
-    Float64 as float32, inexact ones with the last bit set: another rounding is as the only one.
+def from_bfloat16_bits(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """The float32 of the same value as each bfloat16."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
-    (Boldo and Melquiond, "When double rounding is odd", 2005.)
-    """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        nearest = array.astype(np.float32)
-        toward_zero = np.where(
-            np.abs(nearest.astype(np.float64)) > np.abs(array),
-            np.nextafter(nearest, np.float32(0)),
-            nearest,
-        ).astype(np.float32)
-    inexact = np.isfinite(array) & (toward_zero.astype(np.float64) != array)
-    return (toward_zero.view(np.uint32) | inexact.astype(np.uint32)).view(np.float32)
+
+def round_to_bfloat16(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """The float32 of the same value as the bfloat16 nearest to each number, ties to even."""
+    return from_bfloat16_bits(bfloat16_bits(numbers))

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse
 
+from headrace.storage.bfloat16 import BFLOAT16
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Level, Storage
 
@@ -90,10 +91,15 @@ def is_torch(value: object) -> bool:
     return any(kind.__module__.split(".")[0] == "torch" for kind in type(value).__mro__)
 
 
-def to_torch(array: Array) -> Any:
-    """The array as a torch tensor that shares its memory; the caller has imported torch."""
+def to_torch(array: Array, dtype: str = "") -> Any:
+    """
+    The array as a torch tensor that shares its memory; the caller has imported torch.
+
+    With the `dtype` bfloat16, which arrays have not, it is a copy in that type.
+    """
     from_numpy = cast("Callable[[Array], Any]", vars(sys.modules["torch"])["from_numpy"])
-    return from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+    tensor = from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+    return tensor.bfloat16() if dtype == BFLOAT16 else tensor
 
 
 def _of_array(array: Array, format: Format | None, name: str) -> Storage:
@@ -118,10 +124,17 @@ def _of_scipy(matrix: Any, name: str) -> Storage:
     return from_points(shape, np.array(points.coords), np.asarray(points.data), name)
 
 
+def _widened(tensor: Any) -> Any:
+    """A tensor of bfloat16 in float32; one number in all places needs no memory for each."""
+    if str(tensor.layout) == "torch.strided" and not any(tensor.stride()) and tensor.numel():
+        return tensor[(0,) * tensor.ndim].float().expand(tensor.shape)
+    return tensor.float()
+
+
 def _of_torch(tensor: Any, name: str) -> Storage:
     tensor = tensor.detach().cpu()
-    if str(tensor.dtype) == "torch.bfloat16":
-        tensor = tensor.float()
+    if str(tensor.dtype) == f"torch.{BFLOAT16}":
+        tensor = _widened(tensor)
     shape = tuple(int(size) for size in tensor.shape)
     match str(tensor.layout):
         case "torch.sparse_coo" if tensor.dense_dim() == 0:

@@ -148,7 +148,7 @@ def _case(level: int) -> str:
     )
 
 
-def parse(text: str, level: int = 0, lanes: int = 2) -> func.FuncOp:
+def parse(text: str, level: int = 0, lanes: int = 2, verify: bool = True) -> func.FuncOp:
     """The first function of a module, of which `V` are the lanes."""
     variable = "vector<Vxindex>" if level else "index"
     text = text.replace("VARIABLE", variable).replace("%V", "%lanes")
@@ -156,7 +156,8 @@ def parse(text: str, level: int = 0, lanes: int = 2) -> func.FuncOp:
         text = text.replace(before, f"{before[:-1]}{lanes}")
     module = parse_text(make_context(), text, "dae_programs.py")
     assert isinstance(module, ModuleOp)
-    module.verify()
+    if verify:
+        module.verify()
     function = module.body.block.first_op
     assert isinstance(function, func.FuncOp)
     return function

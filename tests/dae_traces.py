@@ -56,10 +56,9 @@ def embedding_bag(
     lanes: int = 8,
     *,
     index_lines: bool = True,
-    work: CaseWork | None = None,
 ) -> Trace:
     """
-    EmbeddingBag, mode sum, of rows of 4-byte elements; `work` is another cost of a lookup.
+    EmbeddingBag, mode sum, of rows of 4-byte elements.
 
     Indices are of 4 bytes: every 16th lookup brings a line of them, which `index_lines` can leave
     out. Level 3 ends each segment with a token.
@@ -67,14 +66,14 @@ def embedding_bag(
     count = len(indices)
     row_lines = -(-elements * 4 // machine.line_bytes)
     tokens, words = lookup_traffic(level, elements, lanes)
-    cost = (work or lookup_work(level, elements, lanes)).cycles(machine.core)
+    cost = lookup_work(level, elements, lanes).cycles(machine.core)
     ends = 1 if level == 3 else 0
     segments = -(-count // per_segment)
     items = count + ends * segments
     is_end = np.zeros(items, np.bool_)
     if ends:
         is_end[per_segment :: per_segment + 1] = True
-        is_end[-1] = True
+        is_end[-1:] = True
     # Requests of a lookup: perhaps a line of indices, then the row.
     per_line = machine.line_bytes // 4
     has_index = (np.arange(count) % per_line == 0) & index_lines

@@ -124,7 +124,7 @@ class _Bags:
             nest.update("add", "out", place, value)
             return
         # As in PyTorch, NaN is kept if it comes first and passed over later. What comes first
-        # replaces minus infinity.
+        # replaces minus infinity, so that NaN does so too behind entries that are all of that.
         s, before = nest.scalars, nest.load("out", *place)
         replaced = s.select(
             s.compare("gt", value, before),

@@ -16,11 +16,15 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects import dlc, slc
 from headrace.dialects.dlc import Event
+from headrace.dialects.dlc_contract import verify_contract
+from headrace.dialects.dlc_verify import verify_access
 from headrace.dialects.slc_position import entry_event_of, entry_of, event_of, streams_of
 from headrace.dialects.stream_operation import StreamOperation
+from headrace.passes.ember.refusal import fail
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class EmberToDlcPass(ModulePass):
     A loop becomes a traversal unit, a callback the case of a token at the event that its position
     says, with numbers from 1 in program order. What a callback reads is pushed before its token,
     and before the items of rows that it pops. Attributes of loops, loads and callbacks stay.
+
+    Raises `PassFailedException` for callbacks that do not pop in the order of the queue.
     """
 
     name = "ember-to-dlc"
@@ -38,20 +44,28 @@ class EmberToDlcPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in [child for child in op.walk() if isinstance(child, FuncOp)]:
             if _has_loops(function):
-                _split(function)
+                access, execute = _split(function)
+                try:
+                    verify_access(access)
+                    verify_contract(access, execute)
+                except VerifyException as error:
+                    raise fail(self.name, function, f"as two programs, {error}") from None
 
 
 def _has_loops(function: FuncOp) -> bool:
     return any(isinstance(op, slc.ForOp) for block in function.body.blocks for op in block.ops)
 
 
-def _split(function: FuncOp) -> None:
+def _split(function: FuncOp) -> tuple[dlc.AccessOp, dlc.ExecuteOp]:
     block = function.body.block
     last = [op for op in block.ops if op.dialect_name() == slc.SLC.name][-1]
     access, execute = dlc.AccessOp(Region(Block())), dlc.ExecuteOp(Region(Block()))
     block.insert_ops_after([access, execute], last)
     _Split(access, execute).move(block, None)
     access.body.block.add_op(dlc.DoneOp())
+    if not execute.cases:
+        execute.body.detach_block(0)
+    return access, execute
 
 
 class _Split:

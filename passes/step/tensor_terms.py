@@ -21,8 +21,13 @@ from headrace.dialects.sparse_tensor import ConvertOp
 from headrace.passes.step.term import Axis, Fold, Label, Term, labels_of
 from headrace.passes.step.term_rules import simplified
 
-_ELIDED = (arith.IndexCastOp, arith.ExtSIOp, ConvertOp)
-"""Operations that do not change the number, but for truth values: they extend to -1."""
+_ELIDED = (arith.IndexCastOp, arith.ExtSIOp, arith.ExtFOp, arith.TruncFOp, ConvertOp)
+"""
+Operations that do not change the number, but for truth values: they extend to -1.
+
+What is stored is rounded to its type, what is computed on the way is not: floats of all widths
+are computed in double precision.
+"""
 
 
 @dataclass
@@ -222,6 +227,8 @@ class Terms:
                 return self.make("indicator", evaluate(op.operands[0]))
             case _ if isinstance(op, _ELIDED) and op.operands[0].type != i1:
                 return evaluate(op.operands[0])
+            case arith.TruncIOp() if _fits(number := evaluate(op.input), op):
+                return number
             case _:
                 return self.make(op.name.partition(".")[2], *map(evaluate, op.operands))
 
@@ -352,6 +359,14 @@ def _extents(op: GenericOp) -> dict[int, int]:
             if isinstance(expression, AffineDimExpr):
                 extents.setdefault(expression.position, size)
     return extents
+
+
+def _fits(number: Term, narrowing: arith.TruncIOp) -> bool:
+    """Whether the narrower type has every value of the number, as it has the places of an axis."""
+    bound = 2 ** (narrowing.result.type.bitwidth - 1)
+    if number.kind == "coordinate":
+        return isinstance(axis := number.data[0], Label) and axis.extent <= bound
+    return number.number is not None and -bound <= number.number < bound
 
 
 _IDENTITY = {"arith.addf": 0.0, "arith.addi": 0.0, "arith.maximumf": float("-inf")}

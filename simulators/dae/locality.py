@@ -49,12 +49,11 @@ def zipf_indices(rows: int, lookups: int, exponent: float, seed: int = 0) -> Int
         raise InputError(f"the exponent of a Zipf law is {exponent}; give 0 or more")
     random = np.random.default_rng(seed)
     permutation = random.permutation(rows)
-    weight = cast(Float64s, np.arange(1, rows + 1) ** -float(exponent))
-    cumulative = np.cumsum(weight)
+    cumulative = np.cumsum(np.linspace(1.0, rows, rows) ** -exponent)
     draws = random.random(lookups) * cumulative[-1]
     # A draw may round up to the whole sum.
-    rank = np.minimum(np.searchsorted(cumulative, draws, side="right"), rows - 1)
-    return permutation[rank]
+    rank = cast(Int64s, np.searchsorted(cumulative, draws, side="right"))
+    return permutation[np.minimum(rank, rows - 1)]
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,22 @@ class Trace:
 
     def __post_init__(self) -> None:
         items, requests = len(self.kind), len(self.stream)
-        for name in ("tokens", "words", "core"):
-            _expect_length(name, getattr(self, name), items)
-        _expect_length("first_request", self.first_request, items + 1)
-        for name in ("line", "lines", "parent"):
-            _expect_length(name, getattr(self, name), requests)
+        for name, array, length, dtype in (
+            ("kind", self.kind, items, np.int32),
+            ("tokens", self.tokens, items, np.int64),
+            ("words", self.words, items, np.int64),
+            ("core", self.core, items, np.float64),
+            ("first_request", self.first_request, items + 1, np.int64),
+            ("stream", self.stream, requests, np.int32),
+            ("line", self.line, requests, np.int64),
+            ("lines", self.lines, requests, np.int32),
+            ("parent", self.parent, requests, np.int64),
+        ):
+            if array.shape != (length,) or array.dtype != dtype:
+                raise ValueError(
+                    f"{name} of a trace is {array.dtype} of shape {array.shape} instead of "
+                    f"{np.dtype(dtype)} of shape ({length},)"
+                )
         bounds = self.first_request
         if bounds[0] != 0 or bounds[-1] != requests or bool((np.diff(bounds) < 0).any()):
             raise ValueError("first_request of a trace must grow from 0 to the number of requests")
@@ -177,8 +188,3 @@ class Trace:
             self.lines[requests],
             np.maximum(self.parent[requests] - first, -1),
         )
-
-
-def _expect_length(name: str, array: npt.NDArray[np.generic], length: int) -> None:
-    if array.shape != (length,):
-        raise ValueError(f"{name} of a trace has shape {array.shape} instead of ({length},)")

@@ -11,7 +11,9 @@ A description is read from TOML:
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from headrace.simulators.stream.errors import ProgramError
 
@@ -33,6 +35,9 @@ class MemoryDescription:
     """Cycles before the memory accepts its first request."""
     outstanding: int = 16
     """Requests that one port may have open."""
+
+    def __post_init__(self) -> None:
+        _expect_numbers("memory", self)
 
 
 UNLIMITED = 2**40
@@ -58,12 +63,7 @@ class StepMachine:
     """Bytes on chip, of all operations of a graph together. The simulation does not need it."""
 
     def __post_init__(self) -> None:
-        for part in fields(self):
-            least = 0 if part.name in ("latency", "startup") else 1
-            if getattr(self, part.name) < least:
-                raise ProgramError(
-                    f"{part.name} of a machine is {getattr(self, part.name)}; give {least} or more"
-                )
+        _expect_numbers("step", self)
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,22 @@ class MachineDescription:
         """
         Read a description; what is not named keeps its default.
 
-        Raises `ProgramError` for broken TOML, an unknown name or a number that is not positive.
+        Raises `ProgramError` for a file that cannot be read, broken TOML, an unknown name, or a
+        number that no machine has.
         """
         try:
             text = tomllib.loads(Path(path).read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ProgramError(f"cannot read the machine description '{path}': {error}") from None
+        except OSError as error:
+            raise ProgramError(f"machine file '{path}' cannot be read: {error.strerror}") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ProgramError(f"machine file '{path}' is not valid TOML: {error}") from None
         if unknown := set(text) - {"memory", "step", "dae"}:
             raise ProgramError(
                 f"'{path}': there is no section '{min(unknown)}'; use [memory] or [step]"
             )
         return MachineDescription(
-            MemoryDescription(**_section("memory", MemoryDescription, text, path)),
-            StepMachine(**_section("step", StepMachine, text, path)),
+            _section("memory", MemoryDescription, text, path),
+            _section("step", StepMachine, text, path),
         )
 
 
@@ -102,24 +105,34 @@ LARGEST_TABLE = 2**12
 """Of numbers that say how large the tables of a simulation are."""
 
 
-def _section(
-    name: str,
-    description: type[MemoryDescription | StepMachine],
-    text: dict[str, Any],
-    path: str | Path,
-) -> dict[str, int]:
-    """The numbers of one section of a file."""
+Described = TypeVar("Described", MemoryDescription, StepMachine)
+
+
+def _section(name: str, description: type[Described], text: dict[str, Any], path: str | Path):
+    """The part of a description that one section of a file says."""
     section = text.get(name, {})
     if not isinstance(section, dict):
         raise ProgramError(f"'{path}': {name} must be a section; write [{name}] above its keys")
-    names = [f.name for f in fields(description)]
-    for key, value in cast(dict[str, Any], section).items():
-        if key not in names:
-            raise ProgramError(f"'{path}': the {name} has no '{key}'; it has {', '.join(names)}")
-        least = 0 if key in ("latency", "startup") else 1
-        most = LARGEST_TABLE if key in ("channels", "outstanding") else LARGEST
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+    numbers = cast(dict[str, Any], section)
+    names = [part.name for part in fields(description)]
+    if unknown := set(numbers) - set(names):
+        raise ProgramError(
+            f"'{path}': the {name} has no '{min(unknown)}'; it has {', '.join(names)}"
+        )
+    try:
+        return description(**numbers)
+    except ProgramError as error:
+        raise ProgramError(f"'{path}': {error}") from None
+
+
+def _expect_numbers(section: str, description: MemoryDescription | StepMachine) -> None:
+    """Raise `ProgramError` for a number that no machine has."""
+    for part in fields(description):
+        value = getattr(description, part.name)
+        least = 0 if part.name in ("latency", "startup") else 1
+        most = LARGEST_TABLE if part.name in ("channels", "outstanding") else LARGEST
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not least <= value <= most:
             raise ProgramError(
-                f"'{path}': {name}.{key} must be a whole number from {least} to {most}"
+                f"{section}.{part.name} must be a whole number from {least} to {most}, not {value}"
             )
-    return cast(dict[str, int], section)

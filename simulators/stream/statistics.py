@@ -80,6 +80,8 @@ class Deadlock:
     """Nodes each of which waits for the next, the last for the first; empty if there is none."""
     smallest_depth: int | None
     """The least depth of all channels without deadlock; `None` if no depth helps."""
+    alternative: str | None = None
+    """What other than this depth helps, said by who knows the program; `None` if nothing does."""
 
     def __str__(self) -> str:
         waits = "; ".join(str(one) for one in (self.cycle or self.blocked))
@@ -87,6 +89,7 @@ class Deadlock:
             remedy = "no depth helps: a cycle needs an initial token, or operands do not line up"
         else:
             remedy = f"channels of depth {self.smallest_depth} are enough"
+            remedy += f", or {self.alternative}" if self.alternative else ""
         return f"deadlock: {remedy}: {waits}"
 
 

@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import PassFailedException
 from headrace.analyses.step_compute import allocated_compute
 from headrace.analyses.step_costs import Accounting, Bytes, CostModel, graph_cost
 from headrace.backends.step import lower
-from headrace.backends.step_depths import find_depths
+from headrace.backends.step_depths import find_depths, sizing
 from headrace.backends.step_netlist import ImportedNetlist, import_netlist
 from headrace.cli.driver import make_context
 from headrace.dialects import step
@@ -274,9 +274,7 @@ def test_dense_models_compute_what_torch_computes(name: str, lowering: str, pass
 def test_depths_of_single_channels_free_c8() -> None:
     netlist = import_netlist(recorded("m11_pack_reassemble_deadlock"))
     found = find_depths(netlist.graph, netlist.arguments, depth=2, element_bytes=2)
-    numbers, depths = (",".join(map(str, part)) for part in (found, found.values()))
-    passes = f"step-size-fifos{{channels={numbers} depths={depths}}}"
-    parse_passes(passes, get_all_passes()).apply(make_context(), netlist.module)
+    parse_passes(sizing(found), get_all_passes()).apply(make_context(), netlist.module)
     result = lower(netlist.graph, element_bytes=2).run(netlist.arguments, depth=2)
     assert result.deadlock is None
     assert result.cycles == 2_096

@@ -1,5 +1,6 @@
 """`headrace run --target step` and `headrace-opt` on hostile input: one sentence each."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from headrace.cli import opt
 from headrace.cli.main import main
+from headrace.storage.files import write_arrays
+from headrace.tests.step_moe import ExpertLayer
 
 X = "!step.stream<index, [1, 4]>"
 
@@ -129,7 +132,7 @@ def test_a_cycle_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         ("[step]\nspeed = 3\n", "has no 'speed'"),
         ("step = 3\n", "step must be a section"),
         ("[stop]\n", "no section 'stop'"),
-        ("[step", "cannot read the machine description"),
+        ("[step", "is not valid TOML"),
     ],
 )
 def test_a_machine_of_nonsense_is_one_line(
@@ -149,7 +152,7 @@ def test_a_machine_of_nonsense_is_one_line(
         (("--pipeline", "step-tile{row=2}"), "no option 'row'"),
         (("--pipeline", "step-tile{rows=-2}"), "step-tile"),
         (("--pipeline", "step-parallelize{mode=fast}"), "step-parallelize"),
-        (("--pipeline", "step-size-fifos"), "step-size-fifos"),
+        (("--pipeline", "step-size-fifos"), "needs the option depths, a list of int such as 0,1"),
         (("--pipeline", "step-size-fifos{depths=2 channels=99}"), "step-size-fifos"),
         (("--lanes", "2"), "--lanes"),
     ],
@@ -178,3 +181,42 @@ def test_inputs_that_do_not_fit_are_one_line(
     tensors: dict[str, Any] = {"r": np.ones((4, 8)), "i": np.arange(4), **changed}
     np.savez("bad.npz", **tensors)
     assert message in failure(capsys, "good.mlir", "--inputs", "bad.npz")
+
+
+@pytest.fixture
+def starved() -> tuple[str, ...]:
+    """Arguments for a run that stops: the first row leaves its packer after the last one only."""
+    layer = ExpertLayer(rows=20, experts=2, width=4, hidden=4, tile_rows=4, tile_hidden=2)
+    Path("layer.mlir").write_text(str(layer.module()))
+    arguments = layer.arguments(np.random.default_rng(0), [[0], *[[1]] * 16, *[[0]] * 3])
+    write_arrays("layer.npz", {f"{place:02}": array for place, array in enumerate(arguments)})
+    return "run", "layer.mlir", "--target", "step", "--inputs", "layer.npz", "--depth", "1"
+
+
+def test_fifos_prints_the_pass_that_frees_a_deadlock(
+    capsys: pytest.CaptureFixture[str], starved: tuple[str, ...]
+) -> None:
+    assert main([*starved, "--fifos", "--json"]) == 0
+    deadlock = json.loads(capsys.readouterr().out)["deadlock"]
+    assert "step-size-fifos" in deadlock["explanation"]
+    first = deadlock["channel_depths"][0]
+    assert first.keys() == {"graph", "channel", "node", "result", "depth"}
+    assert main([*starved, "--pipeline", deadlock["pipeline"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deadlock"] is None
+
+    assert main([*starved, "--fifos"]) == 0
+    shown = capsys.readouterr().out
+    named = f"{first['depth']} of channel {first['channel']} ({first['node']}, result "
+    assert f"{deadlock['pipeline']}: {named}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--target", "step"), "--fifos needs --depth"), (("--depth", "1"), "is for --target step")],
+)
+def test_fifos_without_channels_to_size_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    Path("good.mlir").write_text(graph())
+    assert main(["run", "good.mlir", "--inputs", "inputs.npz", "--fifos", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 from headrace.backends.compiled import MEMORIES
 from headrace.cli.main import main, make_parser
 from headrace.cli.opt import HeadraceOptMain
+from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.stream.machine import MemoryDescription, StepMachine
 from headrace.tests.reference import REFERENCE_DATA
 
@@ -106,10 +107,15 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 def test_the_keys_of_a_machine_have_their_defaults() -> None:
     text = (ROOT / "docs" / "machines.md").read_text()
     tables = [
-        {key: int(default) for key, default in re.findall(r"^\| `(\w+)` \| (\d+) \|", part, re.M)}
+        {
+            key: float(default)
+            for key, default in re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", part, re.M)
+        }
         for part in re.split(r"^\| key of ", text, flags=re.M)[1:]
     ]
-    assert tables == [asdict(MemoryDescription()), asdict(StepMachine())]
+    dae = asdict(DaeMachine())
+    core = dae.pop("core")
+    assert tables == [asdict(MemoryDescription()), asdict(StepMachine()), dae, core]
 
 
 def test_the_models_of_memory_are_those_of_a_program() -> None:

@@ -302,6 +302,21 @@ def test_casts_between_booleans_integers_and_floats() -> None:
     np.testing.assert_array_equal(run(text, [True, False], [-2.75, 3.5], [0, 0]), [-2.75, 3.0])
 
 
+@pytest.mark.parametrize("width", [8, 32])
+def test_integers_wrap_in_a_narrower_type(width: int) -> None:
+    text = generic(
+        "affine_map<(i) -> (i)>, affine_map<(i) -> (i)>",
+        PARALLEL,
+        "tensor<6xi64>",
+        f"tensor<6xi{width}>",
+        f"%y = arith.trunci %x : i64 to i{width}",
+        f"%x: i64, %o_: i{width}",
+        f"i{width}",
+    )
+    numbers = np.array([0, -1, 2**31 - 1, 2**31, -(2**31) - 1, 2**40 + 200])
+    np.testing.assert_array_equal(run(text, numbers, np.zeros(6)), numbers.astype(f"i{width // 8}"))
+
+
 def test_shapes_slices_and_concatenation() -> None:
     text = """
 func.func @main(%a: tensor<3x4xf64>) -> tensor<2x2x3xf64> {

@@ -5,15 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from headrace.cli.driver import parse_module
 from headrace.interpreters.nest import run_function
-from headrace.storage.bfloat16 import round_to_bfloat16
 from headrace.storage.errors import InputError
 
 FLOATS = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
@@ -145,32 +141,6 @@ def test_fused_multiply_add_rounds_once(tmp_path: Any) -> None:
     line = "%r = math.fma %x0, %x1, %x2 : f64"
     found = apply(line, ["f64"] * 3, "f64", tmp_path, x, x, -(1 + 2.0**-29))
     assert found == 2.0**-60
-
-
-@given(st.floats(allow_nan=False), st.sampled_from([np.float32, np.float64]))
-def test_bfloat16_is_rounded_as_by_torch(value: float, kind: Any) -> None:
-    with np.errstate(over="ignore"):
-        given_number = kind(value)
-    expected = torch.tensor(given_number).to(torch.bfloat16)
-    if kind == np.float64:
-        # PyTorch rounds twice, through float32.
-        expected = torch.tensor(np.float64(given_number)).float().to(torch.bfloat16)
-        if not _rounds_once(given_number):
-            return
-    found = round_to_bfloat16(given_number)
-    assert np.array_equal(found, expected.float().numpy(), equal_nan=True)
-
-
-def _rounds_once(value: Any) -> bool:
-    with np.errstate(over="ignore"):
-        return float(np.float32(value)) == value
-
-
-def test_bfloat16_of_float64_is_rounded_once() -> None:
-    """1 + 2^-8 is halfway between two bfloat16; more rounds up, though float32 drops it."""
-    assert round_to_bfloat16(np.float64(1 + 2**-8)) == 1
-    assert round_to_bfloat16(np.float64(1 + 2**-8 + 2**-40)) == 1 + 2**-7
-    assert np.isnan(round_to_bfloat16(np.float32(np.nan)))
 
 
 VECTORS = """

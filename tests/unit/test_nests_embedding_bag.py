@@ -50,16 +50,15 @@ def test_table_of_the_modes(options: Any, weights: Any, expected: Any) -> None:
     bag = Bag(TABLE, include_last_offset=True, **options)
     given_weights = [] if weights is None else [torch.tensor(weights)]
     args = (INDICES, OFFSETS, *given_weights)
-    assert run(import_nests(bag, *args), *args).tolist() == expected
-    compare(import_nests(bag, *args), bag, *args)
+    program = import_nests(bag, *args)
+    assert run(program, *args).tolist() == expected
+    compare(program, bag, *args)
 
 
 @functools.cache
-def imported(
-    mode: str, padding: int | None, weighted: bool, element: torch.dtype, width: int
-) -> Any:
+def imported(mode: str, padding: int | None, weighted: bool, element: torch.dtype) -> Any:
     """A bag and its import, for any number of indices and bags."""
-    table = torch.from_numpy(np.random.default_rng(0).standard_normal((5, width))).to(element)
+    table = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 3))).to(element)
     bag = Bag(table, mode=mode, padding_idx=padding)
     weights = [torch.ones(4, dtype=element)] if weighted else []
     sizes = {"indices": {0: "n"}, "offsets": {0: "b"}, "weights": {0: "n"}}
@@ -69,9 +68,8 @@ def imported(
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max", "weighted"])
-@pytest.mark.parametrize("padding", [None, 1])
-@pytest.mark.parametrize("element", [torch.float64, torch.float32])
-@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize(("padding", "element"), [(None, torch.float64), (1, torch.float32)])
+@settings(max_examples=10, deadline=None)
 @given(lengths=st.lists(st.integers(0, 4), max_size=4), data=st.data())
 def test_bags_of_any_lengths(
     mode: str, padding: int | None, element: torch.dtype, lengths: list[int], data: st.DataObject
@@ -125,8 +123,17 @@ def test_indices_behind_the_last_offset_are_ignored(mode: str) -> None:
 def test_nan_and_infinities_in_a_maximum() -> None:
     nan, inf = float("nan"), float("inf")
     table = torch.tensor([[nan, 1.0], [2.0, nan], [-inf, -inf], [inf, 0.0]])
-    for indices in ([0, 1], [1, 0], [2], [2, 2], [3, 2, 1], [1, 3, 0], [0, 3]):
-        check(Bag(table, mode="max"), torch.tensor(indices), torch.tensor([0]))
+    bag = Bag(table, mode="max")
+    indices, offsets = torch.tensor([0, 1, 1, 0, 2, 2, 2, 3, 2, 1]), torch.tensor([0, 2, 4, 5, 7])
+    compare(import_nests(bag, indices, offsets), bag, indices, offsets)
+
+
+def test_nan_behind_minus_infinities_only_is_kept() -> None:
+    """PyTorch passes over it; a maximum that knows no first entry cannot (see the design)."""
+    table = torch.tensor([[-float("inf")], [float("nan")]])
+    indices, offsets = torch.tensor([0, 1]), torch.tensor([0])
+    found = run(import_nests(Bag(table, mode="max"), indices, offsets), indices, offsets)
+    assert np.isnan(found).all()
 
 
 def test_nan_of_a_padding_row_does_not_matter() -> None:

@@ -238,8 +238,12 @@ def test_what_is_counted_from_one(counted: str) -> None:
 
 
 def test_machines_have_sizes() -> None:
-    with pytest.raises(ProgramError, match="channels of a machine is 0"):
+    with pytest.raises(ProgramError, match=r"step.channels must be a whole number from 1 "):
         StepMachine(channels=0)
+    with pytest.raises(ProgramError, match=r"step.channels must be a whole number .* to 4096"):
+        StepMachine(channels=2**13)
+    with pytest.raises(ProgramError, match=r"step.latency must be .*, not 1.5"):
+        StepMachine(latency=1.5)  # pyright: ignore[reportArgumentType]
     slow = StepMemory(StepMachine(startup=100))
     assert simulate(product(), {}, memory=slow).cycles > run(product()).cycles
 

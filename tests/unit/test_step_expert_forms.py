@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from xdsl.utils.exceptions import PassFailedException
@@ -125,6 +126,41 @@ def test_weights_need_not_sum_to_one(form: str, rows: int, chosen: int) -> None:
 @pytest.mark.parametrize("form", ["gathered", "where"])
 def test_weights_come_from_any_router(form: str, routing: Routing) -> None:
     check(layer(form, 2, routing), (draw(5, WIDTH),))
+
+
+@pytest.mark.parametrize("narrow", [T.int32, T.int16])
+@pytest.mark.parametrize("form", ["where", "gathered"])
+def test_indices_may_have_been_narrow(form: str, narrow: Any) -> None:
+    def routing(scores: Any, chosen: int) -> tuple[Any, Any]:
+        indices, weights = as_they_are(scores, chosen)
+        return indices.to(narrow).to(T.int64), weights
+
+    check(layer(form, 2, routing), (draw(7, WIDTH),))
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+@pytest.mark.parametrize("form", ["batched", "gathered"])
+def test_indices_may_be_narrow(form: moe.Form, narrow: bool) -> None:
+    """Argument or computed: places along an axis are compared in the type of the indices."""
+    sizes = moe.Sizes(EXPERTS, 2, WIDTH, HIDDEN)
+    experts, (x, indices, weights) = moe.layer(
+        sizes, form=form, routing=np.array([[0, 1], [2, 3], [1, 0]]), dtype=T.float64
+    )
+    if narrow:
+        check(experts, (x, indices.int(), weights))
+    else:
+        check(Narrowing(experts), (x, indices, weights))
+
+
+class Narrowing(torch.nn.Module):
+    """Experts whose indices become int32."""
+
+    def __init__(self, experts: torch.nn.Module):
+        super().__init__()
+        self.experts = experts
+
+    def forward(self, x: Any, indices: Any, weights: Any) -> Any:
+        return self.experts(x, indices.to(T.int32), weights)
 
 
 @pytest.mark.parametrize("rows", [3, 1])

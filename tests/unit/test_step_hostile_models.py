@@ -99,5 +99,7 @@ def test_arguments_that_are_no_tensors_of_numbers() -> None:
 
 def test_a_machine_file_that_is_not_there() -> None:
     function = headrace.compile(torch.nn.Linear(2, 2), (torch.zeros(3, 2),), target="step")
-    with pytest.raises(InputError, match="cannot read the machine description"):
+    with pytest.raises(
+        InputError, match=r"machine file .nowhere.toml. cannot be read: No such file"
+    ):
         function.run(torch.zeros(3, 2), machine="nowhere.toml")

@@ -352,7 +352,7 @@ def test_machine_description_reads_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[memory", "cannot read the machine description"),
+        ("[memory", "is not valid TOML"),
         ("[mem]\n", "there is no section 'mem'"),
         ("[memory]\nchanels = 4\n", "the memory has no 'chanels'"),
         ("[memory]\nchannels = 0\n", "memory.channels must be a whole number from 1"),
