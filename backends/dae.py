@@ -11,7 +11,7 @@ from xdsl.dialects import func
 from xdsl.ir import Operation, SSAValue
 from xdsl.traits import IsTerminator
 
-from headrace.backends.dae_code import Code, bytes_of, is_float
+from headrace.backends.dae_code import Code, bytes_of, element, is_float
 from headrace.backends.dae_core import Core
 from headrace.dialects import dlc, slc
 from headrace.dialects.dlc import Event
@@ -185,6 +185,16 @@ class _Builder:
                 code.share(op.results[0], code.fresh())
                 to, source = code.register(op.results[0]), code.register(op.operands[0])
                 code.emit(Op.MOVE_I, element=Element.I64, to=to, a=source)
+            case slc.BroadcastOp():
+                scalar = scalar_of(op.result.type)
+                code.share(op.result, code.fresh(is_float(scalar)))
+                code.emit(
+                    Op.BROADCAST_F if is_float(scalar) else Op.BROADCAST_I,
+                    lanes=lanes_of(op.result.type),
+                    element=element(scalar),
+                    to=code.register(op.result),
+                    a=code.register(op.input),
+                )
             case slc.AccumulateOp():
                 begin, end = code.fresh(), code.register(op.end)
                 code.share(op.begin, begin)

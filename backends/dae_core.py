@@ -1,4 +1,4 @@
-"""Code of the core as instructions: loops and branches, memory, arithmetic on scalars and vectors."""
+"""Code of the core as instructions: loops, branches, memory, arithmetic on numbers and vectors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -7,11 +7,11 @@ import numpy as np
 from xdsl.dialects import arith, cf, memref, scf, vector
 from xdsl.dialects import math as math_dialect
 from xdsl.dialects.builtin import IntegerAttr, VectorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import IsTerminator
 
 from headrace.backends.dae_code import Code, element, is_float, lanes
-from headrace.dialects import dlc
+from headrace.dialects import dlc, slc
 from headrace.interpreters import nest_scalars
 from headrace.simulators.dae.opcodes import Element, Op
 from headrace.storage.errors import InputError
@@ -88,6 +88,8 @@ class Core:
         self.code = code
         self.case: Block | None = None
         """The body of the case that is emitted."""
+        self.wide = 1
+        """Lanes on which an operation on single numbers is emitted."""
 
     def block(self, block: Block) -> Sequence[SSAValue]:
         """Emit a block; what its terminator has as operands."""
@@ -122,10 +124,22 @@ class Core:
         code.emit(Op.NEXT, element=-1, to=variable, b=upper, c=step, d=start)
         code.patch(enter, d=code.here)
 
+    def _lanes(self, type: Attribute) -> int:
+        return max(lanes(type), self.wide)
+
+    def _lanewise(self, op: Operation) -> None:
+        assert isinstance(op, slc.LanewiseOp)
+        for argument, vector_of in zip(op.body.block.args, op.inputs, strict=True):
+            self.code.share(argument, self.code.register(vector_of))
+        self.wide = lanes(op.result.type)
+        self.operation(op.operation)
+        self.wide = 1
+        self.code.share(op.result, self.code.register(op.operation.results[0]))
+
     def _arithmetic(self, op: Operation, opcode: Op, *operands: SSAValue) -> None:
         code, result = self.code, op.results[0]
         a, b = [*map(code.register, operands), 0][:2]
-        wide = lanes(result.type)
+        wide = self._lanes(result.type)
         code.emit(
             opcode, lanes=wide, element=element(result.type), to=code.define(result), a=a, b=b
         )
@@ -147,7 +161,7 @@ class Core:
         plain = Op.MOVE_F if is_float(type) else Op.MOVE_I
         self.code.emit(
             opcode or plain,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             element=element(type),
             to=self.code.define(to),
             a=register,
@@ -205,7 +219,7 @@ class Core:
             opcode = Op.MOVE_F if floating else Op.MOVE_I
             code.emit(
                 opcode,
-                lanes=lanes(target.type),
+                lanes=self._lanes(target.type),
                 element=element(target.type),
                 to=saved[-1],
                 a=code.register(value),
@@ -248,7 +262,7 @@ class Core:
         plain = opcode if is_float(type) else Op(opcode + 1)
         code.emit(
             plain,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             element=mask,
             to=code.register(value) if store else code.define(value),
             a=code.buffer(buffer, written=store),
@@ -256,7 +270,7 @@ class Core:
             c=len(indices),
             d=rest,
         )
-        self._count(lanes(type))
+        self._count(self._lanes(type))
 
     def _load(self, op: Operation) -> None:
         assert isinstance(op, memref.LoadOp | vector.LoadOp)
@@ -317,7 +331,7 @@ class Core:
             zero, negative = self.code.fresh(), self.code.fresh()
             self.code.emit(
                 Op.SUBTRACT_I,
-                lanes=lanes(source.type),
+                lanes=self._lanes(source.type),
                 element=Element.I64,
                 to=negative,
                 a=zero,
@@ -327,7 +341,7 @@ class Core:
         if isinstance(op, arith.ExtUIOp | arith.UIToFPOp):
             bits = self.code.fresh()
             self.code.emit(
-                Op.UNSIGNED, lanes=lanes(source.type), to=bits, a=register, b=element(source.type)
+                Op.UNSIGNED, lanes=self._lanes(source.type), to=bits, a=register, b=element(source.type)
             )
             register = bits
         opcode = None
@@ -340,29 +354,29 @@ class Core:
         code = self.code
         code.emit(
             Op.COMPARE_F if isinstance(op, arith.CmpfOp) else Op.COMPARE_I,
-            lanes=lanes(op.lhs.type),
+            lanes=self._lanes(op.lhs.type),
             to=code.define(op.result),
             a=code.register(op.lhs),
             b=code.register(op.rhs),
             d=op.predicate.value.data,
         )
         if isinstance(op, arith.CmpfOp):
-            self._count(lanes(op.lhs.type))
+            self._count(self._lanes(op.lhs.type))
 
     def _select(self, op: Operation) -> None:
         assert isinstance(op, arith.SelectOp)
         code, type = self.code, op.result.type
         code.emit(
             Op.SELECT_F if is_float(type) else Op.SELECT_I,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             to=code.define(op.result),
             a=code.register(op.cond),
             b=code.register(op.lhs),
             c=code.register(op.rhs),
-            d=int(isinstance(op.cond.type, VectorType)),
+            d=int(self._lanes(op.cond.type) > 1),
         )
         if is_float(type):
-            self._count(lanes(type))
+            self._count(self._lanes(type))
 
     def _broadcast(self, op: Operation) -> None:
         assert isinstance(op, vector.BroadcastOp)
@@ -376,7 +390,7 @@ class Core:
         code = self.code
         (size,) = op.mask_dim_sizes
         result = op.mask_vector
-        code.emit(Op.MASK, lanes=lanes(result.type), to=code.define(result), a=code.register(size))
+        code.emit(Op.MASK, lanes=self._lanes(result.type), to=code.define(result), a=code.register(size))
 
     def _reduce(self, op: Operation) -> None:
         assert isinstance(op, vector.ReductionOp)
@@ -387,7 +401,7 @@ class Core:
         floating = is_float(type)
         code.emit(
             Op.REDUCE_F if floating else Op.REDUCE_I,
-            lanes=lanes(op.vector.type),
+            lanes=self._lanes(op.vector.type),
             element=element(type),
             to=code.define(op.dest),
             a=code.register(op.vector),
@@ -415,8 +429,8 @@ class Core:
         assert isinstance(op, dlc.PopOp)
         type = op.result.type
         opcode = Op.POP_F if is_float(type) else Op.POP_I
-        self.code.emit(opcode, lanes=lanes(type), to=self.code.define(op.result))
-        if lanes(type) > 1:
+        self.code.emit(opcode, lanes=self._lanes(type), to=self.code.define(op.result))
+        if self._lanes(type) > 1:
             self.code.count(vector_pops=1)
         else:
             self.code.count(scalar_pops=1)
@@ -482,6 +496,7 @@ _EMITTERS: Mapping[type[Operation], Callable[[Core, Operation], None]] = {
     vector.ReductionOp: Core._reduce,
     vector.ExtractOp: Core._lane,
     vector.InsertOp: Core._lane,
+    slc.LanewiseOp: Core._lanewise,
     dlc.PopOp: Core._pop,
     dlc.CounterOp: Core._counter,
     dlc.ReadOp: Core._read,
