@@ -17,6 +17,9 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
+from headrace.cli.driver import make_context
+from headrace.cli.parsing import parse_text
+from headrace.dialects import access_rules
 from headrace.dialects.memory_writes import Writes
 from headrace.interpreters import dlc, nest
 from headrace.passes.ember import candidates, ember_decouple
@@ -108,10 +111,10 @@ def refusals(module: ModuleOp) -> list[str]:
     return [reason.data for reason in found if isinstance(reason, StringAttr)]
 
 
-def decoupled(text: str) -> ModuleOp:
-    """The program of both units, not verified: the verifier knows the rules too."""
-    module = parse(text)
-    parse_passes(BOTH, get_all_passes()).apply(Context(), module)
+def decoupled(text: str, pipeline: str = BOTH) -> ModuleOp:
+    """The program of both units."""
+    module = parse_text(make_context(), text, "nest.mlir")
+    parse_passes(pipeline, get_all_passes()).apply(Context(), module)
     return module
 
 
@@ -149,14 +152,22 @@ def never_written(_: func.FuncOp) -> Writes:
     return Writes({})
 
 
+def moved_against_the_rule(
+    text: str, monkeypatch: pytest.MonkeyPatch, pipeline: str = BOTH
+) -> ModuleOp:
+    """The program of both units, as if nothing were written; the verifier knows the rule too."""
+    with monkeypatch.context() as patch:
+        for place in (ember_decouple, access_rules):
+            patch.setattr(place, "writes_of", never_written)
+        return decoupled(text, pipeline)
+
+
 @pytest.mark.parametrize("case", WRITTEN)
 def test_a_table_that_is_written(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text, reason = WRITTEN[case].text, WRITTEN[case].reason
     (refused,) = refusals(decoupled(text))
     assert refused == f"it reads nothing new that is never written: {reason}"
-    with monkeypatch.context() as patch:
-        patch.setattr(ember_decouple, "writes_of", never_written)
-        moved = decoupled(text)
+    moved = moved_against_the_rule(text, monkeypatch)
     expect_wrong_if_moved(text, row_arrays(), moved)
 
 
@@ -321,9 +332,7 @@ def test_a_bound_that_the_loop_itself_writes(monkeypatch: pytest.MonkeyPatch) ->
         "its upper bound is read from memory that the core writes: %lengths is written by "
         "'memref.store'"
     )
-    with monkeypatch.context() as patch:
-        patch.setattr(ember_decouple, "writes_of", never_written)
-        moved = decoupled(text)
+    moved = moved_against_the_rule(text, monkeypatch)
     expect_wrong_if_moved(text, bound_arrays(), moved)
 
 
@@ -350,9 +359,7 @@ def test_a_bound_that_the_core_computes(
         f"%n = memref.load %memory[%z] : memref<1xindex> {computed} " + KEPT.replace("%n", "%made"),
         before=THROUGH_MEMORY,
     ).replace("    %x =", "    %z = arith.muli %i, %c0 : index\n    %x =")
-    with monkeypatch.context() as patch:
-        patch.setattr(ember_decouple, "writes_of", never_written)
-        moved = decoupled(early)
+    moved = moved_against_the_rule(early, monkeypatch)
     expect_wrong_if_moved(bound(how), bound_arrays(), moved)
 
 
@@ -408,21 +415,14 @@ func.func @f(%index: memref<3xindex>, %table: memref<9xf64>, %out: memref<3xf64>
 """
 
 
-def unverified(text: str) -> ModuleOp:
-    """A move by hand, as the program of both units."""
-    from headrace.cli.driver import make_context
-    from headrace.cli.parsing import parse_text
-
-    module = parse_text(make_context(), text, "moved.mlir")
-    parse_passes("ember-to-dlc", get_all_passes()).apply(Context(), module)
-    return module
-
-
-def test_a_bound_that_the_core_carries_between_iterations() -> None:
+def test_a_bound_that_the_core_carries_between_iterations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (refused,) = refusals(decoupled(CARRIED))
     assert refused == "its upper bound depends on %n, which the core carries between iterations"
     arrays = [np.array([2, 0, 1]), np.arange(9.0) + 1, np.zeros(3)]
-    expect_wrong_if_moved(CARRIED, arrays, unverified(CARRIED_BY_HAND))
+    moved = moved_against_the_rule(CARRIED_BY_HAND, monkeypatch, "ember-to-dlc")
+    expect_wrong_if_moved(CARRIED, arrays, moved)
 
 
 WORKSPACE = """
@@ -453,9 +453,7 @@ def test_a_loop_over_temporaries(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused == (
         "it reads nothing new that is never written: %row is written by 'memref.store'"
     )
-    with monkeypatch.context() as patch:
-        patch.setattr(ember_decouple, "writes_of", never_written)
-        moved = decoupled(WORKSPACE)
+    moved = moved_against_the_rule(WORKSPACE, monkeypatch)
     expect_wrong_if_moved(WORKSPACE, row_arrays(), moved)
 
 
