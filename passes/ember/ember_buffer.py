@@ -13,16 +13,16 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
-from headrace.passes.ember.ember_vectorize import outermost_loops
-from headrace.passes.ember.lane_code import known
 from headrace.passes.ember.lane_rules import NotPossible
+from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
 from headrace.passes.ember.row_sums import keep_sums_on_lanes
 
 
@@ -54,8 +54,8 @@ class EmberBufferPass(ModulePass):
             )
         loops = [
             loop
-            for outermost in outermost_loops(op, self.name)
-            for loop in outermost.walk()
+            for nest in access_nests(op, self.name)
+            for loop in nest.walk()
             if isinstance(loop, slc.ForOp) and loop.is_innermost
         ]
         for loop in loops:
@@ -93,18 +93,9 @@ class EmberBufferPass(ModulePass):
 
 def row_words(loop: slc.ForOp, callback: slc.CallbackOp) -> int | None:
     """The words of one row, padded to whole vectors; None if its length is not known."""
-    first, last, step = known(loop.lower), known(loop.upper), known(loop.step)
-    if first is None or last is None or not step:
-        return None
-    trips = -(-(last - first) // (step * loop.lane_count))
+    trips = trips_of(loop)
     sent = [value for value in callback.inputs if is_of(loop, value) and not _is_index(loop, value)]
-    return max(trips, 0) * sum(slc.lanes_of(value.type) for value in sent)
-
-
-def is_of(loop: slc.ForOp, value: SSAValue) -> bool:
-    """Whether a stream is made in the body of a loop."""
-    owner = value.owner
-    return (owner if isinstance(owner, Block) else owner.parent) is loop.body.block
+    return None if trips is None else trips * sum(slc.lanes_of(value.type) for value in sent)
 
 
 def _is_index(loop: slc.ForOp, value: SSAValue) -> bool:
@@ -160,11 +151,8 @@ def _step(loop: slc.ForOp) -> SSAValue:
     """By how much the core counts."""
     if loop.lane_count == 1:
         return loop.step
-    outermost: Operation = loop
-    while isinstance(parent := outermost.parent_op(), slc.ForOp):
-        outermost = parent
     number = arith.ConstantOp(IntegerAttr.from_index_int_value(loop.lane_count))
-    Rewriter.insert_op(number, InsertPoint.before(outermost))
+    Rewriter.insert_op(number, InsertPoint.before(outermost_around(loop)))
     return number.result
 
 
