@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from headrace.dialects import dlc, slc
 from headrace.dialects.memory_writes import ANY, name_of, roots, writes_of
+from headrace.dialects.stream_operation import StreamOperation
 
 
 def function_around(op: Operation) -> FuncOp:
@@ -71,8 +72,17 @@ def expect_unwritten(function: FuncOp) -> None:
 
 
 def _expect_only_access(function: FuncOp, store: slc.StoreOp) -> None:
-    """What the access unit stores, nothing else touches while it runs."""
-    ours = roots(store.memref)
+    other = other_access(function, store, store.memref)
+    if other is not None:
+        raise VerifyException(
+            f"'{store.name}' writes {name_of(store.memref)}, which '{other.name}' may access as "
+            "well; the access unit stores only to memory that it has for itself"
+        )
+
+
+def other_access(function: FuncOp, store: Operation, memory: SSAValue) -> Operation | None:
+    """Another operation than `store` that may access the same memory while the access unit runs."""
+    ours = roots(memory)
     for other in function.walk():
         if other is store or is_side_effect_free(other) or not _is_inside(other, function):
             continue
@@ -80,11 +90,8 @@ def _expect_only_access(function: FuncOp, store: slc.StoreOp) -> None:
             if isinstance(operand.type, MemRefType):
                 theirs = roots(operand)
                 if ours & theirs or ANY in ours | theirs:
-                    raise VerifyException(
-                        f"'{store.name}' writes {name_of(store.memref)}, which '{other.name}' "
-                        "may access as well; the access unit stores only to memory that it has for "
-                        "itself"
-                    )
+                    return other
+    return None
 
 
 def _is_inside(op: Operation, function: FuncOp) -> bool:
@@ -122,7 +129,7 @@ def expect_core_code(code: Block, where: str) -> None:
     `where` is how a message calls the code.
     """
     for op in code.walk():
-        if op.dialect_name() in ("slc", "dlc") and not isinstance(op, _CORE):
+        if isinstance(op, _OF_ACCESS):
             raise VerifyException(f"{where} has a '{op.name}'; that is the access unit's")
         for operand in op.operands:
             if isinstance(operand.type, slc.StreamType):
@@ -132,4 +139,13 @@ def expect_core_code(code: Block, where: str) -> None:
                 )
 
 
-_CORE = (slc.LanewiseOp, slc.PopOp, dlc.PopOp, dlc.ReadOp, dlc.AdvanceOp, dlc.ResetOp)
+_OF_ACCESS = (
+    StreamOperation,
+    slc.CallbackOp,
+    slc.FifoOp,
+    slc.ForOp,
+    slc.PushOp,
+    dlc.AccessOp,
+    dlc.CounterOp,
+    dlc.ExecuteOp,
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from xdsl.dialects import arith, memref
+from xdsl.dialects import arith, memref, vector
 from xdsl.dialects.builtin import IntegerAttr, MemRefType
 from xdsl.ir import Operation, SSAValue
 
@@ -31,16 +31,21 @@ class IndexValues:
     def __init__(self) -> None:
         self._known: dict[SSAValue, Dimension] = {}
         self._symbols: dict[Hashable, Dimension] = {}
+        self._lanes: dict[SSAValue, Dimension] = {}
+        """What is in each lane of a vector."""
 
     def fork(self) -> IndexValues:
         """The same indices, to which others may be bound than to these."""
         fork = IndexValues()
-        fork._known, fork._symbols = dict(self._known), self._symbols
+        fork._known, fork._lanes = dict(self._known), dict(self._lanes)
+        fork._symbols = self._symbols
         return fork
 
     def bind(self, value: SSAValue, same: SSAValue) -> None:
-        """Take `value`, an argument or something popped, for equal to `same`."""
+        """Take `value`, an argument or something popped, for equal to the stream `same`."""
         self._known[value] = self.of(same)
+        if isinstance(same.owner, slc.BroadcastOp):
+            self._lanes[value] = self.of(same.owner.input)
 
     def of(self, value: SSAValue) -> Dimension:
         """The polynomial of an index, or of an integer that becomes one."""
@@ -73,6 +78,8 @@ class IndexValues:
             return Dimension.of(op.value.value.data)
         if isinstance(op, memref.DimOp):
             return self._size(op)
+        if isinstance(op, vector.ExtractOp):
+            return self._lanes.get(op.vector)
         if not isinstance(op, _FOLLOWED) or not steps:
             return None
         first, *others = [self._of(operand, steps - 1) for operand in op.operands]

@@ -17,6 +17,8 @@ _CLASSES = {
     "ember-batch-rows": "EmberBatchRowsPass",
     "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
+    "ember-hints": "EmberHintsPass",
+    "ember-store-stream": "EmberStoreStreamPass",
     "ember-to-dlc": "EmberToDlcPass",
     "ember-vectorize": "EmberVectorizePass",
     "sam-associate": "SamAssociatePass",

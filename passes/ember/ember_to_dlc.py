@@ -63,6 +63,8 @@ def _split(function: FuncOp) -> tuple[dlc.AccessOp, dlc.ExecuteOp]:
     block.insert_ops_after([access, execute], last)
     _Split(access, execute).move(block, None)
     access.body.block.add_op(dlc.DoneOp())
+    if not execute.cases:
+        execute.body.detach_block(0)
     return access, execute
 
 
