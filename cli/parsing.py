@@ -22,8 +22,9 @@ def parse_text(
     """
     Parse a module; `name` is that of the file.
 
-    Raises `ParseError`, also for types that do not verify, for names that the parser of xDSL looks
-    up without a check, and for strings without an end, on which its lexer takes exponential time.
+    Raises `ParseError`, also for types that do not verify or are of integers of more bits than fit
+    in memory, for names that the parser of xDSL looks up without a check, and for strings without
+    an end, on which its lexer takes exponential time.
     """
     for piece in _PIECE.finditer(text):
         if piece["closed"] == "":
@@ -32,9 +33,10 @@ def parse_text(
     parser = Parser(context, text, name)
     try:
         return parser.parse_module(with_implicit_module)
-    except (VerifyException, ValueError) as error:
+    except (VerifyException, ValueError, MemoryError, OverflowError) as error:
         read = max(len(text[: parser.pos].rstrip()) - 1, 0)
-        parser.raise_error(str(error), read, read + 1)
+        large = isinstance(error, MemoryError | OverflowError)
+        parser.raise_error("this number is too large" if large else str(error), read, read + 1)
 
 
 def expect_order(module: ModuleOp) -> None:
