@@ -14,8 +14,9 @@ Source: "Ember: A Compiler for Embedding Operations on Decoupled Access-Execute 
 CGO 2026, of which these are the numbers behind the throughput of its queue.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -75,14 +76,14 @@ def queue_counts(function: FuncOp) -> QueueCounts:
     )
 
 
-@dataclass
 class _Count:
-    tokens: sympy.Expr = sympy.Integer(0)
-    words: sympy.Expr = sympy.Integer(0)
-    sizes: dict[sympy.Symbol, tuple[int, int]] = field(
-        default_factory=dict[sympy.Symbol, tuple[int, int]]
-    )
-    trips: dict[sympy.Symbol, Unit] = field(default_factory=dict[sympy.Symbol, Unit])
+    """The sums, while units are visited."""
+
+    def __init__(self) -> None:
+        self.tokens: sympy.Expr = sympy.Integer(0)
+        self.words: sympy.Expr = sympy.Integer(0)
+        self.sizes: dict[sympy.Symbol, tuple[int, int]] = {}
+        self.trips: dict[sympy.Symbol, Unit] = {}
 
     def unit(self, unit: Unit, fibers: sympy.Expr) -> None:
         """A unit that runs so often, and those inside."""
@@ -144,9 +145,9 @@ class _Count:
 
 
 _ON_SIZES: Mapping[type[Operation], Callable[..., sympy.Expr]] = {
-    arith.AddiOp: lambda x, y: x + y,
-    arith.SubiOp: lambda x, y: x - y,
-    arith.MuliOp: lambda x, y: x * y,
+    arith.AddiOp: operator.add,
+    arith.SubiOp: operator.sub,
+    arith.MuliOp: operator.mul,
     arith.MinSIOp: sympy.Min,
     arith.MaxSIOp: sympy.Max,
 }
