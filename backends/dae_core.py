@@ -1,17 +1,17 @@
-"""Code of the core as instructions: loops and branches, memory, arithmetic on scalars and vectors."""
+"""Code of the core as instructions: loops, branches, memory, arithmetic on numbers and vectors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects import arith, cf, memref, scf, vector
 from xdsl.dialects import math as math_dialect
 from xdsl.dialects.builtin import IntegerAttr, VectorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import IsTerminator
 
 from headrace.backends.dae_code import Code, element, is_float, lanes
-from headrace.dialects import dlc
+from headrace.dialects import dlc, slc
 from headrace.interpreters import nest_scalars
 from headrace.simulators.dae.opcodes import Element, Op
 from headrace.storage.errors import InputError
@@ -81,6 +81,19 @@ _REDUCTIONS: Mapping[str, Op] = {
 _OF_INTEGERS = {Op.ADD_F: Op.ADD_I, Op.MULTIPLY_F: Op.MULTIPLY_I}
 
 
+_CASTS = (
+    arith.ExtFOp,
+    arith.TruncFOp,
+    arith.ExtSIOp,
+    arith.ExtUIOp,
+    arith.TruncIOp,
+    arith.IndexCastOp,
+    arith.SIToFPOp,
+    arith.UIToFPOp,
+    arith.FPToSIOp,
+)
+
+
 class Core:
     """Emits blocks of code of the core."""
 
@@ -88,6 +101,8 @@ class Core:
         self.code = code
         self.case: Block | None = None
         """The body of the case that is emitted."""
+        self.wide = 1
+        """Lanes on which an operation on single numbers is emitted."""
 
     def block(self, block: Block) -> Sequence[SSAValue]:
         """Emit a block; what its terminator has as operands."""
@@ -99,7 +114,7 @@ class Core:
 
     def operation(self, op: Operation) -> None:
         """Emit one operation. Raises `InputError` for one that the core has not."""
-        emit = _EMITTERS.get(type(op))
+        emit = Core.emitters.get(type(op))
         if emit is not None:
             emit(self, op)
         elif binary := _BINARY.get(type(op)):
@@ -122,10 +137,22 @@ class Core:
         code.emit(Op.NEXT, element=-1, to=variable, b=upper, c=step, d=start)
         code.patch(enter, d=code.here)
 
+    def _lanes(self, type: Attribute) -> int:
+        return max(lanes(type), self.wide)
+
+    def _lanewise(self, op: Operation) -> None:
+        assert isinstance(op, slc.LanewiseOp)
+        for argument, vector_of in zip(op.body.block.args, op.inputs, strict=True):
+            self.code.share(argument, self.code.register(vector_of))
+        self.wide = lanes(op.result.type)
+        self.operation(op.operation)
+        self.wide = 1
+        self.code.share(op.result, self.code.register(op.operation.results[0]))
+
     def _arithmetic(self, op: Operation, opcode: Op, *operands: SSAValue) -> None:
         code, result = self.code, op.results[0]
         a, b = [*map(code.register, operands), 0][:2]
-        wide = lanes(result.type)
+        wide = self._lanes(result.type)
         code.emit(
             opcode, lanes=wide, element=element(result.type), to=code.define(result), a=a, b=b
         )
@@ -147,7 +174,7 @@ class Core:
         plain = Op.MOVE_F if is_float(type) else Op.MOVE_I
         self.code.emit(
             opcode or plain,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             element=element(type),
             to=self.code.define(to),
             a=register,
@@ -205,7 +232,7 @@ class Core:
             opcode = Op.MOVE_F if floating else Op.MOVE_I
             code.emit(
                 opcode,
-                lanes=lanes(target.type),
+                lanes=self._lanes(target.type),
                 element=element(target.type),
                 to=saved[-1],
                 a=code.register(value),
@@ -248,7 +275,7 @@ class Core:
         plain = opcode if is_float(type) else Op(opcode + 1)
         code.emit(
             plain,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             element=mask,
             to=code.register(value) if store else code.define(value),
             a=code.buffer(buffer, written=store),
@@ -256,7 +283,7 @@ class Core:
             c=len(indices),
             d=rest,
         )
-        self._count(lanes(type))
+        self._count(self._lanes(type))
 
     def _load(self, op: Operation) -> None:
         assert isinstance(op, memref.LoadOp | vector.LoadOp)
@@ -285,7 +312,7 @@ class Core:
         index = op.index.owner
         if not isinstance(index, arith.ConstantOp) or not isinstance(index.value, IntegerAttr):
             raise InputError(f"@{self.code.function}: 'memref.dim' takes a constant dimension")
-        self.code.size(op.result, op.source, cast("IntegerAttr", index.value).value.data)
+        self.code.size(op.result, op.source, index.value.value.data)
 
     def _allocate(self, op: Operation) -> None:
         assert isinstance(op, memref.AllocOp | memref.AllocaOp)
@@ -317,7 +344,7 @@ class Core:
             zero, negative = self.code.fresh(), self.code.fresh()
             self.code.emit(
                 Op.SUBTRACT_I,
-                lanes=lanes(source.type),
+                lanes=self._lanes(source.type),
                 element=Element.I64,
                 to=negative,
                 a=zero,
@@ -327,7 +354,11 @@ class Core:
         if isinstance(op, arith.ExtUIOp | arith.UIToFPOp):
             bits = self.code.fresh()
             self.code.emit(
-                Op.UNSIGNED, lanes=lanes(source.type), to=bits, a=register, b=element(source.type)
+                Op.UNSIGNED,
+                lanes=self._lanes(source.type),
+                to=bits,
+                a=register,
+                b=element(source.type),
             )
             register = bits
         opcode = None
@@ -340,29 +371,29 @@ class Core:
         code = self.code
         code.emit(
             Op.COMPARE_F if isinstance(op, arith.CmpfOp) else Op.COMPARE_I,
-            lanes=lanes(op.lhs.type),
+            lanes=self._lanes(op.lhs.type),
             to=code.define(op.result),
             a=code.register(op.lhs),
             b=code.register(op.rhs),
             d=op.predicate.value.data,
         )
         if isinstance(op, arith.CmpfOp):
-            self._count(lanes(op.lhs.type))
+            self._count(self._lanes(op.lhs.type))
 
     def _select(self, op: Operation) -> None:
         assert isinstance(op, arith.SelectOp)
         code, type = self.code, op.result.type
         code.emit(
             Op.SELECT_F if is_float(type) else Op.SELECT_I,
-            lanes=lanes(type),
+            lanes=self._lanes(type),
             to=code.define(op.result),
             a=code.register(op.cond),
             b=code.register(op.lhs),
             c=code.register(op.rhs),
-            d=int(isinstance(op.cond.type, VectorType)),
+            d=int(self._lanes(op.cond.type) > 1),
         )
         if is_float(type):
-            self._count(lanes(type))
+            self._count(self._lanes(type))
 
     def _broadcast(self, op: Operation) -> None:
         assert isinstance(op, vector.BroadcastOp)
@@ -376,7 +407,9 @@ class Core:
         code = self.code
         (size,) = op.mask_dim_sizes
         result = op.mask_vector
-        code.emit(Op.MASK, lanes=lanes(result.type), to=code.define(result), a=code.register(size))
+        code.emit(
+            Op.MASK, lanes=self._lanes(result.type), to=code.define(result), a=code.register(size)
+        )
 
     def _reduce(self, op: Operation) -> None:
         assert isinstance(op, vector.ReductionOp)
@@ -387,7 +420,7 @@ class Core:
         floating = is_float(type)
         code.emit(
             Op.REDUCE_F if floating else Op.REDUCE_I,
-            lanes=lanes(op.vector.type),
+            lanes=self._lanes(op.vector.type),
             element=element(type),
             to=code.define(op.dest),
             a=code.register(op.vector),
@@ -415,8 +448,8 @@ class Core:
         assert isinstance(op, dlc.PopOp)
         type = op.result.type
         opcode = Op.POP_F if is_float(type) else Op.POP_I
-        self.code.emit(opcode, lanes=lanes(type), to=self.code.define(op.result))
-        if lanes(type) > 1:
+        self.code.emit(opcode, lanes=self._lanes(type), to=self.code.define(op.result))
+        if self._lanes(type) > 1:
             self.code.count(vector_pops=1)
         else:
             self.code.count(scalar_pops=1)
@@ -443,48 +476,36 @@ class Core:
         counter, value = self.code.register(op.counter), self.code.register(op.value)
         self.code.emit(Op.MOVE_I, element=Element.I64, to=counter, a=value)
 
-
-_CASTS = (
-    arith.ExtFOp,
-    arith.TruncFOp,
-    arith.ExtSIOp,
-    arith.ExtUIOp,
-    arith.TruncIOp,
-    arith.IndexCastOp,
-    arith.SIToFPOp,
-    arith.UIToFPOp,
-    arith.FPToSIOp,
-)
-
-_EMITTERS: Mapping[type[Operation], Callable[[Core, Operation], None]] = {
-    arith.ConstantOp: Core._constant,
-    arith.CmpfOp: Core._compare,
-    arith.CmpiOp: Core._compare,
-    arith.SelectOp: Core._select,
-    **dict.fromkeys(_CASTS, Core._cast),
-    cf.AssertOp: Core._assert,
-    scf.ForOp: Core._for,
-    scf.IfOp: Core._if,
-    memref.LoadOp: Core._load,
-    memref.StoreOp: Core._store,
-    memref.DimOp: Core._size,
-    memref.AllocOp: Core._allocate,
-    memref.AllocaOp: Core._allocate,
-    memref.DeallocOp: Core._nothing,
-    memref.CastOp: Core._alias,
-    memref.CopyOp: Core._copy,
-    vector.LoadOp: Core._load,
-    vector.StoreOp: Core._store,
-    vector.MaskedLoadOp: Core._masked_load,
-    vector.MaskedStoreOp: Core._masked_store,
-    vector.BroadcastOp: Core._broadcast,
-    vector.CreateMaskOp: Core._mask,
-    vector.ReductionOp: Core._reduce,
-    vector.ExtractOp: Core._lane,
-    vector.InsertOp: Core._lane,
-    dlc.PopOp: Core._pop,
-    dlc.CounterOp: Core._counter,
-    dlc.ReadOp: Core._read,
-    dlc.AdvanceOp: Core._advance,
-    dlc.ResetOp: Core._reset,
-}
+    emitters: ClassVar[Mapping[type[Operation], Callable[..., None]]] = {
+        arith.ConstantOp: _constant,
+        arith.CmpfOp: _compare,
+        arith.CmpiOp: _compare,
+        arith.SelectOp: _select,
+        **dict.fromkeys(_CASTS, _cast),
+        cf.AssertOp: _assert,
+        scf.ForOp: _for,
+        scf.IfOp: _if,
+        memref.LoadOp: _load,
+        memref.StoreOp: _store,
+        memref.DimOp: _size,
+        memref.AllocOp: _allocate,
+        memref.AllocaOp: _allocate,
+        memref.DeallocOp: _nothing,
+        memref.CastOp: _alias,
+        memref.CopyOp: _copy,
+        vector.LoadOp: _load,
+        vector.StoreOp: _store,
+        vector.MaskedLoadOp: _masked_load,
+        vector.MaskedStoreOp: _masked_store,
+        vector.BroadcastOp: _broadcast,
+        vector.CreateMaskOp: _mask,
+        vector.ReductionOp: _reduce,
+        vector.ExtractOp: _lane,
+        vector.InsertOp: _lane,
+        slc.LanewiseOp: _lanewise,
+        dlc.PopOp: _pop,
+        dlc.CounterOp: _counter,
+        dlc.ReadOp: _read,
+        dlc.AdvanceOp: _advance,
+        dlc.ResetOp: _reset,
+    }

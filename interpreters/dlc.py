@@ -19,7 +19,7 @@ from headrace.dialects import dlc
 from headrace.dialects.dlc import Event
 from headrace.dialects.dlc_traversal import Traversal, Unit
 from headrace.dialects.slc_types import StreamType, lanes_of
-from headrace.interpreters import counters, nest
+from headrace.interpreters import core_code, nest
 from headrace.interpreters.access_streams import Streams
 from headrace.interpreters.nest import Values
 from headrace.interpreters.nest_memory import name_of
@@ -73,7 +73,7 @@ class _Decoupled:
         self.words = 0
         self.at: dict[Unit, int] = {}
         self.meanings = {
-            **counters.MEANINGS,
+            **core_code.MEANINGS,
             dlc.AccessOp: self._access,
             dlc.ExecuteOp: self._execute,
             dlc.PopOp: self._pop,

@@ -14,7 +14,7 @@ from xdsl.dialects import func
 from xdsl.ir import Operation
 
 from headrace.dialects import slc
-from headrace.interpreters import counters, nest
+from headrace.interpreters import core_code, nest
 from headrace.interpreters.access_streams import Streams
 from headrace.interpreters.nest import Values
 from headrace.interpreters.nest_memory import name_of
@@ -38,7 +38,7 @@ class _Sequential:
         self.streams = Streams()
         self.meanings = {
             **self.streams.meanings,
-            **counters.MEANINGS,
+            **core_code.MEANINGS,
             slc.ForOp: self._for,
             slc.CallbackOp: self._callback,
             slc.FifoOp: self._fifo,

@@ -1,13 +1,19 @@
-"""The meaning of the counters of the core: arrays without dimensions, which keep an index."""
+"""
+The meaning of what code of the core has beyond loop nests: counters, and operations on lanes.
+
+A counter is an array without dimensions, which keeps an index.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.ir import Operation
 
-from headrace.dialects import dlc
+from headrace.dialects import dlc, slc
 from headrace.interpreters.nest import Meaning, Values
+from headrace.interpreters.nest_scalars import evaluate
 
 
 def _counter(op: Operation, values: Values) -> tuple[npt.NDArray[np.int64]]:
@@ -30,9 +36,15 @@ def _reset(op: Operation, values: Values) -> tuple[()]:
     return ()
 
 
+def _lanewise(op: Operation, values: Values) -> tuple[Any]:
+    assert isinstance(op, slc.LanewiseOp)
+    return (evaluate(op.operation, [values[vector] for vector in op.inputs]),)
+
+
 MEANINGS: Mapping[type[Operation], Meaning] = {
     dlc.CounterOp: _counter,
     dlc.ReadOp: _read,
     dlc.AdvanceOp: _advance,
     dlc.ResetOp: _reset,
+    slc.LanewiseOp: _lanewise,
 }

@@ -1,0 +1,207 @@
+"""
+A compiled function whose embedding operations are of the `dlc` dialect: it is run and timed.
+
+The host computes what surrounds the operations. Each operation runs on the simulated machine, in
+the order of the calls; its time is that of the trace that the run records.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
+from xdsl.ir import SSAValue
+
+from headrace.backends.dae import build
+from headrace.backends.dae_host import run_entry
+from headrace.backends.dae_result import DaeRun, OperationRun
+from headrace.backends.host import specification
+from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
+from headrace.dialects import dlc
+from headrace.dialects.dlc_resources import check_resources
+from headrace.dialects.functions import argument_names, argument_part, main_function, returned
+from headrace.simulators.dae.execute import execute
+from headrace.simulators.dae.machine import DaeMachine
+from headrace.simulators.dae.program import Program
+from headrace.simulators.dae.timing import Fidelity, simulate
+from headrace.storage.bfloat16 import in_type
+from headrace.storage.errors import InputError
+from headrace.storage.levels import Array, Format, Storage
+from headrace.storage.parts import part_of
+from headrace.storage.values import CSR, is_torch, storage_of, to_torch
+
+
+@dataclass(frozen=True)
+class DaeFunction:
+    """A function of host operations and embedding operations: `run` it."""
+
+    module: ModuleOp
+    arguments: tuple[TensorSpec, ...]
+    """What `run` takes."""
+    results: tuple[TensorSpec, ...]
+    constants: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Arguments that are part of the function, such as the tables of a model, by name."""
+    fixed: tuple[tuple[int, object], ...] = ()
+    """Arguments of the model that are no tensors, by place; their values are in the module."""
+
+    @staticmethod
+    def of(module: ModuleOp) -> "DaeFunction":
+        """
+        The function of a module whose private functions are the operations.
+
+        Raises `InputError` if there is no entry function.
+        """
+        function = main_function(module)
+        results = tuple(
+            specification(value, f"result{place}") for place, value in enumerate(returned(function))
+        )
+        return DaeFunction(module, _specifications(function), results)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What runs, but not on the simulated machine."""
+        alone = [name for name, one in self.operations.items() if not _is_decoupled(one)]
+        kinds = {
+            op.name
+            for op in main_function(self.module).walk()
+            if isinstance(op, LinalgStructuredOperation) and op.results
+        }
+        notes = [f"@{name} has no program of the access unit and is not timed" for name in alone]
+        if kinds:
+            notes.append(f"what the host computes ({', '.join(sorted(kinds))}) is not timed")
+        return tuple(notes)
+
+    @cached_property
+    def operations(self) -> Mapping[str, func.FuncOp]:
+        """The functions that the entry function calls, by name."""
+        main = main_function(self.module)
+        return {
+            op.sym_name.data: op
+            for op in self.module.body.block.ops
+            if isinstance(op, func.FuncOp) and op is not main
+        }
+
+    @cached_property
+    def programs(self) -> Mapping[str, Program]:
+        """Those of the operations. Raises `InputError` for what the machine cannot do."""
+        return {name: build(function) for name, function in self.operations.items()}
+
+    def bind(self, constants: Mapping[str, object]) -> "DaeFunction":
+        """Make arguments part of the function. Raises `InputError` for a name that is none."""
+        names = {spec.name for spec in self.arguments}
+        for name in constants:
+            if name not in names:
+                raise InputError(
+                    f"the function has no argument '{name}'; it has {', '.join(sorted(names))}"
+                )
+        left = tuple(spec for spec in self.arguments if spec.name not in constants)
+        return replace(self, arguments=left, constants={**self.constants, **constants})
+
+    def run(
+        self,
+        *args: object,
+        machine: DaeMachine | str | Path | None = None,
+        fidelity: Fidelity = "recurrence",
+        timing_only: bool = False,
+    ) -> DaeRun:
+        """
+        Run the function on NumPy arrays or torch tensors, and time its operations.
+
+        `machine` is a description or a TOML file with a section [dae]; `fidelity` says how times
+        are found (see `simulators.dae.timing`). With `timing_only` there are no outputs. The
+        outputs are torch tensors if an argument is one.
+
+        Raises `InputError` for arguments that do not fit, for an index outside of its tensor, and
+        for an operation that does not fit in the machine.
+        """
+        described = dae_machine(machine)
+        for function in self.operations.values():
+            check_resources(function, described.layers, described.lanes, described.storage_bytes)
+        given = without_fixed(args, len(self.arguments), self.fixed)
+        runs: list[OperationRun] = []
+
+        def call(name: str, buffers: Sequence[Array]) -> None:
+            start = time.perf_counter()
+            execution = execute(self.programs[name], buffers, described)
+            if _is_decoupled(self.operations[name]):
+                timing = simulate(execution.trace, described, fidelity)
+                seconds = time.perf_counter() - start
+                runs.append(
+                    OperationRun(
+                        name, timing, execution.trace, execution.tokens, execution.words, seconds
+                    )
+                )
+
+        values = run_entry(self.module, self._arguments(given), call)
+        shapes = tuple(tuple(value.shape) for value in values)
+        if timing_only:
+            return DaeRun((), (), shapes, tuple(runs), self.notes)
+        outputs = [
+            in_type(np.asarray(value), spec.dtype)
+            for spec, value in zip(self.results, values, strict=True)
+        ]
+        storages = [Storage.from_dense(one, Format.dense(one.ndim)) for one in outputs]
+        as_torch = any(is_torch(one) for one in given)
+        results = [
+            to_torch(output, spec.dtype) if as_torch else output
+            for spec, output in zip(self.results, outputs, strict=True)
+        ]
+        return DaeRun(tuple(results), tuple(storages), shapes, tuple(runs), self.notes)
+
+    def _arguments(self, args: Sequence[object]) -> list[Array]:
+        """All arguments of the entry function, in its order."""
+        if len(args) != len(self.arguments):
+            names = ", ".join(spec.name for spec in self.arguments)
+            raise InputError(
+                f"the function takes {len(self.arguments)} arguments ({names}), but {len(args)} "
+                "are given"
+            )
+        function = main_function(self.module)
+        values: dict[str, Any] = dict(self.constants)
+        sizes: dict[str, tuple[int, str]] = {}
+        for spec, value in zip(self.arguments, args, strict=True):
+            stored = storage_of(value, name=f"argument {spec.name}")
+            expect_fit(spec, stored.shape, stored.values, sizes)
+            values[spec.name] = stored
+        found: list[Array] = []
+        for place, name in enumerate(argument_names(function)):
+            stored, part = storage_of(values[name], name=name), argument_part(function, place)
+            found.append((stored if part is None else part_of(stored, part.name)).to_dense())
+        return found
+
+
+def dae_machine(given: DaeMachine | str | Path | None) -> DaeMachine:
+    """The machine of a description or of a TOML file. Raises `InputError`."""
+    if isinstance(given, DaeMachine):
+        return given
+    return DaeMachine() if given is None else DaeMachine.load(given)
+
+
+def _is_decoupled(function: func.FuncOp) -> bool:
+    return any(isinstance(op, dlc.AccessOp) for op in function.walk())
+
+
+def _specifications(function: func.FuncOp) -> tuple[TensorSpec, ...]:
+    """What a user gives: a sparse matrix is one argument, of which the function takes parts."""
+    found: dict[str, TensorSpec] = {}
+    values: Sequence[SSAValue] = function.body.block.args
+    for place, (name, value) in enumerate(zip(argument_names(function), values, strict=True)):
+        spec, part = specification(value, name), argument_part(function, place)
+        if part is None:
+            found[name] = spec
+            continue
+        sizes = (-1, -1) if part.shape is None else part.shape
+        shape = tuple(
+            size if size >= 0 else f"{name}.{dimension}" for dimension, size in enumerate(sizes)
+        )
+        # Pointers and indices do not say what the values are: any number then.
+        known = part.name in ("values", "dense")
+        if known or name not in found:
+            found[name] = TensorSpec(name, shape, CSR, spec.dtype if known else "float64")
+    return tuple(found.values())
