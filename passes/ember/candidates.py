@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
+from headrace.dialects.access_rules import constant
 from headrace.dialects.memory_writes import Writes, name_of
 
 ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.MinSIOp)
@@ -231,14 +232,6 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
 def is_number(type: Attribute) -> bool:
     """Whether values of a type are single numbers."""
     return isinstance(type, IndexType | IntegerType | AnyFloat)
-
-
-def constant(value: SSAValue) -> int | None:
-    """The number of a constant."""
-    op = value.owner
-    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
-        return op.value.value.data
-    return None
 
 
 def not_negative(value: SSAValue) -> bool:

@@ -583,3 +583,16 @@ def test_memory_of_an_iteration_on_both_sides_of_a_loop() -> None:
     )
     with pytest.raises(PassFailedException, match="%row of type memref<2xf64> is used before and"):
         decoupled(text)
+
+
+def test_loops_that_need_not_run() -> None:
+    text = SHARED.partition("func.func @caller")[0]
+    branch = text.replace(
+        "  scf.for %i", "  %yes = arith.cmpi eq, %c0, %c1 : index scf.if %yes {\n  scf.for %i"
+    )
+    branch = branch.replace("  }\n  func.return", "  }\n  }\n  func.return")
+    with pytest.raises(PassFailedException, match=r"'scf.for': it stands in 'scf.if'; the access"):
+        decoupled(branch)
+    blocks = text.replace("  func.return", "  cf.br ^bb1\n^bb1:\n  func.return")
+    with pytest.raises(PassFailedException, match=r"'scf.for': it stands in 'func.func'; the acc"):
+        decoupled(blocks)
