@@ -182,7 +182,7 @@ class _Chooser:
             if not self._known(index):
                 return f"the index into {name} {self._why(index)}"
         if all(map(self._invariant, load.indices)):
-            return f"{name} is read at one place, where the core can read it"
+            return f"{name} is read at one place only; read it before all loops"
         return f"{name} has been read there by a loop around it"
 
     def _why(self, value: SSAValue) -> str:
@@ -192,12 +192,7 @@ class _Chooser:
             if not isinstance(op, Operation):
                 return f"depends on {name_of(made)}, which the core carries between iterations"
             if isinstance(op, memref.LoadOp):
-                written = self.writes.why(op.memref)
-                return (
-                    f"is read from memory that the core writes: {written}"
-                    if written
-                    else (f"is read from {name_of(op.memref)} at an address of the core")
-                )
+                return f"is read from memory: {self._not_loaded(op)}"
             return f"is computed by the core ({op.name})"
         return "changes between iterations"
 

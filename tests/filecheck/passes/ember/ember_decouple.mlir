@@ -191,7 +191,7 @@ func.func @total(%index: memref<?xindex>, %table: memref<?xf32>, %out: memref<f3
 // CHECK:          scf.for %e
 // CHECK:          } {headrace.refused = "it reads nothing new that is never written: %table is written by 'memref.store'"}
 // CHECK:          scf.for %k
-// CHECK:          } {headrace.refused = "its upper bound is read from memory that the core writes: %counts is written by 'memref.store'"}
+// CHECK:          } {headrace.refused = "its upper bound is read from memory: %counts is written by 'memref.store'"}
 func.func @written(%index: memref<?xindex>, %table: memref<?x4xf32>, %counts: memref<?xindex>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
