@@ -231,13 +231,22 @@ def is_number(type: Attribute) -> bool:
 
 def not_negative(value: SSAValue) -> bool:
     """Whether an index is certainly not negative."""
-    op = value.owner
-    if isinstance(value, BlockArgument):
-        loop = value.block.parent_op()
-        return isinstance(loop, scf.ForOp) and value.index == 0 and not_negative(loop.lb)
-    if isinstance(op, memref.DimOp):
-        return True
-    if isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
-        return all(map(not_negative, op.operands))
-    number = constant(value)
-    return number is not None and number >= 0
+    waiting, seen = [value], set[SSAValue]()
+    while waiting:
+        found = waiting.pop()
+        if found in seen:
+            continue
+        seen.add(found)
+        op = found.owner
+        if not isinstance(op, Operation):
+            loop = op.parent_op()
+            if not isinstance(loop, scf.ForOp) or found is not loop.body.block.args[0]:
+                return False
+            waiting.append(loop.lb)
+        elif isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
+            waiting.extend(op.operands)
+        elif not isinstance(op, memref.DimOp):
+            number = constant(found)
+            if number is None or number < 0:
+                return False
+    return True
