@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
-from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from headrace.dialects.access_rules import constant
 from headrace.dialects.memory_writes import Writes, name_of
@@ -220,8 +220,20 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
             continue
         if op.parent_block() is body and begin in op.operands and op.lhs is not op.rhs:
             length = op.rhs if op.lhs is begin else op.lhs
-            found.append(RunningSum(initial, length, begin, end))
+            if _is_used_only_after(length, begin, body):
+                found.append(RunningSum(initial, length, begin, end))
     return found
+
+
+def _is_used_only_after(length: SSAValue, begin: SSAValue, body: Block) -> bool:
+    """Whether what reads `begin` stands behind what gives `length`, both in `body`."""
+    users = [use.operation for use in begin.uses]
+    for op in body.ops:
+        if length in op.results:
+            return True
+        if any(op.is_ancestor(user) for user in users):
+            return False
+    return False
 
 
 def is_number(type: Attribute) -> bool:
