@@ -69,7 +69,11 @@ def test_a_score_sends_three_rows_and_one_token(order: int) -> None:
 
 def test_what_is_copied_needs_no_core() -> None:
     blocks = torch.rand(6, 2, WIDTH, dtype=torch.float64)
-    found = traffic_of(lambda x, i: x[i], blocks, torch.tensor([4, 4, 0]))
+
+    def gather(x: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+        return x[i]
+
+    found = traffic_of(gather, blocks, torch.tensor([4, 4, 0]))
     assert [(one.tokens, one.words) for one in found[3:]] == [(1, 0), (1, 0)]
 
 
