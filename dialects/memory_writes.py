@@ -3,14 +3,16 @@ Which memory a function writes, through whatever name.
 
 An access unit runs ahead of the core, so it may only read what nobody writes. Memory is followed
 through views and casts to where it came from; two arguments of a function are one memory if a
-caller in the module passes the same to both. What cannot be followed may be any memory.
+caller in the module passes the same to both. What cannot be followed may be any memory, and a
+function that is called writes what it is passed, and any memory if it is not known or has globals.
 
 Arguments that come from outside of the module are different memories, as of an embedding operation
 and its result.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from xdsl.dialects import bufferization, func, memref, scf
@@ -57,19 +59,18 @@ def writes_of(function: func.FuncOp) -> Writes:
         for written in _written(op):
             for root in roots(written):
                 reasons.setdefault(root, _clause(op, written, root))
-        if isinstance(op, func.CallOp):
-            reasons |= {
-                symbol: f"may be written by 'func.call' of @{op.callee.string_value()}"
-                for symbol in _globals(function)
-            }
-    arguments = function.body.block.args
-    for first, second, caller in _passed_twice(function):
-        for one, other in ((first, second), (second, first)):
-            if arguments[other] in reasons:
+        if isinstance(op, func.CallOp) and not _writes_only_arguments(op):
+            reasons.setdefault(ANY, f"may be written by 'func.call' of @{_callee(op)}")
+        if _is_unknown(op):
+            reasons.setdefault(ANY, f"may be written by '{op.name}'")
+    for pair in _shared(function):
+        for one, other in (pair.memories, pair.memories[::-1]):
+            if other in reasons:
+                written = other if isinstance(other, str) else name_of(other)
                 reasons.setdefault(
-                    arguments[one],
-                    f"may be the same memory as {name_of(arguments[other])}, which "
-                    f"{reasons[arguments[other]]}: @{caller} passes one for both",
+                    one,
+                    f"may be the same memory as {written}, which {reasons[other]}: "
+                    f"@{pair.caller} passes one for both",
                 )
     return Writes(reasons)
 
@@ -90,7 +91,7 @@ def roots(value: SSAValue) -> frozenset[Root]:
     sources = [operand for operand in op.operands if isinstance(operand.type, MemRefType)]
     if op.regions or not sources or not is_side_effect_free(op):
         return frozenset({ANY})
-    return frozenset().union(*map(roots, sources))
+    return frozenset[Root]().union(*map(roots, sources))
 
 
 def name_of(value: SSAValue) -> str:
@@ -122,9 +123,24 @@ _READERS = {"vector.load", "vector.maskedload"}
 """Operations that only read, and do not say so."""
 
 
+_NAMING_WHAT_THEY_WRITE = {
+    *("arith", "bufferization", "cf", "dlc", "func", "math", "memref", "scf", "slc", "tensor"),
+    "vector",
+}
+"""Dialects whose operations write only memrefs among their operands."""
+
+
+def _is_unknown(op: Operation) -> bool:
+    """Whether an operation may write memory that it does not name."""
+    effects = get_effects(op)
+    if effects is not None and all(effect.kind != MemoryEffectKind.WRITE for effect in effects):
+        return False
+    return op.dialect_name() not in _NAMING_WHAT_THEY_WRITE
+
+
 def _clause(op: Operation, written: SSAValue, root: Root) -> str:
     how = "may be written" if isinstance(op, func.CallOp) else "is written"
-    callee = f" of @{op.callee.string_value()}" if isinstance(op, func.CallOp) else ""
+    callee = f" of @{_callee(op)}" if isinstance(op, func.CallOp) else ""
     view = "" if written is root or isinstance(root, str) else f" through {_view(written)}"
     return f"{how} by '{op.name}'{callee}{view}"
 
@@ -134,37 +150,73 @@ def _view(value: SSAValue) -> str:
     return f"'{owner.name}'" if isinstance(owner, Operation) else name_of(value)
 
 
-def _globals(function: func.FuncOp) -> set[str]:
-    return {
+def _globals(function: func.FuncOp) -> list[str]:
+    return [
         f"@{op.name_.string_value()}"
         for op in function.walk()
         if isinstance(op, memref.GetGlobalOp)
-    }
+    ]
 
 
-def _passed_twice(function: func.FuncOp) -> Iterator[tuple[int, int, str]]:
-    """Pairs of arguments that are one memory in a call of the module, and who calls."""
-    module = function.parent_op()
-    if not isinstance(module, ModuleOp):
+def _callee(call: func.CallOp) -> str:
+    return call.callee.string_value()
+
+
+def _functions(op: Operation) -> Iterator[func.FuncOp]:
+    """The functions of the module around `op`."""
+    while not isinstance(op, ModuleOp):
+        parent = op.parent_op()
+        if parent is None:
+            return
+        op = parent
+    yield from (function for function in op.walk() if isinstance(function, func.FuncOp))
+
+
+def _writes_only_arguments(call: func.CallOp) -> bool:
+    """Whether the function that is called is known, and knows no memory that it is not passed."""
+    for function in _functions(call):
+        if function.sym_name.data == _callee(call):
+            calls = any(isinstance(op, func.CallOp) for op in function.walk())
+            return bool(function.body.blocks) and not calls and not _globals(function)
+    return False
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Two names in a function, arguments or globals, that may be one memory, and who says so."""
+
+    memories: tuple[Root, Root]
+    caller: str
+
+
+def _shared(function: func.FuncOp, seen: frozenset[str] = frozenset()) -> Iterator[_Shared]:
+    """What callers in the module make one memory in `function`; `seen` are functions it calls."""
+    name = function.sym_name.data
+    if name in seen or not function.body.blocks:
         return
-    for call in module.walk():
-        if not isinstance(call, func.CallOp):
+    arguments = function.body.block.args
+    names = {symbol: frozenset[Root]({symbol}) for symbol in _globals(function)}
+    for caller in _functions(function):
+        calls = [op for op in caller.walk() if isinstance(op, func.CallOp) and _callee(op) == name]
+        if not calls:
             continue
-        if call.callee.string_value() != function.sym_name.data:
-            continue
-        memories = [
-            (place, roots(operand))
-            for place, operand in enumerate(call.operands)
-            if isinstance(operand.type, MemRefType)
-        ]
-        for at, (first, one) in enumerate(memories):
-            for second, other in memories[at + 1 :]:
-                if one & other or ANY in one | other:
-                    yield first, second, _function_around(call)
+        pairs = [shared.memories for shared in _shared(caller, seen | {name})]
+        for call in calls:
+            given: dict[Root, frozenset[Root]] = {**names}
+            for argument, operand in zip(arguments, call.operands, strict=True):
+                if isinstance(operand.type, MemRefType):
+                    given[argument] = roots(operand)
+            for one, other in combinations(given, 2):
+                if _may_share(given[one], given[other], pairs):
+                    yield _Shared((one, other), caller.sym_name.data)
 
 
-def _function_around(op: Operation) -> str:
-    parent = op.parent_op()
-    while parent is not None and not isinstance(parent, func.FuncOp):
-        parent = parent.parent_op()
-    return "a caller" if parent is None else parent.sym_name.data
+def _may_share(
+    first: frozenset[Root], second: frozenset[Root], pairs: Sequence[tuple[Root, Root]]
+) -> bool:
+    if first & second or ANY in first | second:
+        return True
+    return any(
+        (one in first and other in second) or (one in second and other in first)
+        for one, other in pairs
+    )

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
+from headrace.dialects.access_rules import constant
 from headrace.dialects.memory_writes import Writes, name_of
 
 ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.MinSIOp)
@@ -165,13 +166,24 @@ class _Chooser:
         loads = [op for op in loop.walk() if isinstance(op, memref.LoadOp)]
         if not loads:
             return "it reads no memory, so there is nothing to send"
-        for load in loads:
-            written = self.writes.why(load.memref)
-            if written is not None:
-                return f"it reads nothing that is never written: {written}"
-        if all(load.parent_op() is loop for load in loads):
-            return "what it reads has been read by a loop around it"
-        return "it reads only in some of its iterations"
+        return f"it reads nothing new that is never written: {self._not_loaded(loads[0])}"
+
+    def _not_loaded(self, load: memref.LoadOp) -> str:
+        """Why a load is not new to the access unit: a sentence."""
+        name = name_of(load.memref)
+        written = self.writes.why(load.memref)
+        if written is not None:
+            return written
+        if not self._invariant(load.memref):
+            return f"{name} is made in the loop; make it before all loops"
+        if not isinstance(load.parent_op(), scf.ForOp):
+            return f"{name} is read only in some iterations"
+        for index in load.indices:
+            if not self._known(index):
+                return f"the index into {name} {self._why(index)}"
+        if all(map(self._invariant, load.indices)):
+            return f"{name} is read at one place only; read it before all loops"
+        return f"{name} has been read there by a loop around it"
 
     def _why(self, value: SSAValue) -> str:
         """Why the access unit does not know a value."""
@@ -180,12 +192,7 @@ class _Chooser:
             if not isinstance(op, Operation):
                 return f"depends on {name_of(made)}, which the core carries between iterations"
             if isinstance(op, memref.LoadOp):
-                written = self.writes.why(op.memref)
-                return (
-                    f"is read from memory that the core writes: {written}"
-                    if written
-                    else (f"is read from {name_of(op.memref)} at an address of the core")
-                )
+                return f"is read from memory: {self._not_loaded(op)}"
             return f"is computed by the core ({op.name})"
         return "changes between iterations"
 
@@ -220,14 +227,6 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
 def is_number(type: Attribute) -> bool:
     """Whether values of a type are single numbers."""
     return isinstance(type, IndexType | IntegerType | AnyFloat)
-
-
-def constant(value: SSAValue) -> int | None:
-    """The number of a constant."""
-    op = value.owner
-    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
-        return op.value.value.data
-    return None
 
 
 def not_negative(value: SSAValue) -> bool:

@@ -24,7 +24,7 @@ def hoist_invariants(nest: func.FuncOp) -> None:
 def _is_harmless(op: Operation) -> bool:
     if op.regions or not op.results:
         return False
-    return isinstance(op, memref.DimOp | memref.CastOp) or is_speculatable(op)
+    return isinstance(op, memref.DimOp) or is_speculatable(op)
 
 
 def _is_at(top: Block, value: SSAValue) -> bool:
