@@ -6,6 +6,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.parser import Parser
+from xdsl.parser.core import ForwardDeclaredValue
 from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Input, Span
 
@@ -21,8 +22,9 @@ def parse_text(
     """
     Parse a module; `name` is that of the file.
 
-    Raises `ParseError`, also for types that do not verify, for names that the parser of xDSL looks
-    up without a check, and for strings without an end, on which its lexer takes exponential time.
+    Raises `ParseError`, also for types that do not verify or are of integers of more bits than fit
+    in memory, for names that the parser of xDSL looks up without a check, and for strings without
+    an end, on which its lexer takes exponential time.
     """
     for piece in _PIECE.finditer(text):
         if piece["closed"] == "":
@@ -31,9 +33,10 @@ def parse_text(
     parser = Parser(context, text, name)
     try:
         return parser.parse_module(with_implicit_module)
-    except (VerifyException, ValueError) as error:
+    except (VerifyException, ValueError, MemoryError, OverflowError) as error:
         read = max(len(text[: parser.pos].rstrip()) - 1, 0)
-        parser.raise_error(str(error), read, read + 1)
+        large = isinstance(error, MemoryError | OverflowError)
+        parser.raise_error("this number is too large" if large else str(error), read, read + 1)
 
 
 def expect_order(module: ModuleOp) -> None:
@@ -49,6 +52,10 @@ def expect_order(module: ModuleOp) -> None:
         graph = isinstance(block.parent_op(), sam.GraphOp | step.GraphOp)
         for op in block.ops:
             if not graph and (early := next((x for x in op.operands if x not in made), None)):
+                if isinstance(early, ForwardDeclaredValue):
+                    raise VerifyException(
+                        f"'{op.name}' reads a name that is defined inside of another operation only"
+                    )
                 maker = early.owner.name if isinstance(early.owner, Operation) else "a block"
                 raise VerifyException(
                     f"'{op.name}' reads what '{maker}' makes later; move it behind that"

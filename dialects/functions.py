@@ -1,8 +1,9 @@
 """What is asked of a module before anything else: one function, whose operations are a line."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, SSAValue
 
@@ -50,12 +51,26 @@ def argument_names(function: FuncOp) -> list[str]:
     return names
 
 
-def argument_part(function: FuncOp, position: int) -> str | None:
+@dataclass(frozen=True)
+class Part:
+    """What an argument is of a sparse tensor of the user."""
+
+    name: str
+    """One of `headrace.storage.parts.PARTS`."""
+    shape: tuple[int, ...] | None
+    """The shape of the whole; a size known only at run time is negative."""
+
+
+def argument_part(function: FuncOp, position: int) -> Part | None:
     """Which part of the user's tensor of that name an argument is; None if it is all of it."""
     if function.arg_attrs is None:
         return None
-    part = function.arg_attrs.data[position].data.get("headrace.part")
-    return part.data if isinstance(part, StringAttr) else None
+    attributes = function.arg_attrs.data[position].data
+    name, shape = attributes.get("headrace.part"), attributes.get("headrace.matrix")
+    if not isinstance(name, StringAttr):
+        return None
+    sizes = shape.get_values() if isinstance(shape, DenseArrayBase) else None
+    return Part(name.data, None if sizes is None else tuple(int(size) for size in sizes))
 
 
 def returned(function: FuncOp) -> Sequence[SSAValue]:

@@ -65,7 +65,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasAncestor, MemoryReadEffect, MemoryWriteEffect, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
-from headrace.dialects.slc_lanewise import LanewiseOp
+from headrace.dialects.slc_lanewise import LanewiseOp, YieldOp
 from headrace.dialects.slc_types import (
     INDEX_STREAM,
     FifoType,
@@ -102,6 +102,7 @@ __all__ = [
     "StoreOp",
     "StreamType",
     "SubtractOp",
+    "YieldOp",
     "lanes_of",
     "scalar_of",
 ]
@@ -410,6 +411,9 @@ class FifoOp(IRDLOperation):
     def __init__(self, element_type: Attribute):
         super().__init__(result_types=[FifoType(element_type)])
 
+    def verify_(self) -> None:
+        _expect_loop(self)
+
 
 @irdl_op_definition
 class PushOp(IRDLOperation):
@@ -550,6 +554,7 @@ SLC = Dialect(
         PushOp,
         StoreOp,
         SubtractOp,
+        YieldOp,
     ],
     [FifoType, LevelAttr, StreamType],
 )

@@ -15,13 +15,30 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
+    operand_def,
     region_def,
     result_def,
     traits_def,
     var_operand_def,
 )
-from xdsl.traits import NoTerminator, Pure
+from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """`slc.yield %y : i1`: the lane of the result."""
+
+    name = "slc.yield"
+
+    value = operand_def()
+
+    traits = traits_def(IsTerminator())
+
+    assembly_format = "$value attr-dict `:` type($value)"
+
+    def __init__(self, value: SSAValue):
+        super().__init__(operands=[value])
 
 
 @irdl_op_definition
@@ -38,7 +55,7 @@ class LanewiseOp(IRDLOperation):
     body = region_def("single_block")
     result = result_def(VectorType)
 
-    traits = traits_def(Pure(), NoTerminator())
+    traits = traits_def(Pure())
 
     assembly_format = "`(` $inputs `:` type($inputs) `)` `->` type($result) $body attr-dict"
 
@@ -48,7 +65,7 @@ class LanewiseOp(IRDLOperation):
         block = Block(arg_types=[operand.type for operand in op.operands])
         copy = op.clone()
         copy.operands = block.args
-        block.add_op(copy)
+        block.add_ops([copy, YieldOp(copy.results[0])])
         super().__init__(
             operands=[vectors],
             result_types=[VectorType(op.results[0].type, lanes)],
@@ -71,9 +88,9 @@ class LanewiseOp(IRDLOperation):
         if [argument.type for argument in block.args] != [type.element_type for type in types]:
             raise VerifyException(f"the body of '{self.name}' takes one lane of each vector")
         ops = list(block.ops)
-        if len(ops) != 1 or ops[0].dialect_name() not in ("arith", "math") or ops[0].regions:
+        if len(ops) != 2 or ops[0].dialect_name() not in ("arith", "math") or ops[0].regions:
             raise VerifyException(f"the body of '{self.name}' is one operation of arith or math")
-        if [value.type for value in ops[0].results] != [result.element_type] or list(
-            ops[0].operands
-        ) != list(block.args):
+        expected = [*block.args, *ops[0].results]
+        given = [*ops[0].operands, *ops[1].operands]
+        if expected != given or [value.type for value in ops[0].results] != [result.element_type]:
             raise VerifyException(f"the body of '{self.name}' gives {result.element_type} of them")

@@ -33,7 +33,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.linalg.attrs import IteratorTypeAttr
 from xdsl.dialects.linalg.ops import FillOp, GenericOp, YieldOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
@@ -169,6 +169,11 @@ class EntryBuilder:
         given = {"name": StringAttr(name), **hints}
         self._arguments.append(DictionaryAttr({f"headrace.{k}": v for k, v in given.items()}))
         return self.view(value, shape)
+
+    def drop_argument(self, value: BlockArgument) -> None:
+        """Remove an argument that nothing uses."""
+        del self._arguments[value.index]
+        self.block.erase_arg(value)
 
     def view(self, value: SSAValue, shape: Sequence[Extent]) -> View:
         """The whole of `value`; names among the extents become known to `size`."""

@@ -12,15 +12,13 @@ The formats of tensors come from torch's sparse layouts, or from the annotation 
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import (
-    AnyTensorType,
+    DenseArrayBase,
     IntegerAttr,
-    ModuleOp,
     StringAttr,
     UnitAttr,
     bf16,
@@ -33,11 +31,8 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 
-from headrace.dialects.functions import argument_names, argument_part
-from headrace.dialects.sparse_tensor import format_of
 from headrace.frontends import torch_tracing as tracing
 from headrace.frontends.aten import (
     elementwise,
@@ -48,7 +43,8 @@ from headrace.frontends.aten import (
     shapes,
 )
 from headrace.frontends.aten.registry import HANDLERS, NESTS, Call, Result
-from headrace.frontends.builder import EntryBuilder, Extent, View
+from headrace.frontends.builder import EntryBuilder, Extent, View, tensor_type
+from headrace.frontends.imported import ImportedModel
 from headrace.frontends.marks import marked_region
 from headrace.frontends.nests import embedding_bag, patterns, rows, sparse_matmul
 from headrace.frontends.nests.compressed import CompressedRows, compressed_rows, dense_operand
@@ -59,7 +55,7 @@ from headrace.frontends.torch_tensors import format_of_tensor
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Format, Storage
 from headrace.storage.parts import part_of
-from headrace.storage.values import in_format, storage_of, to_torch
+from headrace.storage.values import storage_of, to_torch
 
 if TYPE_CHECKING:
     import torch
@@ -96,39 +92,6 @@ _STORAGE_OPTIONS = frozenset(
     {"dtype", "device", "layout", "pin_memory", "memory_format", "non_blocking", "copy"}
 )
 """Options that the type of the result already answers, or that do not change values."""
-
-
-@dataclass(frozen=True)
-class ImportedModel:
-    """A model as entry IR: `@main` takes the user's tensors, then the constants."""
-
-    module: ModuleOp
-    inputs: tuple[str, ...]
-    """Names of the tensors that the user passes, in the order of the arguments of `@main`."""
-    constants: Mapping[str, Storage]
-    """Parameters, buffers and other constants by name, in the order of the arguments behind."""
-    signature: tracing.Signature
-    """How the user's arguments become the tensors `inputs`."""
-
-    def bind(self, *args: Any, **kwargs: Any) -> list[Storage]:
-        """
-        The arguments of `@main` for a call `model(*args, **kwargs)`.
-
-        Raises `InputError` where the arguments are others than those of the import: another
-        number, another element type, another size where `@main` has a fixed one.
-        """
-        leaves = dict(zip(self.inputs, self.signature.tensors(args, kwargs), strict=True))
-        main = _main(self.module)
-        user = len(main.function_type.inputs) - len(self.constants)
-        types = main.function_type.inputs.data[:user]
-        bound: list[Storage] = []
-        for position, (name, type) in enumerate(zip(argument_names(main), types, strict=False)):
-            value, part = leaves[name], argument_part(main, position)
-            if part is not None:
-                value = part_of(storage_of(value, name=name), part)
-                name = f"{part} of {name}"
-            bound.append(_check(value, cast(AnyTensorType, type), name))
-        return [*bound, *self.constants.values()]
 
 
 def import_model(
@@ -177,6 +140,8 @@ class _Importer:
         self.inputs: list[str] = []
         self.constants: dict[str, Storage] = {}
         self.bound: dict[SSAValue, Storage] = {}
+        self.traced: list[BlockArgument] = []
+        """Arguments that are constants of the trace."""
         self.matches: Mapping[Node, Match] = {}
 
     def run(self) -> ImportedModel:
@@ -202,8 +167,18 @@ class _Importer:
         if unknown := self.formats.keys() - {*self.inputs, *self.constants}:
             known = ", ".join([*self.inputs, *self.constants])
             raise InputError(f"formats names '{min(unknown)}', but the tensors are {known}")
+        if self.nests:
+            self.drop_unused(values)
         module = self.emit.finish(values)
         return ImportedModel(module, tuple(self.inputs), self.constants, self.signature)
+
+    def drop_unused(self, results: Sequence[SSAValue]) -> None:
+        """Constants of the trace that a nest has no need to read, such as equal distances."""
+        for argument in self.traced:
+            if not argument.uses and argument not in results:
+                storage = self.bound[argument]
+                self.emit.drop_argument(argument)
+                self.constants = {n: one for n, one in self.constants.items() if one is not storage}
 
     def check_nothing_changes(self) -> None:
         specification = self.program.graph_signature
@@ -248,13 +223,16 @@ class _Importer:
     def input(self, node: "Node", tensor: "torch.Tensor") -> View | CompressedRows:
         shape = self.sizes.shape(node.meta["val"].shape)
         element, format = element_type(tensor.dtype, node.name), self.format(node.name, tensor)
+        hints: dict[str, Attribute] = {}
         if self.nests and not format.is_dense and format.rank == 2:
 
             def part(name: str, shape: tuple[Extent, ...], element: Attribute) -> View:
-                return self.emit.argument(node.name, shape, element, part=StringAttr(name))
+                named = {"part": StringAttr(name), **hints}
+                return self.emit.argument(node.name, shape, element, None, **named)
 
+            sizes = tensor_type(shape, element).get_shape()
+            hints["matrix"] = DenseArrayBase.from_list(i64, sizes)
             return compressed_rows(node, shape, element, part)
-        hints: dict[str, Attribute] = {}
         if not format.is_dense:
             stored = storage_of(tensor, format, node.name).stored
             hints["nonzeros"] = IntegerAttr(stored, i64)
@@ -426,15 +404,18 @@ class _Importer:
     def constant_view(self, name: str, tensor: "torch.Tensor") -> View:
         """A constant of the trace: filled in place if it is one number, else an argument."""
         shape, element = tuple(tensor.shape), element_type(tensor.dtype, name)
+        hints: dict[str, Attribute] = {}
         if tracing.is_strided(tensor) and tensor.numel():
             flat = tensor.reshape(-1)
             if bool((flat == flat[0]).all()):
                 return self.emit.view(self.emit.filled(shape, flat[0].item(), element), shape)
             for dimension, extent in enumerate(shape):
                 if extent > 1 and _is_coordinate(tensor, dimension):
-                    hint = IntegerAttr(dimension, i64)
-                    return self.constant(name, tensor, coordinate=hint)
-        return self.constant(name, tensor)
+                    hints["coordinate"] = IntegerAttr(dimension, i64)
+                    break
+        view = self.constant(name, tensor, **hints)
+        self.traced.append(cast("BlockArgument", view.base))
+        return view
 
     def outputs(self, node: "Node") -> list[View]:
         """The results of the model, flattened; they must be tensors."""
@@ -529,32 +510,3 @@ def _check_result(node: "Node", call: Call, result: Result) -> None:
             f"{_where(node)}: {node.target} with these options is not supported: it would give "
             f"{first.shape} of {first.element} instead of {call.shape} of {call.element}"
         )
-
-
-def _main(module: ModuleOp) -> FuncOp:
-    main = module.body.block.first_op
-    assert isinstance(main, FuncOp)
-    return main
-
-
-def _check(value: Any, type: AnyTensorType, name: str) -> Storage:
-    """`value` stored as `type` says, if its shape and elements fit."""
-    storage = storage_of(value, name=name)
-    wanted = type.get_shape()
-    if len(wanted) != len(storage.shape) or any(
-        size >= 0 and size != found for size, found in zip(wanted, storage.shape, strict=False)
-    ):
-        text = " x ".join("?" if size < 0 else str(size) for size in wanted)
-        raise InputError(f"{name} has shape {storage.shape}, but the program was made for {text}")
-    kind = np.dtype(storage.values.dtype).kind
-    if kind not in (
-        "b" if type.element_type == i1 else "biu" if type.element_type in _INTEGERS else "biuf"
-    ):
-        raise InputError(
-            f"{name} has elements of type {storage.values.dtype}, but the program was made for "
-            f"{type.element_type}"
-        )
-    return in_format(storage, format_of(type))
-
-
-_INTEGERS = (i8, i16, i32, i64)

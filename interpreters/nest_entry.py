@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, MemRefType, ModuleOp
 from xdsl.dialects.linalg.ops import FillOp
 from xdsl.ir import Operation
 
-from headrace.interpreters.linalg import Operations
+from headrace.interpreters.linalg import Operations, interpret
 from headrace.interpreters.nest import run_function
 from headrace.interpreters.nest_scalars import as_typed, exact_dtype
 from headrace.interpreters.scalars import dtype
@@ -44,8 +44,6 @@ def entry_operations(module: ModuleOp, run: RunNest = run_function) -> Operation
 
 def interpret_nests(module: ModuleOp, args: Sequence[Any]) -> list[Array]:
     """Run an entry function and the nests that it calls; arguments and errors as `interpret`."""
-    from headrace.interpreters.linalg import interpret
-
     return interpret(module, args, entry_operations(module))
 
 

@@ -12,6 +12,7 @@ A token costs the core much more than a row in a counted loop: the reference sen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -27,6 +28,7 @@ from headrace.dialects import slc
 from headrace.dialects.stream_operation import index_attribute
 from headrace.passes.ember.lane_code import known
 from headrace.passes.ember.lane_rules import NotPossible
+from headrace.passes.ember.merging import merge
 from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.refusal import refuse
 from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
@@ -40,9 +42,12 @@ class EmberBatchRowsPass(ModulePass):
     Rows keep their order, so all sums do. Numbers that differ between rows, such as weights, get
     rows of their own; that of a batch's rows comes in all lanes of a vector if all else is vectors.
 
-    A loop over rows is left, with the reason as attribute `headrace.refused`, if anything but one
-    callback on the whole row runs in its body, if its step is not 1, or if a batch may be longer
-    than `queue`, the words that the data queue holds. Rows of unknown length are taken to fit.
+    Callbacks before a row, such as one that counts, run with it.
+
+    A loop over rows is left, with the reason as attribute `headrace.refused`, if there is another
+    loop in its body or the access unit sums lengths or stores there, if its step is not 1, or if a
+    batch may be longer than `queue`, the words that the data queue holds. Rows of unknown length
+    are taken to fit.
     """
 
     name = "ember-batch-rows"
@@ -58,29 +63,27 @@ class EmberBatchRowsPass(ModulePass):
             )
         for nest in access_nests(op, self.name):
             for loop in [op for op in nest.walk() if isinstance(op, slc.ForOp)]:
-                callback = _rows_end(loop)
-                if callback is None:
+                callbacks = [op for op in loop.body.block.ops if isinstance(op, slc.CallbackOp)]
+                if not any(_pops_rows(loop, callback) for callback in callbacks):
                     continue
                 try:
-                    self._expect_possible(loop, callback)
+                    self._expect_possible(loop, callbacks)
                 except NotPossible as reason:
                     refuse(self.name, loop, str(reason))
                 else:
-                    _Batch(loop, callback, self.rows).make()
+                    _Batch(loop, merge(callbacks), self.rows).make()
 
-    def _expect_possible(self, loop: slc.ForOp, callback: slc.CallbackOp) -> None:
+    def _expect_possible(self, loop: slc.ForOp, callbacks: Sequence[slc.CallbackOp]) -> None:
         if known(loop.step) != 1 or loop.lane_count > 1:
             raise NotPossible("its step is not 1")
         body = loop.body.block
         for op in body.ops:
-            if isinstance(op, slc.CallbackOp) and op is not callback:
-                raise NotPossible("a second callback runs in each of its iterations")
             if isinstance(op, slc.AccumulateOp | slc.StoreOp | slc.PushOp):
                 raise NotPossible(f"'{op.name}' is in its body")
         inner = [op for op in body.ops if isinstance(op, slc.ForOp)]
         if len(inner) > 1 or any(isinstance(op, slc.CallbackOp) for op in inner[0].walk()):
             raise NotPossible("its rows are not one loop without callbacks")
-        words = _words(inner[0], callback, loop)
+        words = _words(inner[0], callbacks, loop)
         if words is not None and self.rows * words > self.queue:
             raise NotPossible(
                 f"{self.rows} rows of {words} words do not fit into a queue of {self.queue}; take "
@@ -88,25 +91,22 @@ class EmberBatchRowsPass(ModulePass):
             )
 
 
-def _rows_end(loop: slc.ForOp) -> slc.CallbackOp | None:
-    """The callback that pops the rows which are made in each iteration of a loop, if there are."""
-    for op in loop.body.block.ops:
-        if isinstance(op, slc.CallbackOp) and any(
-            isinstance(value.type, slc.FifoType) and is_of(loop, value) for value in op.inputs
-        ):
-            return op
-    return None
+def _pops_rows(loop: slc.ForOp, callback: slc.CallbackOp) -> bool:
+    """Whether a callback pops rows that are made in each iteration of a loop."""
+    return any(
+        isinstance(value.type, slc.FifoType) and is_of(loop, value) for value in callback.inputs
+    )
 
 
-def _words(inner: slc.ForOp, callback: slc.CallbackOp, loop: slc.ForOp) -> int | None:
+def _words(inner: slc.ForOp, callbacks: Sequence[slc.CallbackOp], loop: slc.ForOp) -> int | None:
     """The words of one row of a batch; None if they are not known."""
     trips = trips_of(inner)
     if trips is None:
         return None
-    rows = [value for value in callback.inputs if isinstance(value.type, slc.FifoType)]
-    others = [value for value in callback.inputs if value not in rows and is_of(loop, value)]
-    return trips * sum(slc.lanes_of(row.type) for row in rows) + sum(
-        slc.lanes_of(value.type) for value in others
+    read = {value for callback in callbacks for value in callback.inputs if is_of(loop, value)}
+    return sum(
+        slc.lanes_of(value.type) * (trips if isinstance(value.type, slc.FifoType) else 1)
+        for value in read
     )
 
 

@@ -20,6 +20,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
 from headrace.passes.ember.lane_rules import NotPossible
+from headrace.passes.ember.merging import end_callbacks, merge
 from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.refusal import refuse
 from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
@@ -33,7 +34,8 @@ class EmberBufferPass(ModulePass):
 
     Each stream of the loop that the callback reads gets a row (`slc.fifo`); the items of several
     rows lie in the queue as they are pushed, one of each a trip, in the order of the inputs.
-    Streams of outer loops are read once a row; the core counts the loop's variable itself.
+    Streams of outer loops are read once a row; the core counts the loop's variable itself. What
+    callbacks did at the end of the loop is done behind the row, with the same token.
 
     A loop is left, with the reason as attribute `headrace.refused`, if the core cannot know its
     bounds, if it has several callbacks, whose order would change, if no loop is around it, or if a
@@ -70,6 +72,7 @@ class EmberBufferPass(ModulePass):
                 refuse(self.name, loop, str(reason))
             else:
                 _buffer(loop, callbacks[0])
+                merge(end_callbacks(loop))
 
     def _expect_possible(self, loop: slc.ForOp, callbacks: list[slc.CallbackOp]) -> None:
         if not isinstance(loop.parent_op(), slc.ForOp):

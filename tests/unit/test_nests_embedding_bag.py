@@ -108,6 +108,7 @@ def test_both_integer_types_mixed(indices: torch.dtype, offsets: torch.dtype) ->
 def test_two_dimensional_indices_have_bounds_without_memory() -> None:
     program = import_nests(Bag(TABLE, mode="mean"), INDICES.reshape(2, 2))
     assert "offsets" not in str(program.module)
+    assert list(program.constants) == ["table"]
     for mode in ("sum", "mean", "max"):
         check(Bag(TABLE, mode=mode, padding_idx=2), INDICES.reshape(2, 2))
 

@@ -1,6 +1,7 @@
 """Sparse products, messages, scores and blocks become loop nests, each pattern one nest."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,13 @@ def test_another_number_of_entries_than_at_import() -> None:
     program = import_nests(product, CSR, X)
     compare(program, product, T.ones_like(GRAPH).to_sparse_csr(), X)
     compare(program, product, T.zeros_like(GRAPH).to_sparse_csr(), X)
+
+
+def test_another_shape_than_at_import() -> None:
+    program = import_nests(PRODUCTS[1], CSR, X)
+    for shape, said in (((4, 5), "(4, 5), but the program was made for 4 x 4"), ((4,), "(4,)")):
+        with pytest.raises(InputError, match=re.escape(said)):
+            program.bind(T.ones(shape).to_sparse(), X)
 
 
 def test_sparse_on_the_right_is_read_whole() -> None:
