@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headrace.backends.compiled import Program as Program
     from headrace.backends.compiled import Result as Result
     from headrace.backends.compiled import load as load
+    from headrace.backends.dae_function import DaeFunction as DaeFunction
     from headrace.backends.step_function import StepFunction as StepFunction
     from headrace.cli.driver import compile as compile
     from headrace.cli.driver import einsum as einsum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.storage.levels import Storage as Storage
 
 _PUBLIC = {
+    "DaeFunction": "headrace.backends.dae_function",
     "Format": "headrace.storage.levels",
     "InputError": "headrace.storage.errors",
     "Program": "headrace.backends.compiled",
