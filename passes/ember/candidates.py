@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
-from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from headrace.dialects.access_rules import constant
 from headrace.dialects.memory_writes import Writes, name_of
@@ -220,8 +220,20 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
             continue
         if op.parent_block() is body and begin in op.operands and op.lhs is not op.rhs:
             length = op.rhs if op.lhs is begin else op.lhs
-            found.append(RunningSum(initial, length, begin, end))
+            if _is_used_only_after(length, begin, body):
+                found.append(RunningSum(initial, length, begin, end))
     return found
+
+
+def _is_used_only_after(length: SSAValue, begin: SSAValue, body: Block) -> bool:
+    """Whether what reads `begin` stands behind what gives `length`, both in `body`."""
+    users = [use.operation for use in begin.uses]
+    for op in body.ops:
+        if length in op.results:
+            return True
+        if any(op.is_ancestor(user) for user in users):
+            return False
+    return False
 
 
 def is_number(type: Attribute) -> bool:
@@ -231,13 +243,22 @@ def is_number(type: Attribute) -> bool:
 
 def not_negative(value: SSAValue) -> bool:
     """Whether an index is certainly not negative."""
-    op = value.owner
-    if isinstance(value, BlockArgument):
-        loop = value.block.parent_op()
-        return isinstance(loop, scf.ForOp) and value.index == 0 and not_negative(loop.lb)
-    if isinstance(op, memref.DimOp):
-        return True
-    if isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
-        return all(map(not_negative, op.operands))
-    number = constant(value)
-    return number is not None and number >= 0
+    waiting, seen = [value], set[SSAValue]()
+    while waiting:
+        found = waiting.pop()
+        if found in seen:
+            continue
+        seen.add(found)
+        op = found.owner
+        if not isinstance(op, Operation):
+            loop = op.parent_op()
+            if not isinstance(loop, scf.ForOp) or found is not loop.body.block.args[0]:
+                return False
+            waiting.append(loop.lb)
+        elif isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
+            waiting.extend(op.operands)
+        elif not isinstance(op, memref.DimOp):
+            number = constant(found)
+            if number is None or number < 0:
+                return False
+    return True

@@ -1,5 +1,6 @@
 """Programs of the access unit and the core: events, counters, rows, resources."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from headrace.dialects.dlc import AccessOp
 from headrace.dialects.dlc_resources import Resources, check_resources, resources_of
 from headrace.interpreters import dlc, slc
 from headrace.passes.ember.ember_to_dlc import EmberToDlcPass
+from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.storage.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -205,6 +207,25 @@ def test_rows_that_one_queue_mixes_are_not_popped_one_after_the_other() -> None:
         "    %b",
     )
     parsed(together, arguments, split=True)
+
+
+@pytest.mark.parametrize("lanes", [None, 4])
+@pytest.mark.parametrize("width", [1, 4, 7])
+def test_a_gather_by_store_stream_sends_nothing_but_done(lanes: int | None, width: int) -> None:
+    path = Path(__file__).parents[2] / "examples/ember/block_gather.mlir"
+    context = make_context()
+    module = parse_text(context, path.read_text(), path.name)
+    vectorize = "" if lanes is None else f"ember-vectorize{{lanes={lanes}}},"
+    spec = f"ember-decouple,ember-store-stream,{vectorize}ember-to-dlc"
+    parse_passes(spec, get_all_passes()).apply(context, module)
+    module.verify()
+    function = next(op for op in module.walk() if isinstance(op, func.FuncOp))
+    blocks = np.array([2, 0, 2])
+    table = np.random.default_rng(0).random((3 * 16, width), np.float32)
+    out = np.full((3 * 16, width), 7, np.float32)
+    traffic = dlc.run_function(function, [blocks, table, out])
+    np.testing.assert_array_equal(out, table.reshape(3, 16, width)[blocks].reshape(out.shape))
+    assert (traffic.control, traffic.words) == (("done",), 0)
 
 
 def test_resources_are_layers_lanes_and_one_element_of_each_stream() -> None:
