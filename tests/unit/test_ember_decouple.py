@@ -1,6 +1,7 @@
 """`ember-decouple` computes what the nest computes, bit for bit, and sends the fewest words."""
 
 import itertools
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from headrace.dialects import slc
 from headrace.interpreters import dlc
 from headrace.passes.ember.fewest_words import fewest
 from headrace.tests.ember_nests import NESTS, Draw, function, lowered, parse, values
+from headrace.tests.ember_random import random_nest
 
 LEVELS = ["ember-decouple", "ember-decouple,ember-to-dlc"]
 
@@ -160,3 +162,22 @@ def test_no_smaller_set_of_words_suffices(parts: Sequence[set[int]], data: st.Da
 def test_a_module_without_nests_is_refused() -> None:
     with pytest.raises(PassFailedException, match="ember-decouple: the module has no function"):
         lowered("func.func @f() { func.return }", "ember-decouple")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 20))
+def test_random_nests_keep_their_values(seed: int) -> None:
+    """Also counted; nests of which no loop moves say so."""
+    text = random_nest(seed)
+    random = np.random.default_rng(seed)
+    arrays = [random.integers(0, 4, 4), random.standard_normal((4, 4)), np.zeros(4), np.zeros(4)]
+    expected = values(parse(text), arrays)
+    for pipeline in [*LEVELS, "ember-decouple,ember-align,ember-to-dlc"]:
+        try:
+            module = lowered(text, pipeline)
+        except PassFailedException as refusal:
+            if re.search("stays on the core|no function with an scf.for", str(refusal)):
+                return
+            raise
+        for found, wanted in zip(values(module, arrays), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
