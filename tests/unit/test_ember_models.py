@@ -1,7 +1,7 @@
 """Other operations than embedding bags at levels 0 to 4: numbers, and what goes through queues."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -40,7 +40,8 @@ def test_a_sparse_product_sends_values_and_rows() -> None:
     """Three rows of 2, 0 and 1 nonzeros: a value, the row and place, and the number each."""
     dense = torch.rand(4, WIDTH, dtype=torch.float64)
     sparse = torch.tensor([[0, 1.5, 0, -2], [0] * 4, [3, 0, 0, 0]], dtype=torch.float64)
-    found = traffic_of(torch.sparse.mm, sparse.to_sparse_csr(), dense)
+    product = cast(Callable[..., Any], torch.sparse.mm)  # pyright: ignore[reportUnknownMemberType]
+    found = traffic_of(product, sparse.to_sparse_csr(), dense)
     assert [one.words for one in found] == [
         3 * 4 * WIDTH,
         3 * 2 * (3 + LANES),
@@ -59,7 +60,8 @@ def test_a_score_sends_three_rows_and_one_token(order: int) -> None:
     h, r, t = torch.tensor([0, 3, 4]), torch.tensor([1, 1, 0]), torch.tensor([2, 0, 3])
 
     def score(e: Any, k: Any, h: Any, r: Any, t: Any) -> torch.Tensor:
-        return torch.linalg.vector_norm(e[h] + k[r] - e[t], ord=order, dim=-1)
+        rows: torch.Tensor = e[h] + k[r] - e[t]
+        return cast(torch.Tensor, torch.linalg.vector_norm(rows, ord=order, dim=-1))
 
     found = traffic_of(score, entities, relations, h, r, t)
     assert found[1].words == 3 * 2 * (2 + 3 * LANES) + (3 if order == 2 else 0)
