@@ -14,6 +14,7 @@ PassFactory = Callable[[], type[ModulePass]]
 
 _CLASSES = {
     "ember-align": "EmberAlignPass",
+    "ember-batch-rows": "EmberBatchRowsPass",
     "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
     "ember-hints": "EmberHintsPass",

@@ -13,16 +13,17 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
-from headrace.passes.ember.ember_vectorize import outermost_loops
-from headrace.passes.ember.lane_code import known
 from headrace.passes.ember.lane_rules import NotPossible
+from headrace.passes.ember.merging import end_callbacks, merge
+from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
 from headrace.passes.ember.row_sums import keep_sums_on_lanes
 
 
@@ -33,7 +34,8 @@ class EmberBufferPass(ModulePass):
 
     Each stream of the loop that the callback reads gets a row (`slc.fifo`); the items of several
     rows lie in the queue as they are pushed, one of each a trip, in the order of the inputs.
-    Streams of outer loops are read once a row; the core counts the loop's variable itself.
+    Streams of outer loops are read once a row; the core counts the loop's variable itself. What
+    callbacks did at the end of the loop is done behind the row, with the same token.
 
     A loop is left, with the reason as attribute `headrace.refused`, if the core cannot know its
     bounds, if it has several callbacks, whose order would change, if no loop is around it, or if a
@@ -54,8 +56,8 @@ class EmberBufferPass(ModulePass):
             )
         loops = [
             loop
-            for outermost in outermost_loops(op, self.name)
-            for loop in outermost.walk()
+            for nest in access_nests(op, self.name)
+            for loop in nest.walk()
             if isinstance(loop, slc.ForOp) and loop.is_innermost
         ]
         for loop in loops:
@@ -70,6 +72,7 @@ class EmberBufferPass(ModulePass):
                 refuse(self.name, loop, str(reason))
             else:
                 _buffer(loop, callbacks[0])
+                merge(end_callbacks(loop))
 
     def _expect_possible(self, loop: slc.ForOp, callbacks: list[slc.CallbackOp]) -> None:
         if not isinstance(loop.parent_op(), slc.ForOp):
@@ -93,18 +96,9 @@ class EmberBufferPass(ModulePass):
 
 def row_words(loop: slc.ForOp, callback: slc.CallbackOp) -> int | None:
     """The words of one row, padded to whole vectors; None if its length is not known."""
-    first, last, step = known(loop.lower), known(loop.upper), known(loop.step)
-    if first is None or last is None or not step:
-        return None
-    trips = -(-(last - first) // (step * loop.lane_count))
+    trips = trips_of(loop)
     sent = [value for value in callback.inputs if is_of(loop, value) and not _is_index(loop, value)]
-    return max(trips, 0) * sum(slc.lanes_of(value.type) for value in sent)
-
-
-def is_of(loop: slc.ForOp, value: SSAValue) -> bool:
-    """Whether a stream is made in the body of a loop."""
-    owner = value.owner
-    return (owner if isinstance(owner, Block) else owner.parent) is loop.body.block
+    return None if trips is None else trips * sum(slc.lanes_of(value.type) for value in sent)
 
 
 def _is_index(loop: slc.ForOp, value: SSAValue) -> bool:
@@ -160,11 +154,8 @@ def _step(loop: slc.ForOp) -> SSAValue:
     """By how much the core counts."""
     if loop.lane_count == 1:
         return loop.step
-    outermost: Operation = loop
-    while isinstance(parent := outermost.parent_op(), slc.ForOp):
-        outermost = parent
     number = arith.ConstantOp(IntegerAttr.from_index_int_value(loop.lane_count))
-    Rewriter.insert_op(number, InsertPoint.before(outermost))
+    Rewriter.insert_op(number, InsertPoint.before(outermost_around(loop)))
     return number.result
 
 

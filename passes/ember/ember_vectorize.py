@@ -23,6 +23,7 @@ from headrace.dialects import slc
 from headrace.passes.ember.core_lanes import vectorize_core_loop
 from headrace.passes.ember.lane_code import Invariants, LaneCode, is_full, known, mask_of
 from headrace.passes.ember.lane_rules import NotPossible, Plan, expect_unit_stride, plan
+from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.refusal import refuse
 
 LEAST, MOST = 2, 16
@@ -52,8 +53,9 @@ class EmberVectorizePass(ModulePass):
             raise PassFailedException(
                 f"{self.name}: lanes={self.lanes} is not possible; take {LEAST} to {MOST}"
             )
-        for outermost in outermost_loops(op, self.name):
-            self._nest(outermost)
+        for nest in access_nests(op, self.name):
+            for outermost in [op for op in nest.body.block.ops if isinstance(op, slc.ForOp)]:
+                self._nest(outermost)
 
     def _nest(self, outermost: slc.ForOp) -> None:
         invariants = Invariants(outermost, self.lanes)
@@ -68,18 +70,6 @@ class EmberVectorizePass(ModulePass):
                     _vectorize(loop, invariants)
                 except NotPossible as reason:
                     refuse(self.name, loop, str(reason))
-
-
-def outermost_loops(module: ModuleOp, name: str) -> list[slc.ForOp]:
-    """
-    The loops of the access unit that are in no other one.
-
-    Raises `PassFailedException` for the pass `name` if there are none.
-    """
-    loops = [op for op in module.walk() if isinstance(op, slc.ForOp)]
-    if not loops:
-        raise PassFailedException(f"{name}: the module has no 'slc.for'; run ember-decouple first")
-    return [loop for loop in loops if not isinstance(loop.parent_op(), slc.ForOp)]
 
 
 def _vectorize(loop: slc.ForOp, invariants: Invariants) -> None:
