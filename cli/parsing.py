@@ -7,6 +7,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.parser import Parser
+from xdsl.parser.core import ForwardDeclaredValue
 from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Input, Span
 
@@ -58,6 +59,10 @@ def expect_order(module: ModuleOp) -> None:
         graph = isinstance(block.parent_op(), sam.GraphOp | step.GraphOp)
         for op in block.ops:
             if not graph and (early := next((x for x in op.operands if x not in made), None)):
+                if isinstance(early, ForwardDeclaredValue):
+                    raise VerifyException(
+                        f"'{op.name}' reads a name that is defined inside of another operation only"
+                    )
                 maker = early.owner.name if isinstance(early.owner, Operation) else "a block"
                 raise VerifyException(
                     f"'{op.name}' reads what '{maker}' makes later; move it behind that"

@@ -411,6 +411,9 @@ class FifoOp(IRDLOperation):
     def __init__(self, element_type: Attribute):
         super().__init__(result_types=[FifoType(element_type)])
 
+    def verify_(self) -> None:
+        _expect_loop(self)
+
 
 @irdl_op_definition
 class PushOp(IRDLOperation):

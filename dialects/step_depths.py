@@ -36,6 +36,11 @@ def depths_of(op: Operation) -> tuple[int, ...]:
     return depths
 
 
+def has_depths(*ops: Operation) -> bool:
+    """Whether a channel of one of the operations has a depth of its own."""
+    return any(ATTRIBUTE in op.attributes for op in ops)
+
+
 def set_depths(op: Operation, depths: Sequence[int]) -> None:
     """Give the channels of the results these depths; without any, those of the machine."""
     if any(depths):

@@ -84,7 +84,8 @@ class StepOperation(StreamOperation):
         Those of `named` that are new symbols of this operation.
 
         The others, `assumed` symbols of other operations and expressions such as 4, are claims of
-        the program, which the interpreter checks.
+        the program. The interpreter checks those of one number; of ragged sizes it compares the
+        lists of streams that are read together, and takes the claim itself on trust.
         """
         claimed = names_of(self.properties.get("assumed"))
         return tuple(name for name in self.named if name not in claimed and is_name(name))

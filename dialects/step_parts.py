@@ -2,7 +2,10 @@
 Ragged sizes of a part of a stream.
 
 The lists that a partition sends to one output have a ragged size of their own: of `~r` output e0
-has `~r.e0`, whose total is not that of `~r`. What is put together again from such parts has `~r`.
+has `~r.e0`, whose total is not that of `~r`. What is put together again from such parts has `~r`,
+by whatever selectors and in whatever order: a ragged symbol says that lists differ, and not which
+list has which length. So two streams of `~r` may disagree; the interpreter finds it where they are
+read together.
 
 Source: "Streaming Tensor Programs", arXiv 2511.07776, section 3.1: ragged is absorbing.
 """

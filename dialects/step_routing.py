@@ -54,9 +54,9 @@ class PartitionOp(StepOperation):
     The selector has the outer sizes of the input: [4, 8, ~r] with rank 1 takes a selector [4, 8].
     Output i has the units it got, `dims` names how many: [e0, ~r.e0], [e1, ~r.e1]. All partitions
     by equal selectors use the same names. A size in place of a name, and a name in `assumed`, which
-    another operation declares, is a claim of the program: the interpreter checks it. `switch`
-    cycles (1 unless given) pass where the output changes; with `write_back` units leave from a
-    memory.
+    another operation declares, is a claim of the program: the interpreter checks it, a ragged one
+    where streams meet. `switch` cycles (1 unless given) pass where the output changes; with
+    `write_back` units leave from a memory.
 
     `%0, %1 = step.partition %x, %s rank 0 dims [e0, e1] : ..`
     """

@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from copy import deepcopy
 from random import Random
 from typing import Any, cast
@@ -12,6 +15,22 @@ VALUES: tuple[object, ...] = (
     *(0, 1, 2, 3, -1, 64, 2**31, 2**40, 2**64, 10**30, 1.5, -0.0, float("nan"), float("inf")),
     *(None, True, "", "x", [], [1], {}, "Dyn", [0, 0], [[1]]),
 )
+
+
+@contextmanager
+def limited(seconds: int) -> Generator[None]:
+    """Raise `TimeoutError` in what does not end."""
+
+    def expired(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def broken_text(random: Random, text: str) -> str:

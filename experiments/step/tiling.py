@@ -175,13 +175,18 @@ def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     for axes, (model, batch) in zip(panels, layers, strict=True):
         some = chosen(lines, model=model, batch=batch)
         origins = dict.fromkeys(one["source"] for one in some)
-        # Sources agree: smaller marks lie on larger ones.
-        for colour, size, source in zip(COLOURS, (1.4, 0.7), origins, strict=False):
-            _draw(axes, chosen(some, source=source), colour, size)
         known = [one for one in table("tiling") if (one["model"], one["batch"]) == (model, batch)]
         memory = [one["onchip"] / 1e6 for one in known]
         cycles = [one["cycles"] / 1e6 for one in known]
-        axes.plot(memory, cycles, "x", markersize=10, color="black", label="published")
+        # Publication and sources agree: smaller marks lie on larger ones, and one name serves all.
+        ring = {"linestyle": "", "marker": "o", "fillstyle": "none", "color": "#b0b0b0"}
+        axes.plot(memory, cycles, markersize=19, label="published", **ring)
+        for one, x, y in zip(known, memory, cycles, strict=True):
+            place = {"xytext": (11, 7), "textcoords": "offset points", "fontsize": 8}
+            axes.annotate(str(one["tile"]), (x, y), **place)
+        for colour, size, source in zip(COLOURS, (1.7, 0.7), origins, strict=False):
+            _draw(axes, chosen(some, source=source), colour, size)
+        axes.margins(0.12)
         axes.set_xscale("log")
         axes.set_yscale("log")
         plain_axis(axes.xaxis, (1, 1.5, 2, 3, 4, 6))

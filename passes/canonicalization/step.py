@@ -2,7 +2,9 @@
 Canonicalization of `step`: copies that nobody reads, levels that are added and removed again.
 
 Each operation of a stream graph is a process with a latency, so these rewrites also save cycles;
-none changes what a stream holds.
+none changes what a stream holds. An operation whose channels were given a depth stays as it is.
+
+What is removed takes the room of its channel with it: a graph that ran at a depth may need more.
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from xdsl.pattern_rewriter import (
 from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import step
+from headrace.dialects.step_depths import has_depths
 
 
 class DropUnreadCopies(RewritePattern):
@@ -24,7 +27,7 @@ class DropUnreadCopies(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: step.BroadcastOp, rewriter: PatternRewriter) -> None:
         read = [output for output in op.outputs if output.first_use is not None]
-        if not read or len(read) == len(op.outputs) > 1:
+        if not read or len(read) == len(op.outputs) > 1 or has_depths(op):
             return
         copies: Sequence[SSAValue] = (op.input,)
         if len(read) > 1:
@@ -42,7 +45,7 @@ class MergeBroadcasts(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: step.BroadcastOp, rewriter: PatternRewriter) -> None:
         first = op.input.owner
-        if not isinstance(first, step.BroadcastOp) or first is op:
+        if not isinstance(first, step.BroadcastOp) or first is op or has_depths(op, first):
             return
         others = [output for output in first.outputs if output is not op.input]
         merged = step.BroadcastOp(first.input, consumers=len(others) + len(op.outputs))
@@ -58,7 +61,7 @@ class RemoveFlattenOfOneLevel(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: step.FlattenOp, rewriter: PatternRewriter) -> None:
-        if op.integer("min") == op.integer("max"):
+        if op.integer("min") == op.integer("max") and not has_depths(op):
             rewriter.replace(op, (), (op.input,))
 
 
@@ -78,6 +81,8 @@ class RemoveAddedLevel(RewritePattern):
         if level is None or high != low + 1 or level not in (low, high):
             return
         assert isinstance(maker, step.PromoteOp | step.RepeatOp | step.ReshapeOp)
+        if has_depths(op, maker):
+            return
         if op.result.type == maker.input.type:
             rewriter.replace(op, (), (maker.input,))
 
@@ -110,6 +115,8 @@ class MergeFlattens(RewritePattern):
         first = op.input.owner
         if not isinstance(first, step.FlattenOp) or first.dim is not None or op.dim is not None:
             return
+        if has_depths(op, first):
+            return
         low, high = first.integer("min"), first.integer("max")
         if not op.integer("min") <= low <= op.integer("max"):
             return
@@ -125,7 +132,8 @@ class MapPartsOfZip(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: step.MapOp, rewriter: PatternRewriter) -> None:
-        if not any(isinstance(operand.owner, step.ZipOp) for operand in op.inputs):
+        zips = [operand.owner for operand in op.inputs if isinstance(operand.owner, step.ZipOp)]
+        if not zips or has_depths(op, *zips):
             return
         parts = [
             part

@@ -18,7 +18,8 @@ class StepSimplifyPass(ModulePass):
 
     A stream that is not read costs nothing where it leaves an operation that others need; an
     operation all of whose results are unread still reads memory and takes cycles, until it is
-    removed. Depths of channels are forgotten where operations are replaced.
+    removed. What is removed takes the room of its channel with it, so that a graph that ran at a
+    depth may need more; operations whose channels have a depth of their own stay.
     """
 
     name = "step-simplify"

@@ -119,7 +119,10 @@ def smallest_depth(
     """
     The least depth above `deadlocked` at which a program runs to its end; `None` if none does.
 
-    More room never makes a process network block earlier, hence bisection.
+    More room never makes a process network block earlier, hence bisection. Where nodes choose by
+    time (`step_eager_merge`, and the order within a group of `step_reassemble`) the order of
+    arrival depends on the depth: then the run does end at the depth that is found, but a lower one
+    may be enough too, and a higher one is not proven to be.
     """
 
     def ends(depth: int | None) -> bool:

@@ -79,7 +79,11 @@ class Deadlock:
     cycle: tuple[Blocked, ...]
     """Nodes each of which waits for the next, the last for the first; empty if there is none."""
     smallest_depth: int | None
-    """The least depth of all channels without deadlock; `None` if no depth helps."""
+    """
+    The least depth of all channels without deadlock; `None` if no depth helps.
+
+    Where merges choose by time it is a depth without deadlock, perhaps not the least.
+    """
     alternative: str | None = None
     """What other than this depth helps, said by who knows the program; `None` if nothing does."""
 

@@ -1,8 +1,6 @@
 """Damaged modules and netlists give one sentence, or run; nothing else is raised, nothing hangs."""
 
-import signal
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from random import Random
@@ -18,7 +16,7 @@ from headrace.cli.replay_netlists import replay_netlist
 from headrace.simulators.stream.errors import ProgramError, SimulationError
 from headrace.storage.errors import InputError
 from headrace.tests.reference import reference_path
-from headrace.tests.step_mutations import broken_json, broken_text
+from headrace.tests.step_mutations import broken_json, broken_text, limited
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("tests/filecheck/**/step/*.mlir"), *ROOT.glob("examples/step/*.mlir")])
@@ -36,22 +34,6 @@ PASSES = (
 REASONS = (InputError, ProgramError, SimulationError)
 BATCH, BATCHES, BATCHES_SLOW = 20, 12, 250
 MOST_ELEMENTS = 10**6
-
-
-@contextmanager
-def limited(seconds: int) -> Generator[None]:
-    """Raise `TimeoutError` in what does not end."""
-
-    def expired(*_: object) -> None:
-        raise TimeoutError(f"not done after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def arguments(function: StepFunction, random: Random) -> Sequence[object] | None:

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from xdsl.transforms.canonicalize import CanonicalizePass
 from xdsl.utils.exceptions import VerifyException
 
 from headrace.backends.step import graphs_of, lower
 from headrace.backends.step_depths import find_depths
+from headrace.cli.driver import make_context
 from headrace.dialects import step
 from headrace.dialects.step_depths import channels, depths_of, set_depths
 from headrace.storage.errors import InputError
+from headrace.tests.modules import parse
 from headrace.tests.step_moe import ExpertLayer
 
 LAYER = ExpertLayer(rows=20, experts=2, width=4, hidden=4, tile_rows=4, tile_hidden=2, chosen=None)
@@ -60,3 +63,22 @@ def test_depths_are_one_for_each_result() -> None:
     set_depths(op, [4, 4])
     with pytest.raises(VerifyException, match="needs 1 integers of 0 or more, one for each result"):
         depths_of(op)
+
+
+def test_simplifying_leaves_channels_that_have_a_depth() -> None:
+    """Two copies of copies are merged, unless room was given between them."""
+    text = """
+%x = "test.op"() : () -> !step.stream<index, [4]>
+%a, %b = step.broadcast %x consumers 2 : !step.stream<index, [4]>
+%c, %d = step.broadcast %b consumers 2 : !step.stream<index, [4]>
+"test.op"(%a) : (!step.stream<index, [4]>) -> ()
+"test.op"(%c) : (!step.stream<index, [4]>) -> ()
+"test.op"(%d) : (!step.stream<index, [4]>) -> ()
+"""
+    for depths, broadcasts in (((0, 0), 1), ((0, 3), 2)):
+        module = parse(text)
+        first = next(op for op in module.walk() if isinstance(op, step.BroadcastOp))
+        set_depths(first, depths)
+        CanonicalizePass().apply(make_context(), module)
+        found = [op for op in module.walk() if isinstance(op, step.BroadcastOp)]
+        assert len(found) == broadcasts
