@@ -5,7 +5,8 @@ The loops of the access unit are emitted where `dlc.access` stands. A token is a
 calls the code of its case, which follows the code of the function.
 """
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Literal, cast
 
 from xdsl.dialects import func
 from xdsl.ir import Operation, SSAValue
@@ -17,7 +18,7 @@ from headrace.dialects import dlc, slc
 from headrace.dialects.dlc import Event
 from headrace.dialects.dlc_traversal import Traversal, Unit
 from headrace.dialects.functions import only_block
-from headrace.dialects.slc_types import StreamType, lanes_of, scalar_of
+from headrace.dialects.slc_types import Level, StreamType, lanes_of, scalar_of
 from headrace.interpreters.nest_memory import name_of
 from headrace.simulators.dae.cost import CaseWork
 from headrace.simulators.dae.opcodes import Element, Op
@@ -25,7 +26,7 @@ from headrace.simulators.dae.program import Program
 from headrace.simulators.dae.trace import Stream
 from headrace.storage.errors import InputError
 
-_ARITHMETIC = {
+_ARITHMETIC: Mapping[type[Operation], Op] = {
     slc.AddOp: Op.ADD_I,
     slc.SubtractOp: Op.SUBTRACT_I,
     slc.MultiplyOp: Op.MULTIPLY_I,
@@ -210,8 +211,8 @@ class _Builder:
                 raise InputError(f"@{code.function}: the access unit has no '{op.name}'")
 
     def _load(self, op: slc.LoadOp, height: int) -> None:
-        type = cast(StreamType, op.result.type)
-        level = "llc" if op.level is None else op.level.data.value.lower()
+        type = op.result.type
+        level = "l2" if op.level is not None and op.level.data is Level.L2 else "llc"
         stream = self._add_stream(op.memref, type, height, level, op.nontemporal is None, False)
         floating = is_float(scalar_of(type))
         self.code.share(op.result, self.code.fresh(floating))
@@ -253,7 +254,7 @@ class _Builder:
         buffer: SSAValue,
         type: StreamType,
         height: int,
-        level: str,
+        level: Literal["l2", "llc"],
         temporal: bool,
         writes: bool,
     ) -> int:

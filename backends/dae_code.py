@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -231,7 +231,7 @@ class Code:
         buffers = self._buffers
         scalars = any(work.scalar_pops for work in self._work)
         work = [
-            astuple(one)[:3] + (one.vector_pops if scalars else 0,) + astuple(one)[4:]
+            astuple(replace(one, misaligned_pops=one.vector_pops if scalars else 0))
             for one in self._work
         ]
         texts = {

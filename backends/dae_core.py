@@ -1,7 +1,7 @@
 """Code of the core as instructions: loops, branches, memory, arithmetic on numbers and vectors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects import arith, cf, memref, scf, vector
@@ -81,6 +81,19 @@ _REDUCTIONS: Mapping[str, Op] = {
 _OF_INTEGERS = {Op.ADD_F: Op.ADD_I, Op.MULTIPLY_F: Op.MULTIPLY_I}
 
 
+_CASTS = (
+    arith.ExtFOp,
+    arith.TruncFOp,
+    arith.ExtSIOp,
+    arith.ExtUIOp,
+    arith.TruncIOp,
+    arith.IndexCastOp,
+    arith.SIToFPOp,
+    arith.UIToFPOp,
+    arith.FPToSIOp,
+)
+
+
 class Core:
     """Emits blocks of code of the core."""
 
@@ -101,7 +114,7 @@ class Core:
 
     def operation(self, op: Operation) -> None:
         """Emit one operation. Raises `InputError` for one that the core has not."""
-        emit = _EMITTERS.get(type(op))
+        emit = Core.emitters.get(type(op))
         if emit is not None:
             emit(self, op)
         elif binary := _BINARY.get(type(op)):
@@ -299,7 +312,7 @@ class Core:
         index = op.index.owner
         if not isinstance(index, arith.ConstantOp) or not isinstance(index.value, IntegerAttr):
             raise InputError(f"@{self.code.function}: 'memref.dim' takes a constant dimension")
-        self.code.size(op.result, op.source, cast("IntegerAttr", index.value).value.data)
+        self.code.size(op.result, op.source, index.value.value.data)
 
     def _allocate(self, op: Operation) -> None:
         assert isinstance(op, memref.AllocOp | memref.AllocaOp)
@@ -341,7 +354,11 @@ class Core:
         if isinstance(op, arith.ExtUIOp | arith.UIToFPOp):
             bits = self.code.fresh()
             self.code.emit(
-                Op.UNSIGNED, lanes=self._lanes(source.type), to=bits, a=register, b=element(source.type)
+                Op.UNSIGNED,
+                lanes=self._lanes(source.type),
+                to=bits,
+                a=register,
+                b=element(source.type),
             )
             register = bits
         opcode = None
@@ -390,7 +407,9 @@ class Core:
         code = self.code
         (size,) = op.mask_dim_sizes
         result = op.mask_vector
-        code.emit(Op.MASK, lanes=self._lanes(result.type), to=code.define(result), a=code.register(size))
+        code.emit(
+            Op.MASK, lanes=self._lanes(result.type), to=code.define(result), a=code.register(size)
+        )
 
     def _reduce(self, op: Operation) -> None:
         assert isinstance(op, vector.ReductionOp)
@@ -457,49 +476,36 @@ class Core:
         counter, value = self.code.register(op.counter), self.code.register(op.value)
         self.code.emit(Op.MOVE_I, element=Element.I64, to=counter, a=value)
 
-
-_CASTS = (
-    arith.ExtFOp,
-    arith.TruncFOp,
-    arith.ExtSIOp,
-    arith.ExtUIOp,
-    arith.TruncIOp,
-    arith.IndexCastOp,
-    arith.SIToFPOp,
-    arith.UIToFPOp,
-    arith.FPToSIOp,
-)
-
-_EMITTERS: Mapping[type[Operation], Callable[[Core, Operation], None]] = {
-    arith.ConstantOp: Core._constant,
-    arith.CmpfOp: Core._compare,
-    arith.CmpiOp: Core._compare,
-    arith.SelectOp: Core._select,
-    **dict.fromkeys(_CASTS, Core._cast),
-    cf.AssertOp: Core._assert,
-    scf.ForOp: Core._for,
-    scf.IfOp: Core._if,
-    memref.LoadOp: Core._load,
-    memref.StoreOp: Core._store,
-    memref.DimOp: Core._size,
-    memref.AllocOp: Core._allocate,
-    memref.AllocaOp: Core._allocate,
-    memref.DeallocOp: Core._nothing,
-    memref.CastOp: Core._alias,
-    memref.CopyOp: Core._copy,
-    vector.LoadOp: Core._load,
-    vector.StoreOp: Core._store,
-    vector.MaskedLoadOp: Core._masked_load,
-    vector.MaskedStoreOp: Core._masked_store,
-    vector.BroadcastOp: Core._broadcast,
-    vector.CreateMaskOp: Core._mask,
-    vector.ReductionOp: Core._reduce,
-    vector.ExtractOp: Core._lane,
-    vector.InsertOp: Core._lane,
-    slc.LanewiseOp: Core._lanewise,
-    dlc.PopOp: Core._pop,
-    dlc.CounterOp: Core._counter,
-    dlc.ReadOp: Core._read,
-    dlc.AdvanceOp: Core._advance,
-    dlc.ResetOp: Core._reset,
-}
+    emitters: ClassVar[Mapping[type[Operation], Callable[..., None]]] = {
+        arith.ConstantOp: _constant,
+        arith.CmpfOp: _compare,
+        arith.CmpiOp: _compare,
+        arith.SelectOp: _select,
+        **dict.fromkeys(_CASTS, _cast),
+        cf.AssertOp: _assert,
+        scf.ForOp: _for,
+        scf.IfOp: _if,
+        memref.LoadOp: _load,
+        memref.StoreOp: _store,
+        memref.DimOp: _size,
+        memref.AllocOp: _allocate,
+        memref.AllocaOp: _allocate,
+        memref.DeallocOp: _nothing,
+        memref.CastOp: _alias,
+        memref.CopyOp: _copy,
+        vector.LoadOp: _load,
+        vector.StoreOp: _store,
+        vector.MaskedLoadOp: _masked_load,
+        vector.MaskedStoreOp: _masked_store,
+        vector.BroadcastOp: _broadcast,
+        vector.CreateMaskOp: _mask,
+        vector.ReductionOp: _reduce,
+        vector.ExtractOp: _lane,
+        vector.InsertOp: _lane,
+        slc.LanewiseOp: _lanewise,
+        dlc.PopOp: _pop,
+        dlc.CounterOp: _counter,
+        dlc.ReadOp: _read,
+        dlc.AdvanceOp: _advance,
+        dlc.ResetOp: _reset,
+    }

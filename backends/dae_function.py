@@ -122,9 +122,7 @@ class DaeFunction:
         """
         described = dae_machine(machine)
         for function in self.operations.values():
-            check_resources(
-                function, described.layers, described.lanes, described.storage_bytes
-            )
+            check_resources(function, described.layers, described.lanes, described.storage_bytes)
         given = without_fixed(args, len(self.arguments), self.fixed)
         runs: list[OperationRun] = []
 
@@ -174,7 +172,7 @@ class DaeFunction:
         found: list[Array] = []
         for place, name in enumerate(argument_names(function)):
             stored, part = storage_of(values[name], name=name), argument_part(function, place)
-            found.append((stored if part is None else part_of(stored, part)).to_dense())
+            found.append((stored if part is None else part_of(stored, part.name)).to_dense())
         return found
 
 
@@ -197,9 +195,13 @@ def _specifications(function: func.FuncOp) -> tuple[TensorSpec, ...]:
         spec, part = specification(value, name), argument_part(function, place)
         if part is None:
             found[name] = spec
-        elif part == "dense":
-            found[name] = replace(spec, name=name)
-        elif part == "values" or name not in found:
-            dtype = spec.dtype
-            found[name] = TensorSpec(name, (f"{name}.0", f"{name}.1"), CSR, dtype)
+            continue
+        sizes = (-1, -1) if part.shape is None else part.shape
+        shape = tuple(
+            size if size >= 0 else f"{name}.{dimension}" for dimension, size in enumerate(sizes)
+        )
+        # Pointers and indices do not say what the values are: any number then.
+        known = part.name in ("values", "dense")
+        if known or name not in found:
+            found[name] = TensorSpec(name, shape, CSR, spec.dtype if known else "float64")
     return tuple(found.values())

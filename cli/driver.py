@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, VerifyExcepti
 from headrace.backends.compiled import Program
 from headrace.backends.signature import fixed_arguments
 from headrace.cli.parsing import expect_order, parse_text
+from headrace.cli.targets import AUTOMATIC, check_target
 from headrace.dialects.registry import get_all_dialects
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.pipelines.load import resolve_pipeline
@@ -24,6 +25,7 @@ from headrace.storage.levels import Format
 if TYPE_CHECKING:
     import torch
 
+    from headrace.backends.dae_function import DaeFunction
     from headrace.backends.step_function import StepFunction
     from headrace.frontends.einsum import FormatSpec
     from headrace.frontends.torch_export import ImportedModel
@@ -32,10 +34,9 @@ if TYPE_CHECKING:
     Source = torch.nn.Module | ModuleOp | str | Path
 
 DEFAULT_PIPELINE = "sam-fuse{regions=none},sam-lower"
-AUTOMATIC = "auto"
-"""The pipeline that the scheduler chooses from the statistics of the arguments."""
-TARGETS = ("sam", "step")
 STEP_PIPELINE = "step-lower"
+OPTIMISATIONS = range(5)
+"""The levels of optimisation of access-execute programs."""
 
 
 @overload
@@ -63,23 +64,40 @@ def compile(
 ) -> "StepFunction": ...
 
 
+@overload
+def compile(
+    source: "Source",
+    args: object = None,
+    *,
+    target: Literal["dae"],
+    opt: int | None = None,
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+    formats: Mapping[str, Format | str] | None = None,
+    dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
+) -> "DaeFunction": ...
+
+
 def compile(
     source: "Source",
     args: object = None,
     *,
     target: str = "sam",
+    opt: int | None = None,
     pipeline: str | Path | None = None,
     parameters: Mapping[str, object] | None = None,
     lanes: int = 1,
     formats: Mapping[str, Format | str] | None = None,
     dynamic_shapes: Mapping[str, Mapping[int, Any]] | None = None,
-) -> "Program | StepFunction":
+) -> "Program | StepFunction | DaeFunction":
     """
     Compile a PyTorch model, or a module of entry IR, to a program for a machine.
 
     The targets are `sam`, sparse dataflow graphs, which gives a `Program`, and `step`, streaming
     tensor programs, which gives a `StepFunction`; its pipelines begin with `step-lower`, which is
-    the default, and a module may be one of `step` graphs already.
+    the default, and a module may be one of `step` graphs already. The target `dae`, access-execute
+    programs of embedding operations, gives a `DaeFunction`; `opt` from 0 to 4, by default 3, is the
+    pipeline `ember-opt0` to `ember-opt4`, and a module may have `dlc` functions already.
 
     `source` is a `torch.nn.Module` with example inputs `args` (a tuple, or the only one; the
     layout of a tensor, dense or sparse, is the format of the argument; numbers become part of the
@@ -95,6 +113,12 @@ def compile(
     """
     check_target(target)
     args = as_arguments(args)
+    if target != "dae" and opt is not None:
+        raise InputError("opt is for the target 'dae'; leave it out")
+    if target == "dae":
+        if lanes != 1:
+            raise InputError("lanes are for the target 'sam'; leave them out")
+        return compile_dae(source, args, opt, pipeline, parameters, formats, dynamic_shapes)
     if target == "step":
         if lanes != 1 or formats or dynamic_shapes:
             raise InputError(
@@ -147,6 +171,61 @@ def lower_step(
         pipeline = STEP_PIPELINE
     run_passes(module, pipeline, parameters, default="")
     return StepFunction.of(module)
+
+
+def compile_dae(
+    source: "Source",
+    args: Sequence[object],
+    opt: int | None,
+    pipeline: str | Path | None,
+    parameters: Mapping[str, object] | None,
+    formats: Mapping[str, Format | str] | None,
+    dynamic_shapes: Mapping[str, Mapping[int, Any]] | None,
+) -> "DaeFunction":
+    """Compile to access-execute programs."""
+    if isinstance(source, ModuleOp | str | Path):
+        module = source.clone() if isinstance(source, ModuleOp) else parse_module(Path(source))
+        return lower_dae(module, opt, pipeline, parameters)
+    from headrace.frontends.torch_export import import_model
+
+    imported = import_model(
+        source, args, formats=formats, dynamic_shapes=dynamic_shapes, nests=True
+    )
+    function = lower_dae(imported.module, opt, pipeline, parameters).bind(imported.constants)
+    return replace(function, fixed=fixed_arguments(args))
+
+
+def lower_dae(
+    module: ModuleOp,
+    opt: int | None = None,
+    pipeline: str | Path | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> "DaeFunction":
+    """
+    Run the passes on entry IR with loop nests (in place); none on what is decoupled already.
+
+    Raises `InputError` if both a level of optimisation and a pipeline are given.
+    """
+    from headrace.backends.dae_function import DaeFunction
+    from headrace.dialects.dlc import AccessOp
+
+    if pipeline == AUTOMATIC:
+        raise InputError(
+            f"the scheduler ('{AUTOMATIC}') is for the target sam; leave the pipeline out, or give "
+            "a level of optimisation"
+        )
+    if opt is not None:
+        if pipeline is not None:
+            raise InputError("a level of optimisation is a pipeline of its own; give one of both")
+        if opt not in OPTIMISATIONS:
+            raise InputError(
+                f"there is no level of optimisation {opt}; give 0 to {OPTIMISATIONS[-1]}"
+            )
+    decoupled = any(isinstance(op, AccessOp) for op in module.walk())
+    if pipeline is None and (opt is not None or not decoupled):
+        pipeline = f"ember-opt{3 if opt is None else opt}"
+    run_passes(module, pipeline, parameters, default="")
+    return DaeFunction.of(module)
 
 
 def resolve(
@@ -293,12 +372,6 @@ def run_passes(
         module.verify()
     except DiagnosticException as error:
         raise InputError(" ".join(str(error).split())) from error
-
-
-def check_target(target: str) -> None:
-    """Raise `InputError` if there is no such machine."""
-    if target not in TARGETS:
-        raise InputError(f"there is no target '{target}'; choose from {', '.join(TARGETS)}")
 
 
 def parse_module(path: Path) -> ModuleOp:

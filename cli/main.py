@@ -44,7 +44,8 @@ ACCOUNTING = (
 )
 MACHINE = (
     f"TOML file whose [memory] may say {_names(MemoryDescription)}, "
-    f"and with --target step [step] {_names(StepMachine)}"
+    f"with --target step [step] {_names(StepMachine)}; "
+    "with --target dae [dae], see docs/design/access_execute_timing.md"
 )
 
 
@@ -84,8 +85,14 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="compile and simulate a program", description=RUN)
     run.set_defaults(command=_run)
     run.add_argument("source", metavar="SOURCE", help="what to run")
-    run.add_argument("--target", default="sam", metavar="T", help="machine: sam or step")
+    run.add_argument("--target", default="sam", metavar="T", help="machine: sam, step or dae")
     run.add_argument("--pipeline", metavar="P", help="TOML file, built-in name, pass spec, or auto")
+    run.add_argument(
+        "--opt",
+        type=int,
+        metavar="0..4",
+        help="with --target dae: level of optimisation (3), a pipeline ember-opt0 to ember-opt4",
+    )
     _add_inputs(run)
     _add_lanes(run)
     run.add_argument("--depth", type=_depth, metavar="N", help="capacity of every channel")
@@ -94,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--accounting", metavar="A", help=ACCOUNTING)
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument(
-        "--estimate", action="store_true", help="cycles, flops and bytes without simulation"
+        "--estimate", action="store_true", help="cycles by a formula instead of a simulation"
     )
     run.add_argument(
         "--fifos",

@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -14,25 +14,43 @@ from headrace.backends.dot import dot
 from headrace.backends.result import Result
 from headrace.backends.step import graphs_of, lower
 from headrace.backends.stream_graphs import stream_graphs
-from headrace.cli.driver import AUTOMATIC, check_target
 from headrace.cli.replay import shown_depths
 from headrace.cli.report import print_json, print_table, progress, write_text
 from headrace.cli.sources import arguments_of, load_source
+from headrace.cli.targets import AUTOMATIC, check_options
+from headrace.simulators.stream.statistics import Deadlock
 from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.files import check_writable, write_arrays
 
 if TYPE_CHECKING:
+    from headrace.backends.dae_function import DaeFunction
+    from headrace.backends.dae_result import DaeRun
     from headrace.backends.step_function import StepFunction
+
+    Function = Program | StepFunction | DaeFunction
+    Loaded = tuple[Function, tuple[object, ...], ModuleOp | None]
+
+
+OPERATION_COLUMNS = (
+    "operation",
+    "cycles",
+    "tokens",
+    "words",
+    "bound by",
+    "lines from L2",
+    "from LLC",
+    "from memory",
+)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     start = time.perf_counter()
-    check_target(options.target)
-    if options.fifos:
-        _check_fifos(options)
-    if options.estimate:
+    check_options(options)
+    if options.fifos and options.depth is None:
+        raise InputError("--fifos needs --depth: without it channels hold any number of elements")
+    if options.estimate and options.target == "sam":
         _expect_nothing_simulated(options)
     if options.timing_only and options.outputs:
         raise InputError("with --timing-only there are no values for --outputs; leave one out")
@@ -49,12 +67,14 @@ def run(options: argparse.Namespace) -> int:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
         bar.update(task, description="simulating")
-        result = None if options.estimate else _simulate(options, program, args)
+        estimated = isinstance(program, Program) and options.estimate
+        result = None if estimated else _simulate(options, program, args)
     if result is None:
         assert isinstance(program, Program)
         _estimate(options, program, args, module)
         return 0
-    fifos = _find_fifos(options, program, args) if options.fifos and result.deadlock else None
+    deadlock = _deadlock(result)
+    fifos = _find_fifos(options, program, args) if options.fifos and deadlock else None
     _write_files(options, program, result)
     _write_dot(options, module)
     seconds = time.perf_counter() - start
@@ -68,25 +88,28 @@ def run(options: argparse.Namespace) -> int:
         if fifos is not None:
             print(f"{fifos.pipeline}: {shown_depths(fifos.channel_depths)}")
         print(f"simulated in {result.simulate_seconds:.3g} s, {seconds:.3g} s in all")
-    if options.outputs and result.deadlock is not None:
+    if options.outputs and deadlock is not None:
         print(f"error: '{options.outputs}' is not written, see the deadlock", file=sys.stderr)
         return 1
     return 0
 
 
-def _load(
-    options: argparse.Namespace,
-) -> "tuple[Program | StepFunction, tuple[object, ...], ModuleOp | None]":
-    """The program, its arguments, and its lowered IR."""
+def _load(options: argparse.Namespace) -> "Loaded":
+    """The program, its arguments, and its lowered IR where that is of use."""
+    if options.target == "sam":
+        return _load_sam(options)
     source: str = options.source
-    if options.target != "step" and options.accounting:
-        raise InputError("--accounting is for --target step; leave it out")
-    if options.target == "step":
-        _expect_no_options_of_sam(options)
-        loaded = load_source(source)
-        function = loaded.lower_step(options.pipeline)
-        args = arguments_of(function, loaded.args, options.inputs, source)
-        return function, args, function.module
+    loaded = load_source(source, nests=options.target == "dae")
+    function = (
+        loaded.lower_step(options.pipeline)
+        if options.target == "step"
+        else loaded.lower_dae(options.opt, options.pipeline)
+    )
+    return function, arguments_of(function, loaded.args, options.inputs, source), function.module
+
+
+def _load_sam(options: argparse.Namespace) -> "Loaded":
+    source: str = options.source
     if options.lanes != 1 and options.pipeline != AUTOMATIC:
         raise InputError(f"--lanes is for the scheduler; add --pipeline {AUTOMATIC}")
     if source.endswith(".npz"):
@@ -114,12 +137,12 @@ class _Fifos:
 
 
 def _find_fifos(
-    options: argparse.Namespace, program: "Program | StepFunction", args: tuple[object, ...]
+    options: argparse.Namespace, program: "Function", args: tuple[object, ...]
 ) -> _Fifos:
     from headrace.backends.step_depths import listed_depths, sizing
 
-    assert not isinstance(program, Program)
-    found = program.find_depths(
+    function = cast("StepFunction", program)
+    found = function.find_depths(
         *args,
         depth=options.depth,
         machine=options.machine,
@@ -128,47 +151,24 @@ def _find_fifos(
     listed = [
         {"graph": number, **channel}
         for number, depths in found.items()
-        for graph in (program.graphs[number],)
+        for graph in (function.graphs[number],)
         for channel in listed_depths(graph, depths, lower(graph).names)
     ]
     return _Fifos(",".join(sizing(depths, number) for number, depths in found.items()), listed)
 
 
-def _check_fifos(options: argparse.Namespace) -> None:
-    """Raise `InputError` where there is nothing for --fifos to find."""
-    if options.target != "step":
-        raise InputError("--fifos is for --target step; leave it out")
-    if options.depth is None:
-        raise InputError("--fifos needs --depth: without it channels hold any number of elements")
-
-
-def _expect_no_options_of_sam(options: argparse.Namespace) -> None:
-    """Raise `InputError` for options that sparse dataflow graphs alone have."""
-    if options.lanes != 1 or options.pipeline == AUTOMATIC:
-        raise InputError("--lanes and --pipeline auto are for --target sam; leave them out")
-    for name in ("memory", "estimate"):
-        if getattr(options, name):
-            raise InputError(f"--{name} is for --target sam; leave it out")
-
-
 def _simulate(
-    options: argparse.Namespace, program: "Program | StepFunction", args: tuple[object, ...]
-) -> Result:
-    if not isinstance(program, Program):
-        return program.run(
-            *args,
-            depth=options.depth,
-            machine=options.machine,
-            accounting=options.accounting or "consistent",
-            timing_only=options.timing_only,
-        )
-    return program.run(
-        *args,
-        depth=options.depth,
-        machine=options.machine,
-        memory=options.memory,
-        timing_only=options.timing_only,
-    )
+    options: argparse.Namespace, program: "Function", args: tuple[object, ...]
+) -> "Result | DaeRun":
+    common: dict[str, Any] = {"machine": options.machine, "timing_only": options.timing_only}
+    if isinstance(program, Program):
+        return program.run(*args, depth=options.depth, memory=options.memory, **common)
+    if options.target == "step":
+        accounting = options.accounting or "consistent"
+        function = cast("StepFunction", program)
+        return function.run(*args, depth=options.depth, accounting=accounting, **common)
+    fidelity = "closed_form" if options.estimate else "recurrence"
+    return cast("DaeFunction", program).run(*args, fidelity=fidelity, **common)
 
 
 def _expect_nothing_simulated(options: argparse.Namespace) -> None:
@@ -207,11 +207,12 @@ def _write_dot(options: argparse.Namespace, module: ModuleOp | None) -> None:
 
 
 def _write_files(
-    options: argparse.Namespace, program: "Program | StepFunction", result: Result
+    options: argparse.Namespace, program: "Function", result: "Result | DaeRun"
 ) -> None:
     if options.trace:
+        assert isinstance(result, Result)
         result.trace(options.trace)
-    if options.outputs and result.deadlock is None:
+    if options.outputs and _deadlock(result) is None:
         dense = {
             specification.name: in_type(stored.to_dense(), specification.dtype)
             for specification, stored in zip(program.results, result.storages, strict=True)
@@ -219,8 +220,10 @@ def _write_files(
         write_arrays(options.outputs, dense)
 
 
-def _print(program: "Program | StepFunction", result: Result) -> None:
-    if isinstance(program, Program):
+def _print(program: "Function", result: "Result | DaeRun") -> None:
+    if not isinstance(result, Result):
+        print_table("Embedding operations", OPERATION_COLUMNS, result.rows())
+    elif isinstance(program, Program):
         _print_graphs(result)
     else:
         _print_uses(result.summary()["graphs"])
@@ -229,8 +232,13 @@ def _print(program: "Program | StepFunction", result: Result) -> None:
         print(f"{one.name}: {shape} {one.dtype}, {one.format}{without}")
     for note in program.notes:
         print(f"note: {note}")
-    if result.deadlock is not None:
-        print(result.deadlock)
+    if deadlock := _deadlock(result):
+        print(deadlock)
+
+
+def _deadlock(result: "Result | DaeRun") -> Deadlock | None:
+    """Why a run stopped; access-execute programs are refused before they could."""
+    return result.deadlock if isinstance(result, Result) else None
 
 
 def _print_graphs(result: Result) -> None:

@@ -15,12 +15,13 @@ from xdsl.dialects.builtin import ModuleOp
 
 from headrace.backends.compiled import Program
 from headrace.backends.signature import TensorSpec, fixed_arguments
-from headrace.cli.driver import as_arguments, decide, lower, lower_step, parse_module
+from headrace.cli.driver import as_arguments, decide, lower, lower_dae, lower_step, parse_module
 from headrace.storage.errors import InputError
 from headrace.storage.files import Stored, StoredMatrix, check_complete, read_tensors
 from headrace.storage.levels import Storage
 
 if TYPE_CHECKING:
+    from headrace.backends.dae_function import DaeFunction
     from headrace.backends.step_function import StepFunction
     from headrace.scheduling.choose import Decision
 
@@ -44,6 +45,11 @@ class Source:
         function = lower_step(self.module, pipeline).bind(self.constants)
         return replace(function, fixed=fixed_arguments(self.args))
 
+    def lower_dae(self, opt: int | None, pipeline: str | None) -> "DaeFunction":
+        """The same for access-execute programs."""
+        function = lower_dae(self.module, opt, pipeline).bind(self.constants)
+        return replace(function, fixed=fixed_arguments(self.args))
+
     def decide(self, inputs: Sequence[str], lanes: int) -> "Decision":
         """The schedule for the arguments in the files `inputs`, or those that came along."""
         program = lower(self.module.clone()).bind(self.constants)
@@ -52,8 +58,12 @@ class Source:
         return decide(self.module, self.constants, args, lanes, is_model=is_model)
 
 
-def load_source(text: str) -> Source:
-    """Read `file.mlir`, or call `module:factory` or `file.py:factory` and export its model."""
+def load_source(text: str, *, nests: bool = False) -> Source:
+    """
+    Read `file.mlir`, or call `module:factory` or `file.py:factory` and export its model.
+
+    With `nests`, embedding operations become loop nests.
+    """
     if text.endswith(".mlir"):
         return Source(text, parse_module(Path(text)), {}, ())
     if ":" not in text:
@@ -64,12 +74,15 @@ def load_source(text: str) -> Source:
     from headrace.frontends.torch_export import import_model
 
     model, args = load_factory(text)
-    imported = import_model(model, args)
+    imported = import_model(model, args, nests=nests)
     return Source(text, imported.module, imported.constants, args)
 
 
 def arguments_of(
-    program: "Program | StepFunction", args: tuple[object, ...], inputs: Sequence[str], source: str
+    program: "Program | StepFunction | DaeFunction",
+    args: tuple[object, ...],
+    inputs: Sequence[str],
+    source: str,
 ) -> tuple[object, ...]:
     """The arguments of a run: from the files `inputs` if there are any, else `args`."""
     if inputs:

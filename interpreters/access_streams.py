@@ -38,7 +38,6 @@ class Streams:
             slc.IndexCastOp: _index_cast,
             slc.BroadcastOp: _broadcast,
             slc.ExtractOp: _extract,
-            slc.BroadcastOp: _broadcast,
         }
 
     def advance(self, variable: SSAValue, at: int, upper: int, lanes: int, values: Values) -> None:
@@ -122,8 +121,3 @@ def _extract(op: Operation, values: Values) -> tuple[np.int64]:
 def _broadcast(op: Operation, values: Values) -> tuple[npt.NDArray[Any]]:
     value, type = values[op.operands[0]], op.results[0].type
     return (np.full(lanes_of(type), value, exact_dtype(scalar_of(type))),)
-
-
-def _broadcast(op: Operation, values: Values) -> tuple[npt.NDArray[Any]]:
-    assert isinstance(op, slc.BroadcastOp)
-    return (np.full(lanes_of(op.result.type), values[op.input]),)

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from headrace.simulators.dae.jit import compiled
 from headrace.simulators.dae.opcodes import Element, Failure, Op
@@ -133,11 +132,11 @@ def wrapped(x: int, element: int) -> int:
     if element == I64:
         return x
     if element == I32:
-        return np.int64(np.int32(x))
+        return ((x + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
     if element == I16:
-        return np.int64(np.int16(x))
+        return ((x + (1 << 15)) & 0xFFFF) - (1 << 15)
     if element == I8:
-        return np.int64(np.int8(x))
+        return ((x + (1 << 7)) & 0xFF) - (1 << 7)
     return x & 1
 
 
@@ -269,7 +268,7 @@ def floats_compare(predicate: int, x: float, y: float) -> bool:
 
 @compiled
 def integers_compare(predicate: int, x: int, y: int) -> bool:
-    """As `arith.cmpi` numbers its predicates: eq, ne, then slt, sle, sgt, sge, then without sign."""
+    """As `arith.cmpi` numbers them: eq, ne, slt, sle, sgt, sge, ult, ule, ugt, uge."""
     if predicate == 0:
         return x == y
     if predicate == 1:
@@ -314,10 +313,10 @@ def read_integer(memory: Any, element: int, at: int) -> int:
     if element == I64:
         return i64[at >> 3]
     if element == I32:
-        return np.int64(i32[at >> 2])
+        return int(i32[at >> 2])
     if element == I16:
-        return np.int64(np.int16(u16[at >> 1]))
-    return np.int64(i8[at])
+        return wrapped(int(u16[at >> 1]), I16)
+    return int(i8[at])
 
 
 @compiled
@@ -335,23 +334,24 @@ def write_integer(memory: Any, element: int, at: int, value: int) -> None:
 
 @compiled
 def run_program(
-    code: npt.NDArray[np.int64],
-    operands: npt.NDArray[np.int64],
-    floats: npt.NDArray[np.float64],
-    integers: npt.NDArray[np.int64],
+    code: Any,
+    operands: Any,
+    floats: Any,
+    integers: Any,
     memory: Any,
-    elements: npt.NDArray[np.int64],
-    bytes_of: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.int64],
-    ranks: npt.NDArray[np.int64],
-    bases: npt.NDArray[np.int64],
-    costs: npt.NDArray[np.float64],
+    elements: Any,
+    bytes_of: Any,
+    sizes: Any,
+    ranks: Any,
+    bases: Any,
+    costs: Any,
     streams: int,
     cases: int,
     line_bytes: int,
 ) -> Any:
     """
-    Run a program.
+    Run a program: the arrays of a `Program`, the cycles of its work, and `memory`, of which the
+    views are described in `read_float`; buffer b begins at byte `bases[b]`.
 
     Gives the failure with the instruction and its details; the items (kind, tokens, words, core
     cycles, first request); the requests (stream, line, lines, parent); words before the tokens of

@@ -20,7 +20,7 @@ def decoding_tables() -> npt.NDArray[np.float64]:
 @compiled
 def rounded_small(x: float, digits: int, lowest: int) -> float:
     """
-    The nearest number with `digits` bits behind the point and exponents from `lowest`, ties to even.
+    The nearest number of `digits` bits behind the point and exponents from `lowest`, ties to even.
 
     f16 has 10 and -14, bf16 7 and -126; the largest exponent is 1 - lowest.
     """
