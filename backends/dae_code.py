@@ -195,7 +195,7 @@ class Code:
                     )
                 places[dimension] = self._sizes[source]
         self._buffer_of[value] = len(self._buffers)
-        self._buffers.append(_Buffer(name_of(value), element(type), sizes, places))
+        self._buffers.append(_Buffer(name_of(value), element(value.type), sizes, places))
 
     def alias_buffer(self, value: SSAValue, of: SSAValue) -> None:
         self._buffer_of[value] = self._buffer_of[of]
