@@ -25,12 +25,11 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
+from headrace.dialects.access_rules import constant
 from headrace.dialects.stream_operation import index_attribute
-from headrace.passes.ember.lane_code import known
-from headrace.passes.ember.lane_rules import NotPossible
 from headrace.passes.ember.merging import merge
 from headrace.passes.ember.nests import access_nests
-from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.refusal import NotPossible, refuse
 from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
 
 
@@ -74,7 +73,7 @@ class EmberBatchRowsPass(ModulePass):
                     _Batch(loop, merge(callbacks), self.rows).make()
 
     def _expect_possible(self, loop: slc.ForOp, callbacks: Sequence[slc.CallbackOp]) -> None:
-        if known(loop.step) != 1 or loop.lane_count > 1:
+        if constant(loop.step) != 1 or loop.lane_count > 1:
             raise NotPossible("its step is not 1")
         body = loop.body.block
         for op in body.ops:
