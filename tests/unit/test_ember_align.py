@@ -247,7 +247,7 @@ def test_segments_need_not_begin_at_zero() -> None:
     arrays = [np.array([3, 4, 6]), np.arange(18.0).reshape(9, 2), np.zeros((9, 2))]
     aligned = lowered(SLICED, LEVELS[3])
     assert refusals(aligned) == {
-        "p": "its lower bound is loaded, and segments need not follow each other"
+        "p": "ember-align: its lower bound is loaded, and segments need not follow each other"
     }
     expected = values(parse(SLICED), arrays)[2]
     np.testing.assert_array_equal(values(aligned, arrays)[2], expected)
@@ -259,10 +259,13 @@ def test_segments_need_not_begin_at_zero() -> None:
 def test_loops_that_are_not_counted() -> None:
     unbuffered = lowered(NESTS["embedding_bag"][0], "ember-decouple,ember-align")
     assert refusals(unbuffered) == {
-        "e": "the core would be told of each iteration only to count it; buffer the row first"
+        "e": "ember-align: the core would be told of each iteration only to count it; "
+        "buffer the row first"
     }
     blocks = lowered(NESTS["block_gather"][0], LEVELS[3])
-    assert refusals(blocks)["t"] == "the core reads what 'slc.add' makes of its variable"
+    assert (
+        refusals(blocks)["t"] == "ember-align: the core reads what 'slc.add' makes of its variable"
+    )
 
 
 @pytest.mark.parametrize(

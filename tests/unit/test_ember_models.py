@@ -14,7 +14,7 @@ from headrace.interpreters import nest, slc
 from headrace.interpreters.dlc import QueueTraffic
 from headrace.interpreters.nest_entry import interpret_nests
 from headrace.passes.registry import get_all_passes, parse_passes
-from headrace.tests.ember import level, lower, run_decoupled
+from headrace.tests.ember import copy_of, level, lower, run_decoupled
 from headrace.tests.nests import import_nests
 
 WIDTH, LANES = 7, 4
@@ -28,9 +28,9 @@ def traffic_of(model: Callable[..., Any], *args: torch.Tensor) -> list[QueueTraf
     (expected,) = interpret_nests(imported.module, imported.bind(*args))
     found: list[QueueTraffic] = []
     for number in range(5):
-        imported = import_nests(model, *args)
-        lower(imported, level(number, LANES, rows=2))
-        (result,), (traffic,) = run_decoupled(imported, *args)
+        lowered = copy_of(imported)
+        lower(lowered, level(number, LANES, rows=2))
+        (result,), (traffic,) = run_decoupled(lowered, *args)
         np.testing.assert_allclose(result, expected, rtol=1e-13, atol=1e-13)
         found.append(traffic)
     return found
