@@ -20,13 +20,14 @@ from xdsl.ir import SSAValue
 
 from headrace.analyses.dae_counts import QueueCounts, queue_counts
 from headrace.backends.dae import build
-from headrace.backends.dae_host import run_entry
 from headrace.backends.dae_result import DaeRun, OperationRun
 from headrace.backends.host import specification
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.dialects import dlc
 from headrace.dialects.dlc_resources import check_resources
 from headrace.dialects.functions import argument_names, argument_part, main_function, returned
+from headrace.interpreters.linalg import interpret
+from headrace.interpreters.nest_entry import entry_operations
 from headrace.simulators.dae.execute import execute
 from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.program import Program
@@ -132,10 +133,11 @@ class DaeFunction:
         given = without_fixed(args, len(self.arguments), self.fixed)
         runs: list[OperationRun] = []
 
-        def call(name: str, buffers: Sequence[Array]) -> None:
+        def call(function: func.FuncOp, buffers: Sequence[Array]) -> None:
+            name = function.sym_name.data
             start = time.perf_counter()
             execution = execute(self.programs[name], buffers, described)
-            if _is_decoupled(self.operations[name]):
+            if _is_decoupled(function):
                 timing = simulate(execution.trace, described, fidelity)
                 seconds = time.perf_counter() - start
                 runs.append(
@@ -150,7 +152,8 @@ class DaeFunction:
                     )
                 )
 
-        values = run_entry(self.module, self._arguments(given), call)
+        operations = entry_operations(self.module, call)
+        values = interpret(self.module, self._arguments(given), operations)
         shapes = tuple(tuple(value.shape) for value in values)
         if timing_only:
             return DaeRun((), (), shapes, tuple(runs), self.notes)

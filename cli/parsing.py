@@ -23,9 +23,9 @@ def parse_text(
     """
     Parse a module; `name` is that of the file.
 
-    Raises `ParseError`, also for types that do not verify, for names and operands that the parser
-    of xDSL looks up without a check, and for strings without an end, on which its lexer takes
-    exponential time.
+    Raises `ParseError`, also for types that do not verify or are of integers of more bits than fit
+    in memory, for names and operands that the parser of xDSL looks up without a check, and for
+    strings without an end, on which its lexer takes exponential time.
     """
     for piece in _PIECE.finditer(text):
         if piece["closed"] == "":
@@ -36,6 +36,8 @@ def parse_text(
         return parser.parse_module(with_implicit_module)
     except (VerifyException, ValueError) as error:
         _raise(parser, text, str(error))
+    except (MemoryError, OverflowError):
+        _raise(parser, text, "this number is too large")
     except IndexError:
         _raise(parser, text, "this operation has too few operands; give all that it takes")
 

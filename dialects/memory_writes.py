@@ -61,6 +61,8 @@ def writes_of(function: func.FuncOp) -> Writes:
                 reasons.setdefault(root, _clause(op, written, root))
         if isinstance(op, func.CallOp) and not _writes_only_arguments(op):
             reasons.setdefault(ANY, f"may be written by 'func.call' of @{_callee(op)}")
+        if _is_unknown(op):
+            reasons.setdefault(ANY, f"may be written by '{op.name}'")
     for pair in _shared(function):
         for one, other in (pair.memories, pair.memories[::-1]):
             if other in reasons:
@@ -119,6 +121,21 @@ def _written(op: Operation) -> Iterator[SSAValue]:
 
 _READERS = {"vector.load", "vector.maskedload"}
 """Operations that only read, and do not say so."""
+
+
+_NAMING_WHAT_THEY_WRITE = {
+    *("arith", "bufferization", "cf", "dlc", "func", "math", "memref", "scf", "slc", "tensor"),
+    "vector",
+}
+"""Dialects whose operations write only memrefs among their operands."""
+
+
+def _is_unknown(op: Operation) -> bool:
+    """Whether an operation may write memory that it does not name."""
+    effects = get_effects(op)
+    if effects is not None and all(effect.kind != MemoryEffectKind.WRITE for effect in effects):
+        return False
+    return op.dialect_name() not in _NAMING_WHAT_THEY_WRITE
 
 
 def _clause(op: Operation, written: SSAValue, root: Root) -> str:

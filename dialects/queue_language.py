@@ -165,7 +165,9 @@ class Consumer:
         once = Consumer(items, self.indices, self.popped)
         once.consume(loop.body.block)
         if once.pushed:
-            raise VerifyException(f"leaves {once.pushed[0]} in each trip of a loop that pops")
+            raise VerifyException(
+                f"leaves {once.pushed[0]}, which is pushed in each trip of the loop that it pops in"
+            )
 
     def _run(self, block: Block) -> Words | None:
         """What code pops if it is a fixed number of words of one type."""

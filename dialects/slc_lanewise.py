@@ -81,7 +81,7 @@ class LanewiseOp(IRDLOperation):
 
     def verify_(self) -> None:
         types = [cast("VectorType[Attribute]", type) for type in self.inputs.types]
-        result = cast("VectorType[Attribute]", self.result.type)
+        result = self.result.type
         if not types or any(type.shape != result.shape for type in types):
             raise VerifyException(f"'{self.name}' takes vectors of the shape of its result")
         block = self.body.block

@@ -149,8 +149,6 @@ def _run(op: Operation, values: Values) -> Array:
             return operands[0].reshape(_fill_in(op.static_output_shape.get_values(), operands[1:]))
         case tensor.ReshapeOp():
             return operands[0].reshape(tuple(int(size) for size in operands[1]))
-        case tensor.ExtractOp():
-            return _extract(operands[0], operands[1:])
         case tensor.ExtractSliceOp():
             return _extract_slice(op, values)
         case tensor.ConcatOp():

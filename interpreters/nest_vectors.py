@@ -8,9 +8,8 @@ from xdsl.dialects import vector
 from xdsl.dialects.builtin import DYNAMIC_INDEX, VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from headrace.dialects import slc
 from headrace.interpreters.nest_memory import check_inside
-from headrace.interpreters.nest_scalars import as_typed, evaluate
+from headrace.interpreters.nest_scalars import as_typed
 from headrace.storage.errors import InputError
 
 Meaning: TypeAlias = Callable[[Operation, dict[SSAValue, Any]], Sequence[Any]]
@@ -131,13 +130,7 @@ def _insert(op: Operation, values: dict[SSAValue, Any]) -> Sequence[Any]:
     return (changed,)
 
 
-def _lanewise(op: Operation, values: dict[SSAValue, Any]) -> Sequence[Any]:
-    assert isinstance(op, slc.LanewiseOp)
-    return (evaluate(op.operation, [values[operand] for operand in op.inputs]),)
-
-
 MEANINGS: Mapping[type[Operation], Meaning] = {
-    slc.LanewiseOp: _lanewise,
     vector.LoadOp: _load,
     vector.StoreOp: _store,
     vector.MaskedLoadOp: _masked_load,

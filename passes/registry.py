@@ -15,6 +15,7 @@ PassFactory = Callable[[], type[ModulePass]]
 _CLASSES = {
     "ember-align": "EmberAlignPass",
     "ember-batch-rows": "EmberBatchRowsPass",
+    "ember-batch-tables": "EmberBatchTablesPass",
     "ember-buffer": "EmberBufferPass",
     "ember-decouple": "EmberDecouplePass",
     "ember-hints": "EmberHintsPass",

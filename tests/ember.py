@@ -15,6 +15,13 @@ from headrace.interpreters import dlc, slc
 from headrace.interpreters.linalg import interpret
 from headrace.interpreters.nest_entry import entry_operations
 from headrace.passes.registry import get_all_passes, parse_passes
+from headrace.pipelines.load import resolve_pipeline
+
+
+def level(number: int, lanes: int = 8, rows: int = 16) -> str:
+    """The passes of the pipeline `ember-optN`, with other options."""
+    passes = resolve_pipeline(f"ember-opt{number}")
+    return passes.replace("lanes=8", f"lanes={lanes}").replace("rows=16", f"rows={rows}")
 
 
 def lower(imported: ImportedModel, passes: str) -> None:

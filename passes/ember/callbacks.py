@@ -43,19 +43,29 @@ class Values:
     streams: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
     """In the order in which the access unit makes them."""
     slots: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
+    """Memory of one element, for numbers that wait for another callback."""
+    simple: set[SSAValue] = field(default_factory=set[SSAValue])
+    """Numbers that need nothing but streams."""
 
     def is_invariant(self, value: SSAValue) -> bool:
         block = value.owner if isinstance(value.owner, Block) else value.owner.parent_block()
         return block is self.top
 
-    def is_simple(self, op: Operation) -> bool:
-        """Whether the core may compute `op` wherever it has the streams."""
-        return is_side_effect_free(op) and not op.regions and all(map(self._is_given, op.operands))
+    def keep_simple(self, op: Operation) -> bool:
+        """
+        Whether the core may compute `op` wherever it has the streams; its results are then simple.
+
+        Operations are asked in their order.
+        """
+        if op.regions or not is_side_effect_free(op):
+            return False
+        if not all(map(self._is_given, op.operands)):
+            return False
+        self.simple.update(op.results)
+        return True
 
     def _is_given(self, value: SSAValue) -> bool:
-        if self.is_invariant(value) or value in self.choice.streams:
-            return True
-        return isinstance(value.owner, Operation) and self.is_simple(value.owner)
+        return self.is_invariant(value) or value in self.choice.streams or value in self.simple
 
     def slot(self, value: SSAValue, before: Operation) -> SSAValue:
         """Memory for `value`, made before the outermost loop `before`."""
@@ -108,19 +118,17 @@ def _is_outside(user: Operation, ops: Sequence[Operation], consumers: Iterable[O
 def _sent(section: Section, values: Values) -> list[SSAValue]:
     """The streams that a section reads, in the order in which the access unit makes them."""
     needed: dict[SSAValue, None] = {}
-
-    def need(value: SSAValue) -> None:
-        if values.is_invariant(value) or value in values.slots:
-            return
+    waiting, seen = list(_read(section)), set[SSAValue]()
+    while waiting:
+        value = waiting.pop()
+        if value in seen or values.is_invariant(value) or value in values.slots:
+            continue
+        seen.add(value)
         if value in values.choice.streams:
             needed[value] = None
-            return
-        assert isinstance(value.owner, Operation)
-        for operand in value.owner.operands:
-            need(operand)
-
-    for value in _read(section):
-        need(value)
+        else:
+            assert isinstance(value.owner, Operation)
+            waiting.extend(value.owner.operands)
     chosen = set(fewest(list(needed), lambda value: _made_of(value, values)))
     return [value for value in values.streams if value in chosen]
 

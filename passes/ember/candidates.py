@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerAttr, IntegerType
-from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
+from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
+from headrace.dialects.access_rules import constant
 from headrace.dialects.memory_writes import Writes, name_of
 
 ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.MinSIOp)
@@ -181,7 +182,7 @@ class _Chooser:
             if not self._known(index):
                 return f"the index into {name} {self._why(index)}"
         if all(map(self._invariant, load.indices)):
-            return f"{name} is read at one place, where the core can read it"
+            return f"{name} is read at one place only; read it before all loops"
         return f"{name} has been read there by a loop around it"
 
     def _why(self, value: SSAValue) -> str:
@@ -191,12 +192,7 @@ class _Chooser:
             if not isinstance(op, Operation):
                 return f"depends on {name_of(made)}, which the core carries between iterations"
             if isinstance(op, memref.LoadOp):
-                written = self.writes.why(op.memref)
-                return (
-                    f"is read from memory that the core writes: {written}"
-                    if written
-                    else (f"is read from {name_of(op.memref)} at an address of the core")
-                )
+                return f"is read from memory: {self._not_loaded(op)}"
             return f"is computed by the core ({op.name})"
         return "changes between iterations"
 
@@ -224,8 +220,20 @@ def _running_sums(loop: scf.ForOp) -> list[RunningSum]:
             continue
         if op.parent_block() is body and begin in op.operands and op.lhs is not op.rhs:
             length = op.rhs if op.lhs is begin else op.lhs
-            found.append(RunningSum(initial, length, begin, end))
+            if _is_used_only_after(length, begin, body):
+                found.append(RunningSum(initial, length, begin, end))
     return found
+
+
+def _is_used_only_after(length: SSAValue, begin: SSAValue, body: Block) -> bool:
+    """Whether what reads `begin` stands behind what gives `length`, both in `body`."""
+    users = [use.operation for use in begin.uses]
+    for op in body.ops:
+        if length in op.results:
+            return True
+        if any(op.is_ancestor(user) for user in users):
+            return False
+    return False
 
 
 def is_number(type: Attribute) -> bool:
@@ -233,23 +241,24 @@ def is_number(type: Attribute) -> bool:
     return isinstance(type, IndexType | IntegerType | AnyFloat)
 
 
-def constant(value: SSAValue) -> int | None:
-    """The number of a constant."""
-    op = value.owner
-    if isinstance(op, arith.ConstantOp) and isinstance(op.value, IntegerAttr):
-        return op.value.value.data
-    return None
-
-
 def not_negative(value: SSAValue) -> bool:
     """Whether an index is certainly not negative."""
-    op = value.owner
-    if isinstance(value, BlockArgument):
-        loop = value.block.parent_op()
-        return isinstance(loop, scf.ForOp) and value.index == 0 and not_negative(loop.lb)
-    if isinstance(op, memref.DimOp):
-        return True
-    if isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
-        return all(map(not_negative, op.operands))
-    number = constant(value)
-    return number is not None and number >= 0
+    waiting, seen = [value], set[SSAValue]()
+    while waiting:
+        found = waiting.pop()
+        if found in seen:
+            continue
+        seen.add(found)
+        op = found.owner
+        if not isinstance(op, Operation):
+            loop = op.parent_op()
+            if not isinstance(loop, scf.ForOp) or found is not loop.body.block.args[0]:
+                return False
+            waiting.append(loop.lb)
+        elif isinstance(op, arith.AddiOp | arith.MuliOp | arith.MinSIOp | arith.FloorDivSIOp):
+            waiting.extend(op.operands)
+        elif not isinstance(op, memref.DimOp):
+            number = constant(found)
+            if number is None or number < 0:
+                return False
+    return True

@@ -117,7 +117,7 @@ class _Outermost:
                 builder.insert(self._loop(op))
             elif op.results and op.results[0] in self.values.choice.streams:
                 self._stream(builder, op)
-            elif not self.values.is_simple(op):
+            elif not self.values.keep_simple(op):
                 section.ops.append(op)
         return slc.ForOp(lower, upper, loop.step, Region(body))
 

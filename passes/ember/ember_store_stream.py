@@ -54,7 +54,7 @@ class EmberStoreStreamPass(ModulePass):
             for callback in [op for op in nest.walk() if isinstance(op, slc.CallbackOp)]:
                 reason = _reason(callback, nest)
                 if reason is None:
-                    _replace(callback)
+                    _replace(callback, nest)
                 else:
                     refuse(self.name, callback, reason)
 
@@ -97,12 +97,12 @@ def _of_loop(loop: slc.ForOp) -> set[SSAValue]:
     return own
 
 
-def _replace(callback: slc.CallbackOp) -> None:
-    """Do what a callback does on the access unit."""
+def _replace(callback: slc.CallbackOp, nest: FuncOp) -> None:
+    """Do what a callback does on the access unit; constants are made before all loops."""
+    outermost = next(op for op in nest.body.block.ops if op.is_ancestor(callback))
     values: dict[SSAValue, SSAValue] = dict(
         zip(callback.body.block.args, callback.inputs, strict=True)
     )
-    place = InsertPoint.before(callback)
     for op in callback.body.block.ops:
         operands = [values.get(operand, operand) for operand in op.operands]
         streams = any(isinstance(operand.type, slc.StreamType) for operand in operands)
@@ -116,5 +116,6 @@ def _replace(callback: slc.CallbackOp) -> None:
         for old, new in zip(op.results, made.results, strict=True):
             new.name_hint = old.name_hint
             values[old] = new
-        Rewriter.insert_op(made, place)
+        place = outermost if isinstance(op, arith.ConstantOp) else callback
+        Rewriter.insert_op(made, InsertPoint.before(place))
     Rewriter.erase_op(callback)

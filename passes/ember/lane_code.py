@@ -7,7 +7,7 @@ from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, memref, scf, vector
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, i1
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, VectorType, i1
 from xdsl.dialects.vector import CombiningKindAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
@@ -125,7 +125,7 @@ class LaneCode:
     def _value(self, value: SSAValue) -> SSAValue:
         return self.values.get(value, value)
 
-    def _type(self, value: SSAValue) -> Attribute:
+    def _type(self, value: SSAValue) -> VectorType[Attribute]:
         return on_lanes(value.type, self.invariants.lanes)
 
     def _load(self, op: memref.LoadOp) -> None:
@@ -166,7 +166,8 @@ class LaneCode:
                 LaneCode(self.made, self.invariants, dict(self.values), inner, self.mask).emit(old)
                 inner.insert(scf.YieldOp())
             regions.append(Region(blocks))
-        made = scf.IfOp(self._value(op.cond), [], *regions)
+        holds, fails = regions
+        made = scf.IfOp(self._value(op.cond), [], holds, fails)
         made.attributes |= op.attributes
         self.builder.insert(made)
 

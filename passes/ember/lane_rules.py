@@ -29,7 +29,7 @@ from xdsl.dialects.vector import CombiningKindFlag as Kind
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 
-from headrace.dialects import slc
+from headrace.dialects import dlc, slc
 from headrace.dialects.memory_writes import ANY, name_of, roots
 
 COMBINING: Mapping[type[Operation], Kind] = {
@@ -209,7 +209,7 @@ class _Rules:
         vectors = [operand for operand in op.operands if operand in self.plan.vectors]
         if not vectors:
             reads = isinstance(op, slc.PopOp) or op.regions or not is_side_effect_free(op)
-            if reads and not op.name.startswith("dlc.read"):
+            if reads and not isinstance(op, dlc.ReadOp):
                 raise NotPossible(f"'{op.name}' runs once in each iteration")
             return
         if op.dialect_name() not in ("arith", "math") or len(op.results) != 1 or op.regions:

@@ -4,22 +4,35 @@ from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
-from headrace.dialects import slc
+from headrace.dialects import dlc, slc
+from headrace.passes.ember.refusal import fail
 
 
 def nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
     """
     The functions with a loop that reads memory, in the order of the module, for the pass `name`.
 
-    Raises `PassFailedException` if there are none.
+    Raises `PassFailedException` if there are none, and for loops that stand in anything else than
+    the only block of a function.
     """
-    found = [op for op in module.walk() if isinstance(op, func.FuncOp) and _is_nest(op)]
+    loops = [op for op in module.walk() if isinstance(op, scf.ForOp) and _is_outermost(op)]
+    for loop in loops:
+        function = loop.parent_op()
+        if not isinstance(function, func.FuncOp) or len(function.body.blocks) > 1:
+            where = "nothing" if function is None else f"'{function.name}'"
+            raise fail(
+                name,
+                loop,
+                f"it stands in {where}; the access unit runs loops that always run, in the only "
+                "block of a function",
+            )
+    found = [loop.parent_op() for loop in loops]
     if not found:
         raise PassFailedException(
             f"{name}: the module has no function with an scf.for that reads memory; import a model "
             "with an embedding operation"
         )
-    return found
+    return list(dict.fromkeys(op for op in found if isinstance(op, func.FuncOp)))
 
 
 def access_nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
@@ -40,6 +53,11 @@ def access_nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
     return found
 
 
-def _is_nest(function: func.FuncOp) -> bool:
-    loops = (op for op in function.walk() if isinstance(op, scf.ForOp))
-    return any(isinstance(op, memref.LoadOp) for loop in loops for op in loop.walk())
+def _is_outermost(loop: scf.ForOp) -> bool:
+    """Whether a loop reads memory, and is not in another one or in code of the core already."""
+    around = loop.parent_op()
+    while around is not None:
+        if isinstance(around, scf.ForOp | slc.CallbackOp | dlc.CaseOp):
+            return False
+        around = around.parent_op()
+    return any(isinstance(op, memref.LoadOp) for op in loop.walk())

@@ -16,7 +16,14 @@ from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, memref, scf, vector
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, VectorType
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    MemRefType,
+    VectorType,
+)
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -88,7 +95,7 @@ def _is_alone(sum: _Sum, loop: scf.ForOp) -> bool:
     if any(loop.is_ancestor(index.owner) for index in store.indices):
         return False
     return not any(
-        isinstance(value.type, memref.MemRefType) and may_be_same(value, store.memref)
+        isinstance(value.type, MemRefType) and may_be_same(value, store.memref)
         for op in loop.walk()
         if op not in (load, store)
         for value in op.operands

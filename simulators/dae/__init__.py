@@ -1,1 +1,0 @@
-"""Timing of decoupled access-execute programs: access unit, queues, caches and core."""

@@ -466,9 +466,17 @@ def run_program(
                         last_lines[d, 0] = first_line
                         requests += 1
                     last_lines[d, 1] = last_line
+            # Loops of their own for the common types: the others look for theirs in each lane.
             if op == LOAD_F:
-                for lane in range(count):
-                    floats[to, lane] = read_float(memory, buffer_element, at + lane * each)
+                if buffer_element == F64:
+                    for lane in range(count):
+                        floats[to, lane] = memory[0][(at >> 3) + lane]
+                elif buffer_element == F32:
+                    for lane in range(count):
+                        floats[to, lane] = memory[1][(at >> 2) + lane]
+                else:
+                    for lane in range(count):
+                        floats[to, lane] = read_float(memory, buffer_element, at + lane * each)
                 for lane in range(count, lanes):
                     floats[to, lane] = 0.0
                 if d >= 0:
@@ -480,6 +488,12 @@ def run_program(
                     integers[to, lane] = 0
                 if d >= 0:
                     integer_origin[to] = last_request[d]
+            elif op == STORE_F and buffer_element == F64:
+                for lane in range(count):
+                    memory[0][(at >> 3) + lane] = floats[to, lane]
+            elif op == STORE_F and buffer_element == F32:
+                for lane in range(count):
+                    memory[1][(at >> 2) + lane] = floats[to, lane]
             elif op == STORE_F:
                 for lane in range(count):
                     write_float(memory, buffer_element, at + lane * each, floats[to, lane])
@@ -503,12 +517,14 @@ def run_program(
                         floats[to, lane] = floats[d, lane]
                     elif op == MASKED_LOAD_I:
                         integers[to, lane] = integers[d, lane]
-        elif op == ADD_F:
+        elif op == ADD_F and element <= F32:
             for lane in range(lanes):
-                floats[to, lane] = rounded(floats[a, lane] + floats[b, lane], element)
-        elif op == MULTIPLY_F:
+                x = floats[a, lane] + floats[b, lane]
+                floats[to, lane] = x if element == F64 else np.float32(x)
+        elif op == MULTIPLY_F and element <= F32:
             for lane in range(lanes):
-                floats[to, lane] = rounded(floats[a, lane] * floats[b, lane], element)
+                x = floats[a, lane] * floats[b, lane]
+                floats[to, lane] = x if element == F64 else np.float32(x)
         elif op >= ADD_F and op <= POWER:
             for lane in range(lanes):
                 x = combined(op, floats[a, lane], floats[b, lane])
@@ -554,14 +570,14 @@ def run_program(
                 queue_floats = grown(queue_floats)
                 queue_integers = grown(queue_integers)
                 queue_kinds = grown(queue_kinds)
-            kind = lanes if op == PUSH_F else -lanes
-            for lane in range(lanes):
-                if op == PUSH_F:
-                    queue_floats[tail] = floats[a, lane]
-                else:
-                    queue_integers[tail] = integers[a, lane]
-                queue_kinds[tail] = kind
-                tail += 1
+            queue_kinds[tail] = lanes if op == PUSH_F else -lanes
+            if op == PUSH_F:
+                for lane in range(lanes):
+                    queue_floats[tail + lane] = floats[a, lane]
+            else:
+                for lane in range(lanes):
+                    queue_integers[tail + lane] = integers[a, lane]
+            tail += lanes
             words += lanes
             since_token += lanes
         elif op == POP_F or op == POP_I:
@@ -571,12 +587,13 @@ def run_program(
             if queue_kinds[head] != (lanes if op == POP_F else -lanes):
                 failure = KIND
                 break
-            for lane in range(lanes):
-                if op == POP_F:
-                    floats[to, lane] = queue_floats[head]
-                else:
-                    integers[to, lane] = queue_integers[head]
-                head += 1
+            if op == POP_F:
+                for lane in range(lanes):
+                    floats[to, lane] = queue_floats[head + lane]
+            else:
+                for lane in range(lanes):
+                    integers[to, lane] = queue_integers[head + lane]
+            head += lanes
             if head == tail:
                 head = 0
                 tail = 0

@@ -80,7 +80,7 @@ class Program:
         try:
             with np.load(path) as data:
                 return Program(**{f.name: data[f.name] for f in fields(Program)})
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"cannot read an access-execute program from '{path}' ({error}); save it again"
             ) from None

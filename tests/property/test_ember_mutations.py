@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp
+from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from headrace.cli.driver import make_context
@@ -69,6 +70,7 @@ def buffers(
     for type in function.function_type.inputs:
         if not isinstance(type, MemRefType):
             return None
+        type = cast("MemRefType[Attribute]", type)
         shape = [3 if size < 0 else size for size in type.get_shape()]
         if any(size > MOST for size in shape):
             return None

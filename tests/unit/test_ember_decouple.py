@@ -1,6 +1,7 @@
 """`ember-decouple` computes what the nest computes, bit for bit, and sends the fewest words."""
 
 import itertools
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from headrace.dialects import slc
 from headrace.interpreters import dlc
 from headrace.passes.ember.fewest_words import fewest
 from headrace.tests.ember_nests import NESTS, Draw, function, lowered, parse, values
+from headrace.tests.ember_random import random_nest
 
 LEVELS = ["ember-decouple", "ember-decouple,ember-to-dlc"]
 
@@ -87,6 +89,33 @@ def test_lengths_and_offsets_give_one_program_but_for_the_bounds() -> None:
     assert (traffic[0].tokens, traffic[0].words) == (3 * 3 + 1, 3 * 3 * 3)
 
 
+def test_a_sum_that_is_used_before_its_length_stays_with_the_core() -> None:
+    """The access unit has not read the length when it needs what it has summed so far."""
+    text = """
+    func.func @f(%lengths: memref<3xindex>, %table: memref<9xf64>, %out: memref<9xf64>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c2 = arith.constant 2 : index
+      %c3 = arith.constant 3 : index
+      %all = scf.for %i = %c0 to %c3 step %c1 iter_args(%first = %c2) -> (index) {
+        scf.for %p = %c0 to %c2 step %c1 {
+          %v = memref.load %table[%p] : memref<9xf64>
+          memref.store %v, %out[%first] : memref<9xf64>
+        }
+        %length = memref.load %lengths[%i] : memref<3xindex>
+        %last = arith.addi %first, %length : index
+        scf.yield %last : index
+      }
+      func.return
+    }
+    """
+    arrays = [np.array([3, 1, 2]), np.arange(9.0), np.zeros(9)]
+    for pipeline in LEVELS:
+        found = values(lowered(text, pipeline), arrays)[2]
+        np.testing.assert_array_equal(found, values(parse(text), arrays)[2])
+    assert not any(isinstance(op, slc.AccumulateOp) for op in lowered(text, LEVELS[0]).walk())
+
+
 def test_an_address_is_sent_in_place_of_what_it_is_made_of() -> None:
     """The row of a block's copy is one word, not the block and the row in it."""
     (callback,) = (
@@ -133,3 +162,22 @@ def test_no_smaller_set_of_words_suffices(parts: Sequence[set[int]], data: st.Da
 def test_a_module_without_nests_is_refused() -> None:
     with pytest.raises(PassFailedException, match="ember-decouple: the module has no function"):
         lowered("func.func @f() { func.return }", "ember-decouple")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 20))
+def test_random_nests_keep_their_values(seed: int) -> None:
+    """Also counted; nests of which no loop moves say so."""
+    text = random_nest(seed)
+    random = np.random.default_rng(seed)
+    arrays = [random.integers(0, 4, 4), random.standard_normal((4, 4)), np.zeros(4), np.zeros(4)]
+    expected = values(parse(text), arrays)
+    for pipeline in [*LEVELS, "ember-decouple,ember-align,ember-to-dlc"]:
+        try:
+            module = lowered(text, pipeline)
+        except PassFailedException as refusal:
+            if re.search("stays on the core|no function with an scf.for", str(refusal)):
+                return
+            raise
+        for found, wanted in zip(values(module, arrays), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)

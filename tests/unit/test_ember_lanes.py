@@ -49,20 +49,22 @@ def parse(code: str = ADD, stream: str = "", step: str = "%c1", before: str = ""
 
 def refused(module: ModuleOp, passes: str) -> list[str]:
     """The reasons of what the last of `passes` refuses; the rest of the module stays."""
-    *earlier, _ = passes.split(",")
+    *earlier, last = passes.split(",")
     if earlier:
         parse_passes(",".join(earlier), get_all_passes()).apply(make_context(), module)
+    take_reasons(module)
     before = module.clone()
-    last = parse_passes(passes.split(",")[-1], get_all_passes())
-    last.apply(make_context(), module)
+    parse_passes(last, get_all_passes()).apply(make_context(), module)
     module.verify()
-    reasons: list[str] = []
-    for op in module.walk():
-        reason = op.attributes.pop("headrace.refused", None)
-        if isinstance(reason, StringAttr):
-            reasons.append(reason.data)
+    reasons = take_reasons(module)
     assert module.is_structurally_equivalent(before)
     return reasons
+
+
+def take_reasons(module: ModuleOp) -> list[str]:
+    """The reasons in a module, which has none then."""
+    reasons = [op.attributes.pop("headrace.refused", None) for op in module.walk()]
+    return [reason.data for reason in reasons if isinstance(reason, StringAttr)]
 
 
 def test_a_sum_of_rows_takes_lanes() -> None:
@@ -176,18 +178,21 @@ def test_a_number_that_is_carried_must_be_a_sum() -> None:
     }
     memref.store %t, %out[%i, %j] : memref<9x9xf32>
     """
-    assert refused(parse(code), "ember-vectorize")[0] == (
+    assert (
         "ember-vectorize: %s goes from iteration to iteration, and is no sum, product, maximum or "
         "minimum"
-    )
+    ) in refused(parse(code), "ember-vectorize")
 
 
 def test_batches_need_one_loop_a_row_and_room() -> None:
-    second = "slc.for %e = %c0 to %c7 step %c1 : index, index, index { slc.callback() { } }"
+    second = (
+        "slc.for %e = %c0 to %c7 step %c1 : index, index, index { slc.callback() {"
+        "memref.store %one, %sum[%c0] : memref<9xf32> } }"
+    )
     buffered = "ember-vectorize{lanes=2},ember-buffer,ember-batch-rows"
     assert refused(parse(before=second), buffered) == [
         "ember-batch-rows: its rows are not one loop without callbacks"
     ]
-    assert refused(parse(), f"{buffered}{{rows=5 queue=39}}") == [
-        "ember-batch-rows: 5 rows of 8 words do not fit into a queue of 39; take fewer rows"
+    assert refused(parse(), f"{buffered}{{rows=5 queue=44}}") == [
+        "ember-batch-rows: 5 rows of 9 words do not fit into a queue of 44; take fewer rows"
     ]
