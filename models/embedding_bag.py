@@ -1,5 +1,6 @@
 """Bags of rows of a table, which is an argument and no parameter of the model."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -43,7 +44,11 @@ def on_indices(
     The table has only the rows that are looked up, in their order: which rows are the same, and
     when each was used last, stays as it is.
     """
-    used, places = torch.unique(indices, return_inverse=True)
+    used, places = np.unique(np.asarray(indices), return_inverse=True)
     with seeded(seed):
         table = torch.randn(len(used), width)
-    return EmbeddingBag(mode).eval(), (table, places, torch.arange(0, len(indices), lookups))
+    return EmbeddingBag(mode).eval(), (
+        table,
+        torch.as_tensor(places),
+        torch.arange(0, len(indices), lookups),
+    )

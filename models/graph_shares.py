@@ -32,7 +32,8 @@ def skewed_share(nodes: int, entries: int, part: int, *, skew: float, seed: int 
     weights /= weights.sum()
     own = draw.choice(nodes, part, replace=False)
     degrees: Int64s = draw.poisson(entries * weights[own])
-    ranks = np.searchsorted(np.cumsum(weights), draw.random(int(degrees.sum())))
+    draws: npt.NDArray[np.float64] = draw.random(int(degrees.sum()))
+    ranks = np.searchsorted(np.cumsum(weights), draws)
     # Ranks lie anywhere in memory.
     neighbours: Int64s = draw.permutation(nodes)[np.minimum(ranks, nodes - 1)]
     return _matrix(np.repeat(np.arange(part), degrees), neighbours, part)

@@ -104,11 +104,16 @@ def means(lines: Sequence[Line]) -> list[Line]:
     return found
 
 
+def broken(name: Cell) -> str:
+    """The name of a graph with room for a line break."""
+    return str(name).replace("-", "- ")
+
+
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     figure.set_size_inches(14, 5)
     axes = figure.add_subplot()
     bars = [
-        {**one, "input": f"{one['workload']} {one['locality']}".strip()}
+        {**one, "input": f"{broken(one['workload'])} {one['locality']}".strip()}
         for one in chosen(lines, measure=SPEEDUP)
     ]
     bars += [

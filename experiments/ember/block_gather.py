@@ -79,7 +79,7 @@ def tabulate(rows: Sequence[Row]) -> list[Line]:
         if all(both):
             (llc,), (l2,) = both
             known = published("block_gather", block=block)
-            point = dict(zip(POINT, (block, "L2"), strict=True))
+            point: Cells = dict(zip(POINT, (block, "L2"), strict=True))
             for names, measure in ((STREAMS[1:], "embeddings"), (STREAMS, "all")):
                 ours = [sum(row.number(name) for name in names) for row in (llc, l2)]
                 theirs = [sum(known[name][place] for name in names) for place in (0, 1)]

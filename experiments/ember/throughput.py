@@ -8,6 +8,7 @@ follows from static counts, and so do the proportions of the levels that are pub
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import headrace
 from headrace.experiments.ember import workloads
 from headrace.experiments.ember.ablation import LEVELS
 from headrace.experiments.ember.measure import compiled, measured
@@ -25,7 +26,6 @@ from headrace.experiments.experiment import (
 )
 from headrace.experiments.lines import Line, chosen, line, selected
 from headrace.experiments.plots import COLOURS, number, plain_axis
-from headrace.models.example import Example
 
 POINT = ("workload", "locality", "level")
 WORDS = "words an element, static"
@@ -60,27 +60,29 @@ def measure(settings: Cells) -> Cells:
     lookups, level = integer(settings["lookups"]), integer(settings["level"])
     workload = str(settings["workload"])
     example = workloads.bags(workload, str(settings["locality"]), lookups)
-    found, (run,) = measured([example], opt=level, machine=MACHINE)
-    words = static_words(example, level, lookups)
+    found, (run,) = measured([example], opt=level)
+    function = compiled(example, opt=level)
+    words = static_words(function, lookups)
     if words != found["words"]:
         raise WrongValueError(f"{found['words']} words are pushed, but {words} are counted")
     elements = lookups * integer(published("models", workload=workload)["length"])
-    (operation,) = run.operations
-    _, (usual,) = measured([example], opt=level)
-    timing = usual.operations[0].timing
-    busy = timing.bounds["core"] / timing.cycles
+    payload = ELEMENT_BYTES * elements
+    _, arguments = example
+    alone = function.run(*arguments, machine=MACHINE, timing_only=True).operations[0].timing
+    usual = run.operations[0].timing
+    short = compiled(workloads.missing_bags("RM1", 64), opt=level)
     return {
         **found,
         WORDS: words / elements,
-        WORDS_32: static_words(workloads.missing_bags("RM1", 64), level, 64) / (64 * 32),
-        ACCESS: operation.timing.percent_of_line(ELEMENT_BYTES * elements),
-        COMPUTE: timing.percent_of_line(ELEMENT_BYTES * elements) / busy,
+        WORDS_32: static_words(short, 64) / (64 * 32),
+        ACCESS: alone.percent_of_line(payload),
+        COMPUTE: usual.percent_of_line(payload) / usual.core_busy,
     }
 
 
-def static_words(example: Example, level: int, lookups: int) -> int:
+def static_words(function: headrace.DaeFunction, lookups: int) -> int:
     """The words of embedding bags, from expressions in which only the lookups are unknown."""
-    (counts,) = compiled(example, opt=level).counts.values()
+    (counts,) = function.counts.values()
     return int(counts.words.subs(dict.fromkeys(counts.trips, lookups)))
 
 

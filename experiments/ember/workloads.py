@@ -45,7 +45,7 @@ POSITIONS, HEAD, RANDOM = 4096, 64, 3
 def bags(workload: str, locality: str, lookups: int) -> Example:
     """A model of recommendation on a trace of some locality, in batches one after the other."""
     size = published("models", workload=workload)
-    indices = torch.from_numpy(headrace.locality_indices(locality, lookups=lookups))
+    indices = torch.as_tensor(headrace.locality_indices(locality, lookups=lookups))
     return embedding_bag.on_indices(indices, size["lookups"], size["length"])
 
 
@@ -89,8 +89,8 @@ def statements(graph: str) -> Example:
     ends, places = np.unique(
         draw.integers(size["nodes"], size=(2, STATEMENTS)), return_inverse=True
     )
-    head, tail = torch.from_numpy(places.reshape(2, STATEMENTS))
-    relation = torch.from_numpy(draw.integers(size["relations"], size=STATEMENTS))
+    head, tail = torch.as_tensor(places.reshape(2, STATEMENTS))
+    relation = torch.as_tensor(draw.integers(size["relations"], size=STATEMENTS))
     with seeded(0):
         return TransE(len(ends), size["relations"], VECTOR).eval(), (head, relation, tail)
 
