@@ -1,0 +1,483 @@
+"""
+Known constraints: a small language of comparisons, parsed to a tree and evaluated on columns.
+
+    unroll < chunk
+    1024 % (vector * split) == 0 and vector <= 8
+    (order_i0 < order_i2) | (order_i0 < order_i3)
+    layout in ("row", "column")
+
+Names are parameters. Of a permutation `order`, `order_2` is the entry in slot 2 and `order_i2` the
+slot of entry 2. Numbers are exact: `49 * (1 / 49) >= 1` holds, since quotients are kept as
+fractions. A comparison with a quotient or remainder by 0 does not hold.
+
+From weak to strong: `or`; `and`; `not`; `< <= > >= == != in`; `|`; `&`; `+ -`; `* / %`; unary `-`.
+As in Python, `&` and `|` are stronger than comparisons, and here they join truths only, so that
+`a < b & c < d` is refused.
+
+Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", ASPLOS 2023, section
+4.1; the operators are those of its scenario files, with `and`, `or`, `not`, `in` and strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.storage.errors import InputError
+
+Bools = npt.NDArray[np.bool_]
+Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""[rows] each: integers, floats, or strings as an array of objects."""
+
+Kind = Literal["number", "category", "truth"]
+
+LONGEST, DEEPEST, DIGITS = 20_000, 40, 40
+"""Characters of a constraint, nested parentheses or signs, digits of a number."""
+
+SAFE = 2.0**62
+"""Products of 64-bit integers below this are exact."""
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<string>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[-+*/%<>&|(),\[\]]))"
+)
+_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_WORDS = ("and", "or", "not", "in")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One constraint, as it was written and as a tree."""
+
+    text: str
+    names: frozenset[str]
+    """The columns that it reads, such as `chunk`, `order_2` and `order_i2`."""
+    _root: _Node
+
+    @staticmethod
+    def parse(text: str, kinds: Mapping[str, Kind]) -> Constraint:
+        """
+        Read a constraint over columns of the given kinds ("number" or "category").
+
+        Raises `InputError` that points into the text.
+        """
+        return _Parser(text, kinds).constraint()
+
+    def holds(self, columns: Columns) -> Bools:
+        """
+        [rows] Whether the constraint holds.
+
+        A constraint without names gives a single truth, of shape [].
+        """
+        return self._root.truth(columns)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """
+    [rows] Fractions as two arrays of integers, or one of floats where a real is involved.
+
+    `below` is positive, or 0 where the number is undefined; it is None for floats.
+    """
+
+    above: npt.NDArray[Any]
+    below: npt.NDArray[Any] | None
+
+    @staticmethod
+    def of(column: npt.NDArray[Any]) -> _Numbers:
+        if column.dtype.kind == "f":
+            return _Numbers(column, None)
+        return _Numbers(column, np.ones_like(column))
+
+    def floats(self) -> npt.NDArray[np.float64]:
+        if self.below is None:
+            return self.above
+        with np.errstate(divide="ignore", invalid="ignore"):
+            below = np.where(self.below == 0, np.nan, self.below.astype(np.float64))
+            return self.above.astype(np.float64) / below
+
+
+def _largest(array: npt.NDArray[Any]) -> float:
+    return float(abs(int(max(array.min(), -array.max(), array.max())))) if array.size else 0.0
+
+
+def _product(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Exact: integers that would not fit in 64 bits become Python's."""
+    if a.dtype != object and b.dtype != object:
+        bound = max(_largest(a), 1.0) * max(_largest(b), 1.0)
+        if bound >= SAFE:
+            a = a.astype(object)
+    return a * b
+
+
+def _sum(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if a.dtype != object and b.dtype != object and _largest(a) + _largest(b) >= SAFE:
+        a = a.astype(object)
+    return a + b
+
+
+def _reduced(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> _Numbers:
+    """The fraction in lowest terms with a positive denominator; 0 below stays."""
+    common = np.gcd(above, below)
+    common = np.where(common == 0, 1, common) * np.where(below < 0, -1, 1)
+    return _Numbers(above // common, below // common)
+
+
+def _add(a: _Numbers, b: _Numbers) -> _Numbers:
+    if a.below is None or b.below is None:
+        return _Numbers(a.floats() + b.floats(), None)
+    above = _sum(_product(a.above, b.below), _product(b.above, a.below))
+    return _reduced(above, _product(a.below, b.below))
+
+
+def _negative(a: _Numbers) -> _Numbers:
+    return _Numbers(-a.above, a.below)
+
+
+def _subtract(a: _Numbers, b: _Numbers) -> _Numbers:
+    return _add(a, _negative(b))
+
+
+def _multiply(a: _Numbers, b: _Numbers) -> _Numbers:
+    if a.below is None or b.below is None:
+        return _Numbers(a.floats() * b.floats(), None)
+    return _reduced(_product(a.above, b.above), _product(a.below, b.below))
+
+
+def _divide(a: _Numbers, b: _Numbers) -> _Numbers:
+    if a.below is None or b.below is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quotient = a.floats() / b.floats()
+        return _Numbers(np.where(np.isfinite(quotient), quotient, np.nan), None)
+    # A divisor that is undefined must not turn into 0.
+    below = np.where(b.below == 0, 0, b.above)
+    return _reduced(_product(a.above, b.below), _product(a.below, below))
+
+
+def _remainder(a: _Numbers, b: _Numbers) -> _Numbers:
+    """With the sign of the divisor, as in Python."""
+    if a.below is None or b.below is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return _Numbers(np.mod(a.floats(), b.floats()), None)
+    dividend, divisor = _product(a.above, b.below), _product(b.above, a.below)
+    undefined = divisor == 0
+    remainder = np.mod(dividend, np.where(undefined, 1, divisor))
+    below = np.where(undefined, 0, _product(a.below, b.below))
+    return _reduced(remainder, below)
+
+
+def _compare(sign: str, a: _Numbers, b: _Numbers) -> Bools:
+    if a.below is None or b.below is None:
+        left, right = a.floats(), b.floats()
+        defined = ~(np.isnan(left) | np.isnan(right))
+    else:
+        left, right = _product(a.above, b.below), _product(b.above, a.below)
+        defined = (a.below != 0) & (b.below != 0)
+    return np.asarray(_COMPARE[sign](left, right), np.bool_) & np.asarray(defined, np.bool_)
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+_ARITHMETIC: Mapping[str, Callable[[_Numbers, _Numbers], _Numbers]] = {
+    "+": _add,
+    "-": _subtract,
+    "*": _multiply,
+    "/": _divide,
+    "%": _remainder,
+}
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A part of a constraint; `place` is where it begins in the text."""
+
+    kind: Kind
+    place: int
+
+    def numbers(self, columns: Columns) -> _Numbers:
+        raise NotImplementedError
+
+    def truth(self, columns: Columns) -> Bools:
+        raise NotImplementedError
+
+    def strings(self, columns: Columns) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _Number(_Node):
+    value: Fraction
+
+    def numbers(self, columns: Columns) -> _Numbers:
+        return _Numbers(_integer(self.value.numerator), _integer(self.value.denominator))
+
+
+def _integer(value: int) -> npt.NDArray[Any]:
+    return np.array(value, np.int64 if abs(value) < SAFE else object)
+
+
+@dataclass(frozen=True)
+class _String(_Node):
+    value: str
+
+    def strings(self, columns: Columns) -> npt.NDArray[Any]:
+        return np.array(self.value, object)
+
+
+@dataclass(frozen=True)
+class _Name(_Node):
+    name: str
+
+    def numbers(self, columns: Columns) -> _Numbers:
+        return _Numbers.of(columns[self.name])
+
+    def strings(self, columns: Columns) -> npt.NDArray[Any]:
+        return columns[self.name]
+
+
+@dataclass(frozen=True)
+class _Arithmetic(_Node):
+    sign: str
+    left: _Node
+    right: _Node
+
+    def numbers(self, columns: Columns) -> _Numbers:
+        return _ARITHMETIC[self.sign](self.left.numbers(columns), self.right.numbers(columns))
+
+
+@dataclass(frozen=True)
+class _Negative(_Node):
+    operand: _Node
+
+    def numbers(self, columns: Columns) -> _Numbers:
+        return _negative(self.operand.numbers(columns))
+
+
+@dataclass(frozen=True)
+class _Comparison(_Node):
+    sign: str
+    left: _Node
+    right: _Node
+
+    def truth(self, columns: Columns) -> Bools:
+        if self.left.kind == "category":
+            left, right = self.left.strings(columns), self.right.strings(columns)
+            return np.asarray(_COMPARE[self.sign](left, right), np.bool_)
+        return _compare(self.sign, self.left.numbers(columns), self.right.numbers(columns))
+
+
+@dataclass(frozen=True)
+class _Junction(_Node):
+    """All (`and`) or any (`or`) of the parts."""
+
+    every: bool
+    parts: tuple[_Node, ...]
+
+    def truth(self, columns: Columns) -> Bools:
+        join = np.logical_and if self.every else np.logical_or
+        found = self.parts[0].truth(columns)
+        for part in self.parts[1:]:
+            found = join(found, part.truth(columns))
+        return np.asarray(found, np.bool_)
+
+
+@dataclass(frozen=True)
+class _Not(_Node):
+    operand: _Node
+
+    def truth(self, columns: Columns) -> Bools:
+        return np.logical_not(self.operand.truth(columns))
+
+
+class _Parser:
+    """Recursive descent over the tokens of one constraint."""
+
+    def __init__(self, text: str, kinds: Mapping[str, Kind]):
+        self.text, self.kinds = text, kinds
+        self.tokens: list[tuple[str, str, int]] = []
+        self.at = 0
+        self.depth = 0
+        self.names: set[str] = set()
+        if len(text) > LONGEST:
+            raise InputError(
+                f"a constraint has {len(text)} characters; the longest allowed has {LONGEST}"
+            )
+        place = 0
+        while text[place:].strip():
+            found = _TOKEN.match(text, place)
+            if found is None:
+                place += len(text[place:]) - len(text[place:].lstrip())
+                self.refuse(f"{text[place]!r} is not part of the language of constraints", place)
+            kind = str(found.lastgroup)
+            self.tokens.append((kind, found[kind], found.start(kind)))
+            place = found.end()
+        self.tokens.append(("end", "", len(text)))
+
+    def refuse(self, reason: str, place: int) -> NoReturn:
+        start = max(0, place - 40)
+        shown = self.text[start : place + 40].replace("\n", " ")
+        raise InputError(f"{reason}:\n  {shown}\n  {' ' * (place - start)}^")
+
+    def constraint(self) -> Constraint:
+        root = self._or()
+        kind, word, place = self.tokens[self.at]
+        if kind != "end":
+            self.refuse(f"expected an operator or the end, but got '{word}'", place)
+        self._expect(root, "truth", "a constraint is a comparison")
+        return Constraint(self.text, frozenset(self.names), root)
+
+    def _take(self, *words: str) -> str | None:
+        kind, word, _ = self.tokens[self.at]
+        if kind in ("sign", "name") and word in words:
+            self.at += 1
+            return word
+        return None
+
+    def _demand(self, word: str) -> None:
+        if self._take(word) is None:
+            _, got, place = self.tokens[self.at]
+            self.refuse(f"expected '{word}', but got {repr(got) if got else 'the end'}", place)
+
+    def _expect(self, node: _Node, kind: Kind, reason: str) -> None:
+        if node.kind != kind:
+            self.refuse(f"{reason}, but this is a {node.kind}", node.place)
+
+    def _joined(
+        self, words: tuple[str, ...], every: bool, part: Callable[[], _Node], advice: str
+    ) -> _Node:
+        parts = [part()]
+        while word := self._take(*words):
+            parts.append(part())
+            for one in parts:
+                self._expect(one, "truth", f"'{word}' joins comparisons{advice}")
+        return (
+            parts[0] if len(parts) == 1 else _Junction("truth", parts[0].place, every, tuple(parts))
+        )
+
+    def _or(self) -> _Node:
+        return self._joined(("or",), False, self._and, "")
+
+    def _and(self) -> _Node:
+        return self._joined(("and",), True, self._not, "")
+
+    def _not(self) -> _Node:
+        place = self.tokens[self.at][2]
+        if self._take("not"):
+            operand = self._nested(self._not)
+            self._expect(operand, "truth", "'not' takes a comparison")
+            return _Not("truth", place, operand)
+        return self._comparison()
+
+    def _comparison(self) -> _Node:
+        left = self._bars()
+        place = self.tokens[self.at][2]
+        negated = self._take("not") is not None
+        if negated and self.tokens[self.at][1] != "in":
+            self.refuse("expected 'in' after 'not'", self.tokens[self.at][2])
+        if self._take("in"):
+            found = self._member(left)
+            return _Not("truth", left.place, found) if negated else found
+        sign = self._take(*_COMPARISONS)
+        if sign is None:
+            return left
+        compared = self._compared(sign, left, self._bars(), place)
+        _, word, place = self.tokens[self.at]
+        if word in _COMPARISONS:
+            self.refuse("comparisons do not chain; join two by 'and'", place)
+        return compared
+
+    def _compared(self, sign: str, left: _Node, right: _Node, place: int) -> _Node:
+        for side in (left, right):
+            if side.kind == "truth":
+                self.refuse(f"'{sign}' compares values; put parentheses around it", place)
+        if left.kind != right.kind:
+            self.refuse(f"'{sign}' compares a {left.kind} with a {right.kind}", place)
+        if left.kind == "category" and sign not in ("==", "!="):
+            self.refuse(f"categories have no order, so that '{sign}' means nothing", place)
+        return _Comparison("truth", left.place, sign, left, right)
+
+    def _member(self, left: _Node) -> _Node:
+        place = self.tokens[self.at][2]
+        opening = self._take("(", "[")
+        if opening is None:
+            self.refuse("expected a list of values in parentheses after 'in'", place)
+        equal = [self._compared("==", left, self._nested(self._sum), place)]
+        while self._take(","):
+            equal.append(self._compared("==", left, self._nested(self._sum), place))
+        self._demand(")" if opening == "(" else "]")
+        return _Junction("truth", left.place, False, tuple(equal))
+
+    def _bars(self) -> _Node:
+        return self._joined(("|",), False, self._ampersands, "; put each in parentheses")
+
+    def _ampersands(self) -> _Node:
+        return self._joined(("&",), True, self._sum, "; put each in parentheses")
+
+    def _sum(self) -> _Node:
+        return self._arithmetic(("+", "-"), self._product)
+
+    def _product(self) -> _Node:
+        return self._arithmetic(("*", "/", "%"), self._unary)
+
+    def _arithmetic(self, signs: Sequence[str], part: Callable[[], _Node]) -> _Node:
+        left = part()
+        while sign := self._take(*signs):
+            right = part()
+            for side in (left, right):
+                self._expect(side, "number", f"'{sign}' takes numbers")
+            left = _Arithmetic("number", left.place, sign, left, right)
+        return left
+
+    def _unary(self) -> _Node:
+        place = self.tokens[self.at][2]
+        if self._take("-"):
+            operand = self._nested(self._unary)
+            self._expect(operand, "number", "'-' takes a number")
+            return _Negative("number", place, operand)
+        return self._atom()
+
+    def _atom(self) -> _Node:
+        kind, word, place = self.tokens[self.at]
+        self.at += 1
+        if kind == "number":
+            if len(word) > DIGITS:
+                self.refuse(f"a number has at most {DIGITS} digits", place)
+            return _Number("number", place, Fraction(word))
+        if kind == "string":
+            return _String("category", place, word[1:-1])
+        if kind == "name" and word not in _WORDS:
+            return self._name(word, place)
+        if word == "(":
+            inner = self._nested(self._or)
+            self._demand(")")
+            return inner
+        self.refuse(f"expected a value, but got {repr(word) if word else 'the end'}", place)
+
+    def _name(self, word: str, place: int) -> _Node:
+        if self.tokens[self.at][1] == "(":
+            self.refuse("the language of constraints has no functions", place)
+        if word not in self.kinds:
+            known = ", ".join(self.kinds)
+            self.refuse(f"there is no parameter '{word}'; there are {known}", place)
+        self.names.add(word)
+        return _Name(self.kinds[word], place, word)
+
+    def _nested(self, part: Callable[[], _Node]) -> _Node:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.refuse(f"a constraint nests at most {DEEPEST} deep", self.tokens[self.at][2])
+        inner = part()
+        self.depth -= 1
+        return inner
