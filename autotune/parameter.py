@@ -1,0 +1,375 @@
+"""
+The parameters of a search space.
+
+A point of a space is a row of float64, its INDEX FORM: for a discrete parameter the index of its
+value, for a real the value itself, for a permutation the entry of each slot (n columns). -1 is
+a parameter that is not active. What the function to be minimised gets are values: Python's numbers
+and strings, and tuples of entries.
+
+Model inputs are in [0, 1]. Two discrete values that differ are told apart by every encoding.
+
+Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", ASPLOS 2023, sections
+3 and 4.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.autotune.constraint import Kind
+from headrace.autotune.permutations import ENCODINGS, Encoding, encoded, neighbours, slots
+from headrace.storage.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Value: TypeAlias = int | float | str | tuple[int, ...]
+Transform = Literal["none", "log"]
+
+INACTIVE = -1.0
+
+LARGEST_DOMAIN = 2**20
+"""Values of a discrete parameter whose neighbours and constraints are looked at one by one."""
+
+
+@dataclass(frozen=True)
+class Parameter(ABC):
+    """What all parameters have."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def columns(self) -> int:
+        """Columns of the index form."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """Columns of the model inputs."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """What constraints see: a number or a category."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int | None:
+        """How many values it has; None for a real."""
+
+    @abstractmethod
+    def point(self, value: Any) -> Floats:
+        """[columns] The index form of a value. Raises `InputError` if it is none."""
+
+    @abstractmethod
+    def value(self, point: Floats) -> Value:
+        """The value of an index form [columns]."""
+
+    @abstractmethod
+    def encode(self, points: Floats) -> Floats:
+        """[rows, inputs] Model inputs of index forms [rows, columns]."""
+
+    @abstractmethod
+    def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
+        """[rows] each: what constraints may name, for index forms [rows, columns]."""
+
+    @abstractmethod
+    def moves(self, point: Floats) -> Floats:
+        """
+        [moves, columns] The values that one step may lead to, in the order of preference.
+
+        Of ordered values these are all others, nearest first on each side (first those above,
+        ascending, then those below, descending); the nearest feasible one on each side is a
+        neighbour.
+        """
+
+    def _refuse(self, value: Any, wanted: str) -> InputError:
+        return InputError(f"parameter '{self.name}' cannot be {value!r}; give {wanted}")
+
+
+@dataclass(frozen=True)
+class Numeric(Parameter):
+    """A parameter whose values are numbers with an order; with `log` their ratios matter."""
+
+    transform: Transform = "none"
+
+    @property
+    def columns(self) -> int:
+        return 1
+
+    @property
+    def inputs(self) -> int:
+        return 1
+
+    @property
+    def kind(self) -> Kind:
+        return "number"
+
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+
+    @abstractmethod
+    def numbers(self, points: Floats) -> npt.NDArray[Any]:
+        """[rows] The values of index forms [rows, 1]."""
+
+    def encode(self, points: Floats) -> Floats:
+        low, high = (self._scale(np.array(bound, np.float64)) for bound in self.bounds())
+        scaled = self._scale(self.numbers(points).astype(np.float64))
+        inputs = (scaled - low) / (high - low) if high > low else np.zeros(len(points))
+        return np.where(points[:, 0] == INACTIVE, 0.5, inputs)[:, None]
+
+    def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
+        return {self.name: self.numbers(points)}
+
+    def _scale(self, values: Floats) -> Floats:
+        return np.log(values) if self.transform == "log" else values
+
+    def _check(self) -> None:
+        low, high = self.bounds()
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise InputError(f"parameter '{self.name}' has no values from {low} to {high}")
+        if self.transform == "log" and low <= 0:
+            raise InputError(
+                f"parameter '{self.name}' has the value {low:g}, which has no logarithm; "
+                "leave out its transform"
+            )
+
+
+@dataclass(frozen=True)
+class Real(Numeric):
+    """Any number from `low` to `high`."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def size(self) -> int | None:
+        return None
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def numbers(self, points: Floats) -> npt.NDArray[Any]:
+        return points[:, 0]
+
+    def point(self, value: Any) -> Floats:
+        if not isinstance(value, int | float) or not self.low <= value <= self.high:
+            raise self._refuse(value, f"a number from {self.low} to {self.high}")
+        return np.array([float(value)])
+
+    def value(self, point: Floats) -> Value:
+        return float(point[0])
+
+    def moves(self, point: Floats) -> Floats:
+        """None: a real has no next value; searches draw their own steps."""
+        return np.empty((0, 1))
+
+    def draw(self, random: np.random.Generator, count: int) -> Floats:
+        """[count, 1] Values, uniform on the scale of the transform."""
+        low, high = (self._scale(np.array(bound, np.float64)) for bound in self.bounds())
+        drawn = random.uniform(low, high, (count, 1))
+        return np.clip(np.exp(drawn) if self.transform == "log" else drawn, self.low, self.high)
+
+
+class Discrete(Numeric):
+    """A numeric parameter of finitely many values."""
+
+    def moves(self, point: Floats) -> Floats:
+        size = self.size
+        assert size is not None
+        here = int(point[0])
+        if size <= LARGEST_DOMAIN:
+            above, below = np.arange(here + 1, size), np.arange(here - 1, -1, -1)
+        else:
+            steps = 2 ** np.arange(int(math.log2(size)) + 1)
+            above, below = here + steps, here - steps
+        both = np.concatenate((above, below)).astype(np.float64)
+        return both[(both >= 0) & (both < size)][:, None]
+
+
+@dataclass(frozen=True)
+class Integer(Discrete):
+    """Every whole number from `low` to `high`."""
+
+    low: int = 0
+    high: int = 1
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def size(self) -> int:
+        return self.high - self.low + 1
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def numbers(self, points: Floats) -> npt.NDArray[Any]:
+        return points[:, 0].astype(np.int64) + self.low
+
+    def point(self, value: Any) -> Floats:
+        if not _is_whole(value) or not self.low <= value <= self.high:
+            raise self._refuse(value, f"a whole number from {self.low} to {self.high}")
+        return np.array([float(int(value) - self.low)])
+
+    def value(self, point: Floats) -> Value:
+        return int(point[0]) + self.low
+
+
+@dataclass(frozen=True)
+class Ordinal(Discrete):
+    """One of a list of numbers, ascending; whole numbers reach the function as `int`."""
+
+    values: tuple[int | float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.values or list(self.values) != sorted(set(self.values)):
+            raise InputError(
+                f"the values of parameter '{self.name}' must be distinct and ascending"
+            )
+        self._check()
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
+
+    def bounds(self) -> tuple[float, float]:
+        return self.values[0], self.values[-1]
+
+    def numbers(self, points: Floats) -> npt.NDArray[Any]:
+        whole = all(_is_whole(value) for value in self.values)
+        values = np.array(self.values, np.int64 if whole else np.float64)
+        return values[points[:, 0].astype(np.int64)]
+
+    def point(self, value: Any) -> Floats:
+        if isinstance(value, bool) or value not in self.values:
+            raise self._refuse(value, f"one of {', '.join(map(str, self.values))}")
+        return np.array([float(self.values.index(value))])
+
+    def value(self, point: Floats) -> Value:
+        value = self.values[int(point[0])]
+        return int(value) if _is_whole(value) else value
+
+
+@dataclass(frozen=True)
+class Categorical(Parameter):
+    """One of a list of names without an order."""
+
+    values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.values or len(set(self.values)) < len(self.values):
+            raise InputError(f"the values of parameter '{self.name}' must be distinct names")
+
+    @property
+    def columns(self) -> int:
+        return 1
+
+    @property
+    def inputs(self) -> int:
+        return len(self.values)
+
+    @property
+    def kind(self) -> Kind:
+        return "category"
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
+
+    def point(self, value: Any) -> Floats:
+        if value not in self.values:
+            raise self._refuse(value, f"one of {', '.join(self.values)}")
+        return np.array([float(self.values.index(value))])
+
+    def value(self, point: Floats) -> Value:
+        return self.values[int(point[0])]
+
+    def encode(self, points: Floats) -> Floats:
+        """One column a value, scaled so that two values are at squared distance 1."""
+        return (points == np.arange(len(self.values))).astype(np.float64) / math.sqrt(2)
+
+    def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
+        return {self.name: np.array(self.values, object)[points[:, 0].astype(np.int64)]}
+
+    def moves(self, point: Floats) -> Floats:
+        others = np.arange(len(self.values), dtype=np.float64)[:, None]
+        return others[others[:, 0] != point[0]]
+
+
+@dataclass(frozen=True)
+class Permutation(Parameter):
+    """
+    An order of `length` elements: which entry each slot has.
+
+    Constraints may name `p_k`, the entry in slot k, and `p_ik`, the slot of entry k.
+    """
+
+    length: int = 2
+    encoding: Encoding = "spearman"
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise InputError(f"parameter '{self.name}' is a permutation of {self.length} elements")
+        if self.encoding not in ENCODINGS:
+            raise InputError(
+                f"parameter '{self.name}' has the encoding '{self.encoding}'; choose from "
+                f"{', '.join(ENCODINGS)}"
+            )
+
+    @property
+    def columns(self) -> int:
+        return self.length
+
+    @property
+    def inputs(self) -> int:
+        return encoded(np.arange(self.length)[None], self.encoding).shape[1]
+
+    @property
+    def kind(self) -> Kind:
+        return "number"
+
+    @property
+    def size(self) -> int:
+        return math.factorial(self.length)
+
+    def point(self, value: Any) -> Floats:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise self._refuse(value, f"an order of 0 to {self.length - 1}")
+        entries = cast(Sequence[Any], value)
+        if not all(map(_is_whole, entries)) or sorted(entries) != list(range(self.length)):
+            raise self._refuse(value, f"an order of 0 to {self.length - 1}")
+        return np.array([float(entry) for entry in entries])
+
+    def value(self, point: Floats) -> Value:
+        return tuple(int(entry) for entry in point)
+
+    def encode(self, points: Floats) -> Floats:
+        return encoded(points.astype(np.int64), self.encoding)
+
+    def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
+        entries = points.astype(np.int64)
+        places = slots(entries)
+        named = {f"{self.name}_{k}": entries[:, k] for k in range(self.length)}
+        return named | {f"{self.name}_i{k}": places[:, k] for k in range(self.length)}
+
+    def moves(self, point: Floats) -> Floats:
+        return neighbours(point.astype(np.int64)).astype(np.float64)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; a truth is none."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return float(value).is_integer()

@@ -1,0 +1,246 @@
+"""
+The feasible set: a product of groups of parameters that constraints tie together.
+
+A group is the parameters of one connected component of "stands in one constraint with". Its
+feasible settings are listed by extending prefixes, one parameter after the other, and dropping
+those that break a constraint as soon as all that it names is set; all prefixes of one length at
+once. The feasible set is the product of the groups, so that a uniform draw from each is a uniform
+draw from the set, without rejection ("chain of trees").
+
+Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", ASPLOS 2023, section
+4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.autotune.constraint import Bools, Columns, Constraint
+from headrace.autotune.parameter import INACTIVE, Floats, Parameter, Permutation
+from headrace.autotune.permutations import all_orders
+from headrace.storage.errors import InputError
+
+Indices = npt.NDArray[np.int64]
+
+MOST_LEAVES = 2**23
+"""Prefixes of a group that are kept at once."""
+
+LONGEST_LISTED = 9
+"""Permutations of more elements are not listed."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parameter is active where a constraint on others of its group holds."""
+
+    parameter: int
+    """Its place among the parameters of the space."""
+    constraint: Constraint
+
+
+@dataclass(frozen=True)
+class Tree:
+    """
+    The feasible settings of a group.
+
+    Leaves are in depth-first order of the parameters in `order`, outermost first.
+    """
+
+    order: tuple[int, ...]
+    """The parameters, as places in the space."""
+    spans: tuple[slice, ...]
+    """Where the columns of each are in a leaf."""
+    leaves: Floats
+    """[leaves, columns] Index forms."""
+
+    def __len__(self) -> int:
+        return len(self.leaves)
+
+    def sample(self, count: int, random: np.random.Generator) -> Floats:
+        """[count, columns] Leaves, each as likely as any other."""
+        return self.leaves[random.integers(len(self.leaves), size=count)]
+
+    def walk(self, count: int, random: np.random.Generator) -> Floats:
+        """
+        [count, columns] Leaves reached by choosing at each node one child, all as likely.
+
+        Leaves under sparse prefixes are drawn more often than others.
+        """
+        low, high = np.zeros(count, np.int64), np.full(count, len(self.leaves))
+        for level, span in enumerate(self.spans):
+            starts = self._starts(level)
+            first = np.searchsorted(starts, low)
+            children = np.searchsorted(starts, high) - first
+            chosen = first + random.integers(0, children)
+            low = starts[chosen]
+            high = np.append(starts, len(self.leaves))[chosen + 1]
+            del span
+        return self.leaves[low]
+
+    def _starts(self, level: int) -> Indices:
+        """The leaves at which the prefix up to and with a level changes."""
+        prefix = self.leaves[:, : self.spans[level].stop]
+        changed = (prefix[1:] != prefix[:-1]).any(axis=1)
+        return np.concatenate(([0], np.flatnonzero(changed) + 1))
+
+
+def grow(
+    parameters: Sequence[Parameter],
+    group: Sequence[int],
+    constraints: Sequence[Constraint],
+    conditions: Sequence[Condition] = (),
+) -> Tree:
+    """
+    List the feasible settings of a group of discrete parameters.
+
+    Raises `InputError` if there are none, and if there are more than `MOST_LEAVES`.
+    """
+    domains = {place: _domain(parameters[place], constraints) for place in group}
+    when = {condition.parameter: condition.constraint for condition in conditions}
+    order = _order(parameters, domains, constraints, when)
+    spans: list[slice] = []
+    leaves = np.empty((1, 0))
+    open_ = [one for one in constraints if one.names]
+    known: set[str] = set()
+    for place in order:
+        parameter, domain = parameters[place], domains[place]
+        if place in when:
+            domain = np.concatenate((domain, np.full((1, domain.shape[1]), INACTIVE)))
+        known |= names_of(parameter)
+        ready = [one for one in open_ if one.names <= known]
+        open_ = [one for one in open_ if one not in ready]
+        spans.append(slice(leaves.shape[1], leaves.shape[1] + parameter.columns))
+        placed = dict(zip(order, spans, strict=False))
+        leaves = _extend(parameters, placed, leaves, domain, ready, when.get(place), place)
+        if len(leaves) > MOST_LEAVES:
+            raise InputError(
+                f"the constraints on {_listed(parameters, group)} leave more than {MOST_LEAVES} "
+                "settings; tie fewer parameters together or give them fewer values"
+            )
+        if not len(leaves):
+            broken = " and ".join(f"'{one.text}'" for one in constraints)
+            raise InputError(
+                f"no setting of {_listed(parameters, group)} satisfies {broken}; relax one"
+            )
+    return Tree(tuple(order), tuple(spans), leaves)
+
+
+def _extend(
+    parameters: Sequence[Parameter],
+    placed: dict[int, slice],
+    prefixes: Floats,
+    domain: Floats,
+    ready: Sequence[Constraint],
+    condition: Constraint | None,
+    place: int,
+) -> Floats:
+    """Every prefix with every value of one more parameter that the constraints allow."""
+    kept: list[Floats] = []
+    # In pieces, so that a product of which little remains is never held whole.
+    piece = max(1, 2**20 // max(1, len(domain)))
+    for start in range(0, len(prefixes), piece):
+        part = prefixes[start : start + piece]
+        rows = np.column_stack(
+            (np.repeat(part, len(domain), axis=0), np.tile(domain, (len(part), 1)))
+        )
+        allowed = np.ones(len(rows), np.bool_)
+        if condition is not None:
+            active = rows[:, placed[place].start] != INACTIVE
+            allowed &= active == holding(parameters, placed, rows, condition)
+        for one in ready:
+            allowed[allowed] = holding(parameters, placed, rows[allowed], one)
+        kept.append(rows[allowed])
+        if sum(map(len, kept)) > MOST_LEAVES:
+            break
+    return np.concatenate(kept)
+
+
+def holding(
+    parameters: Sequence[Parameter], placed: dict[int, slice], rows: Floats, constraint: Constraint
+) -> Bools:
+    """[rows] Whether a constraint holds; it does where a parameter that it names is inactive."""
+    columns: dict[str, npt.NDArray[np.generic]] = {}
+    inactive = np.zeros(len(rows), np.bool_)
+    for place, span in placed.items():
+        if names_of(parameters[place]) & constraint.names:
+            absent = rows[:, span.start] == INACTIVE
+            inactive |= absent
+            there = np.where(absent[:, None], 0.0, rows[:, span])
+            columns |= parameters[place].variables(there)
+    given: Columns = columns
+    return np.broadcast_to(constraint.holds(given), (len(rows),)) | inactive
+
+
+def names_of(parameter: Parameter) -> frozenset[str]:
+    """What constraints may call it."""
+    if isinstance(parameter, Permutation):
+        slots = range(parameter.length)
+        return frozenset(f"{parameter.name}_{kind}{k}" for kind in ("", "i") for k in slots)
+    return frozenset({parameter.name})
+
+
+def _domain(parameter: Parameter, constraints: Sequence[Constraint]) -> Floats:
+    """[values, columns] The values that satisfy what is said of this parameter alone."""
+    if isinstance(parameter, Permutation):
+        if parameter.length > LONGEST_LISTED:
+            raise InputError(
+                f"constraints on parameter '{parameter.name}', a permutation of "
+                f"{parameter.length} elements, must order its elements only: write "
+                f"'{parameter.name}_i0 < {parameter.name}_i1'"
+            )
+        values = all_orders(parameter.length).astype(np.float64)
+    else:
+        assert parameter.size is not None
+        if parameter.size > MOST_LEAVES:
+            raise InputError(
+                f"parameter '{parameter.name}' has {parameter.size} values, too many to be in a "
+                "constraint; give it fewer or make it real"
+            )
+        values = np.arange(parameter.size, dtype=np.float64)[:, None]
+    names = names_of(parameter)
+    for constraint in constraints:
+        if constraint.names and constraint.names <= names:
+            values = values[constraint.holds(parameter.variables(values))]
+    return values
+
+
+def _order(
+    parameters: Sequence[Parameter],
+    domains: dict[int, Floats],
+    constraints: Sequence[Constraint],
+    when: dict[int, Constraint],
+) -> list[int]:
+    """
+    The order in which prefixes grow.
+
+    Next is a parameter that completes a constraint, if there is one, and of those the one with
+    the fewest values: prefixes are dropped early and products stay small. A parameter comes after
+    those of its condition.
+    """
+    order: list[int] = []
+    left = set(domains)
+    known: set[str] = set()
+    while left:
+
+        def rank(place: int) -> tuple[bool, bool, int, int]:
+            names = names_of(parameters[place])
+            waits = place in when and not when[place].names <= known
+            completes = any(
+                names & one.names and one.names <= known | names and not one.names <= names
+                for one in constraints
+            )
+            return waits, not completes, len(domains[place]), place
+
+        chosen = min(left, key=rank)
+        order.append(chosen)
+        left.remove(chosen)
+        known |= names_of(parameters[chosen])
+    return order
+
+
+def _listed(parameters: Sequence[Parameter], group: Sequence[int]) -> str:
+    return ", ".join(f"'{parameters[place].name}'" for place in group)
