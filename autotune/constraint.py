@@ -77,6 +77,17 @@ class Constraint:
         """
         return self._root.truth(columns)
 
+    @property
+    def ordered_pair(self) -> tuple[str, str] | None:
+        """The two names of a constraint that only says that one is smaller than the other."""
+        match self._root:
+            case _Comparison(sign="<" | "<=", left=_Name(name=small), right=_Name(name=large)):
+                return small, large
+            case _Comparison(sign=">" | ">=", left=_Name(name=large), right=_Name(name=small)):
+                return small, large
+            case _:
+                return None
+
 
 @dataclass(frozen=True)
 class _Numbers:

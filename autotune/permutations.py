@@ -43,8 +43,7 @@ def encoded(orders: Orders, encoding: Encoding) -> npt.NDArray[np.float64]:
             first, second = np.triu_indices(length, 1)
             return (places[:, first] < places[:, second]).astype(np.float64)
         case "hamming":
-            there = np.equal(places[:, :, None], np.arange(length)).astype(np.float64)
-            return there.reshape(len(orders), length**2)
+            return np.eye(length)[places].reshape(len(orders), length**2)
 
 
 def neighbours(order: Orders) -> Orders:

@@ -57,7 +57,9 @@ class Tree:
     leaves: Floats
     """[leaves, columns] Index forms."""
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """The number of leaves."""
         return len(self.leaves)
 
     def sample(self, count: int, random: np.random.Generator) -> Floats:
@@ -71,14 +73,13 @@ class Tree:
         Leaves under sparse prefixes are drawn more often than others.
         """
         low, high = np.zeros(count, np.int64), np.full(count, len(self.leaves))
-        for level, span in enumerate(self.spans):
+        for level in range(len(self.spans)):
             starts = self._starts(level)
             first = np.searchsorted(starts, low)
             children = np.searchsorted(starts, high) - first
             chosen = first + random.integers(0, children)
             low = starts[chosen]
             high = np.append(starts, len(self.leaves))[chosen + 1]
-            del span
         return self.leaves[low]
 
     def _starts(self, level: int) -> Indices:
