@@ -42,7 +42,7 @@ class LinearExtensions:
                 f"give it at most {MOST_ELEMENTS}"
             )
         needs = _needs(length, pairs)
-        sets: npt.NDArray[np.int64] = np.arange(2**length)
+        sets = np.arange(2**length, dtype=np.int64)
         ways = np.zeros(2**length, np.int64)
         ways[-1] = 1
         # A set has one element less than those that it leads to.
