@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
-from headrace.autotune.parameter import Value
 from headrace.autotune.trial import Function, Outcome, evaluate
 from headrace.storage.errors import InputError
 
@@ -39,7 +38,7 @@ class Executor(Protocol):
         self,
         function: Function,
         number: int,
-        configuration: Mapping[str, Value],
+        configuration: Mapping[str, Any],
         timeout: float | None,
     ) -> None:
         """Start the evaluation of a trial, which may take `timeout` seconds."""
@@ -47,6 +46,10 @@ class Executor(Protocol):
 
     def wait(self) -> Ended:
         """Wait until at least one of the evaluations has ended."""
+        ...
+
+    def close(self) -> None:
+        """Stop and forget what runs."""
         ...
 
 
@@ -62,7 +65,7 @@ class InProcess:
         self,
         function: Function,
         number: int,
-        configuration: Mapping[str, Value],
+        configuration: Mapping[str, Any],
         timeout: float | None,
     ) -> None:
         if timeout is not None:
@@ -76,10 +79,8 @@ class InProcess:
         ended, self._ended = self._ended, []
         return ended
 
-    def __enter__(self) -> InProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
+    def close(self) -> None:
+        self._ended = []
 
 
 @dataclass
@@ -114,7 +115,7 @@ class LocalProcesses:
         self,
         function: Function,
         number: int,
-        configuration: Mapping[str, Value],
+        configuration: Mapping[str, Any],
         timeout: float | None,
     ) -> None:
         try:
@@ -146,16 +147,9 @@ class LocalProcesses:
         return ended
 
     def close(self) -> None:
-        """Kill the processes."""
         for worker in (*self._busy, *self._idle):
             _kill(worker)
         self._busy, self._idle = [], []
-
-    def __enter__(self) -> LocalProcesses:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -222,7 +216,7 @@ class Pool:
         self,
         function: Function,
         number: int,
-        configuration: Mapping[str, Value],
+        configuration: Mapping[str, Any],
         timeout: float | None,
     ) -> None:
         future = self._pool.submit(evaluate, function, dict(configuration))
@@ -248,6 +242,11 @@ class Pool:
                     continue
                 del self._running[future]
         return ended
+
+    def close(self) -> None:
+        for future in self._running:
+            future.cancel()
+        self._running = {}
 
 
 def dask(scheduler: str) -> Pool:

@@ -72,7 +72,7 @@ def run(
     """
     Ask, evaluate and tell until a study has `budget` trials that count.
 
-    Whatever ends it early, the trials that were not told are given back.
+    Whatever ends it early, the trials that were not told are given back, and what runs is stopped.
     """
     running: dict[int, Trial] = {}
     reason = ""
@@ -105,7 +105,9 @@ def run(
                 if progress is not None:
                     progress(told)
     finally:
-        study.release(running.values())
+        if running:
+            executor.close()
+            study.release(running.values())
 
 
 def _why_stop(study: Searched, budget: int) -> str:

@@ -19,6 +19,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,7 +31,7 @@ from headrace.autotune.executors import Executor, InProcess, LocalProcesses
 from headrace.autotune.history import History
 from headrace.autotune.lease import is_alive, this_worker
 from headrace.autotune.optimize import Progress, Summary, run
-from headrace.autotune.parameter import Value
+from headrace.autotune.parameter import Floats, Value
 from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.store import Store, StudyRow
@@ -53,6 +54,7 @@ class Study:
         self._lease = lease
         self._worker = this_worker()
         self._trials: dict[int, Trial] = {}
+        self._points: dict[int, Floats] = {}
         self._revision = 0
         self._strategies: dict[bool, Strategy] = {}
         self._heart: threading.Thread | None = None
@@ -230,13 +232,21 @@ class Study:
         if executor is not None:
             return run(self, function, budget, executor, timeout, progress)
         apart = workers > 1 or timeout is not None
-        with LocalProcesses(workers) if apart else InProcess() as own:
+        own = LocalProcesses(workers) if apart else InProcess()
+        with closing(own):
             return run(self, function, budget, own, timeout, progress)
 
     def history(self) -> list[Trial]:
         """All trials, by number."""
         self._refresh()
         return [self._trials[number] for number in sorted(self._trials)]
+
+    def find(self, configuration: Mapping[str, Value]) -> Trial | None:
+        """The trial of a configuration; None if there is none."""
+        self._refresh()
+        values = self.space.configurations(self.space.point(configuration)[None])[0]
+        number = self._store.find(self._row.id, _key(values), 1.0)
+        return None if number is None else self._trials[number]
 
     def best(self) -> Trial | None:
         """The trial of the least value, the first of equals; None while there is no value."""
@@ -350,16 +360,13 @@ class Study:
         trials = [trial for trial in trials if trial.fidelity == 1]
         if not trials:
             return History.empty(self.space.columns)
-        nan = math.nan
+        for trial in trials:
+            if trial.number not in self._points:
+                self._points[trial.number] = self.space.point(trial.configuration)
+        values = [one.censored_at if one.value is None else one.value for one in trials]
         return History(
-            np.stack([self.space.point(trial.configuration) for trial in trials]),
-            np.array(
-                [
-                    nan if one is None else one
-                    for trial in trials
-                    for one in [trial.censored_at if trial.value is None else trial.value]
-                ]
-            ),
+            np.stack([self._points[trial.number] for trial in trials]),
+            np.array([math.nan if value is None else value for value in values]),
             np.array(["pending" if one.state == "abandoned" else one.state for one in trials]),
             np.array([trial.failure for trial in trials]),
         )
@@ -417,7 +424,7 @@ class Study:
         for point, one in zip(points, self.settings.first, strict=True):
             if not self.space.contains(point[None])[0]:
                 warnings.warn(
-                    f"the first configuration {dict(one)} breaks a known constraint; it is left out",
+                    f"the first configuration {dict(one)} breaks a constraint and is left out",
                     stacklevel=3,
                 )
         return [point for point in points if self.space.contains(point[None])[0]]

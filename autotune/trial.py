@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from headrace.autotune.parameter import Value
 
 State = Literal["pending", "abandoned", "done", "failed", "censored"]
 """Abandoned trials were asked by a worker that is gone; they are asked again."""
@@ -23,7 +22,8 @@ class Trial:
     """A configuration with its state. Times are seconds since 1970."""
 
     number: int
-    configuration: Mapping[str, Value]
+    configuration: Mapping[str, Any]
+    """Numbers, names and tuples by the names of parameters."""
     origin: str
     """Why it was asked: "given", "told" if it never was, or what the strategy says."""
     state: State
@@ -66,11 +66,11 @@ class Failure(Exception):
         self.message = message
 
 
-Function = Callable[[Mapping[str, Value]], Any]
+Function = Callable[[Mapping[str, Any]], Any]
 """Takes a configuration, gives a number or an `Outcome`."""
 
 
-def evaluate(function: Function, configuration: Mapping[str, Value]) -> Outcome:
+def evaluate(function: Function, configuration: Mapping[str, Any]) -> Outcome:
     """
     Call a function; whatever it does is an outcome.
 

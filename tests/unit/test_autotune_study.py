@@ -1,9 +1,9 @@
 """A study: what it asks, what it may be told, and what its file keeps."""
 
-import csv
 import itertools
 import json
 import math
+import re
 import sqlite3
 import subprocess
 import sys
@@ -22,14 +22,18 @@ from headrace.autotune.parameter import Categorical, Integer, Ordinal, Permutati
 from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.store import MIGRATIONS, Store
-from headrace.autotune.strategy import PRESETS, SpaceExhausted, listed
+from headrace.autotune.strategy import SpaceExhausted, listed
 from headrace.autotune.study import Study, minimize
 from headrace.autotune.trial import Trial
 from headrace.storage.errors import InputError
-from headrace.tests.killing import SETTINGS, SPACE, search, value_of
+from headrace.tests.killing import CHAINED, SPACE, value_of
 from headrace.tests.objectives import bowl
 
 RANDOM = Settings(strategy="random")
+CHEAP = Settings(
+    options={"candidates": 60, "starts": 1, "incumbents": 1, "coupled": 4, "steps": 3, "spread": 40}
+)
+NAMES = ("headrace", "random", "walk", "exhaustive")
 
 
 def ten() -> Space:
@@ -60,7 +64,7 @@ def test_ask_gives_numbers_in_order_and_feasible_configurations() -> None:
     assert all(trial.state == "pending" for trial in study.history())
 
 
-@pytest.mark.parametrize("strategy", PRESETS)
+@pytest.mark.parametrize("strategy", NAMES)
 def test_every_strategy_asks_each_configuration_once_and_then_says_so(strategy: str) -> None:
     study = Study.open(None, tied(), settings=Settings(strategy=strategy))
     trials = study.ask(5)
@@ -73,7 +77,7 @@ def test_every_strategy_asks_each_configuration_once_and_then_says_so(strategy: 
         study.ask()
 
 
-@pytest.mark.parametrize("strategy", PRESETS)
+@pytest.mark.parametrize("strategy", NAMES)
 def test_a_space_smaller_than_the_budget_ends_the_search(strategy: str) -> None:
     study = Study.open(None, ten(), settings=Settings(strategy=strategy))
     summary = study.optimize(bowl, 30)
@@ -97,9 +101,10 @@ def test_exhaustive_lists_in_order() -> None:
 
 
 def test_listing_a_space_gives_every_point_once() -> None:
-    points = listed(SPACE)
-    assert len(points) == SPACE.count == len(set(SPACE.keys(points)))
-    assert SPACE.contains(points).all()
+    space = Space([*tied().parameters, Permutation("p", length=4)], ["unroll < chunk", "p_0 < p_1"])
+    points = listed(space)
+    assert len(points) == space.count == len(set(space.keys(points))) == 3 * 12
+    assert space.contains(points).all()
 
 
 def test_a_space_that_cannot_be_listed_is_refused() -> None:
@@ -109,14 +114,14 @@ def test_a_space_that_cannot_be_listed_is_refused() -> None:
 
 
 def test_the_same_seed_and_history_ask_the_same(tmp_path: Path) -> None:
-    first = Study.open(None, SPACE, 7, SETTINGS)
-    second = Study.open(tmp_path / "s.db", SPACE, 7, SETTINGS)
+    first = Study.open(None, SPACE, 7, CHEAP)
+    second = Study.open(tmp_path / "s.db", SPACE, 7, CHEAP)
     asked = run(first, 14)
     # Other random numbers must not matter, nor a restart in between.
     np.random.default_rng().normal()
     found = run(second, 8)
     second.close()
-    found += run(Study.open(tmp_path / "s.db", SPACE, 7, SETTINGS), 6)
+    found += run(Study.open(tmp_path / "s.db", SPACE, 7, CHEAP), 6)
     assert found == asked
 
 
@@ -145,7 +150,9 @@ def test_telling_the_same_again_has_no_effect() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"value": 2.5}, {"failure": "run"}, {"censored_at": 1.5}], ids=["value", "fail", "cut"]
+    "other",
+    [{"value": 2.5}, {"failure": "run"}, {"censored_at": 1.5}],
+    ids=["value", "fail", "cut"],
 )
 def test_telling_something_else_is_refused(other: dict[str, Any]) -> None:
     study = Study.open(None, ten(), settings=RANDOM)
@@ -167,7 +174,7 @@ def test_a_configuration_that_is_pending_may_be_told_by_its_values() -> None:
     study = Study.open(None, ten(), settings=RANDOM)
     trial = study.ask()
     # 4.0 is 4: configurations are compared in the canonical form.
-    study.tell({"x": float(trial.configuration["x"])}, 0.5)  # type: ignore[arg-type]
+    study.tell({"x": float(trial.configuration["x"])}, 0.5)
     assert [one.state for one in study.history()] == ["done"]
 
 
@@ -193,7 +200,9 @@ def test_a_trial_of_another_study_is_refused() -> None:
 def test_values_that_are_no_numbers_are_refused_with_advice(value: float) -> None:
     study = Study.open(None, ten(), settings=RANDOM)
     trial = study.ask()
-    for told in ({"value": value}, {"censored_at": value}, {"value": 1.0, "cost": value}):
+    wrong: list[dict[str, Any]]
+    wrong = [{"value": value}, {"censored_at": value}, {"value": 1.0, "cost": value}]
+    for told in wrong:
         with pytest.raises(InputError, match="tell a failure"):
             study.tell(trial, **told)
     with pytest.raises(InputError, match="tell a failure"):
@@ -204,7 +213,9 @@ def test_values_that_are_no_numbers_are_refused_with_advice(value: float) -> Non
 def test_one_result_is_told_at_a_time() -> None:
     study = Study.open(None, ten(), settings=RANDOM)
     trial = study.ask()
-    for told in ({}, {"value": 1.0, "failure": "run"}, {"value": 1.0, "censored_at": 2.0}):
+    wrong: list[dict[str, Any]]
+    wrong = [{}, {"value": 1.0, "failure": "run"}, {"value": 1.0, "censored_at": 2.0}]
+    for told in wrong:
         with pytest.raises(InputError, match="a trial is told one of"):
             study.tell(trial, **told)
 
@@ -276,7 +287,7 @@ def test_several_objectives_are_kept_and_their_front_is_known() -> None:
 
 def test_first_configurations_are_asked_first_if_they_are_feasible() -> None:
     first = ({"chunk": 2, "unroll": 8}, {"chunk": 8, "unroll": 4})
-    with pytest.warns(UserWarning, match="breaks a known constraint"):
+    with pytest.warns(UserWarning, match="breaks a constraint"):
         study = Study.open(None, tied(), settings=Settings(strategy="random", first=first))
     trial = study.ask()
     assert (trial.origin, trial.configuration) == ("given", {"chunk": 8, "unroll": 4})
@@ -331,24 +342,26 @@ def only(valid: int) -> Any:
 
 @pytest.mark.parametrize("valid", [0, 1, 2])
 def test_few_valid_points(valid: int) -> None:
-    study = minimize(only(valid), MIXED, 14, settings=Settings(options=SETTINGS.options))
-    assert [trial.state for trial in study.history()] == ["done"] * valid + ["failed"] * (14 - valid)
+    study = minimize(only(valid), MIXED, 14, settings=CHEAP)
+    assert [trial.state for trial in study.history()] == ["done"] * valid + ["failed"] * (
+        14 - valid
+    )
     assert (study.best() is None) == (valid == 0)
 
 
 def test_a_constant_objective() -> None:
-    study = minimize(lambda _: 1.0, MIXED, 14, settings=Settings(options=SETTINGS.options))
+    study = minimize(lambda _: 1.0, MIXED, 14, settings=CHEAP)
     best = study.best()
     assert best is not None
     assert (study.charged(), best.number) == (14, 0)
 
 
 def test_an_objective_of_any_sign() -> None:
-    study = minimize(lambda one: one["i"] - 9.0, MIXED, 14, settings=SETTINGS)
+    study = minimize(lambda one: one["i"] - 9.0, MIXED, 14, settings=CHEAP)
     assert study.charged() == 14
 
 
-@pytest.mark.parametrize("strategy", PRESETS)
+@pytest.mark.parametrize("strategy", NAMES)
 def test_one_feasible_configuration(strategy: str) -> None:
     space = Space([Integer("x", low=0, high=9), Categorical("c", values=("a",))], ["x > 8"])
     study = minimize(bowl, space, 5, strategy=strategy)
@@ -357,11 +370,11 @@ def test_one_feasible_configuration(strategy: str) -> None:
 
 def test_only_reals() -> None:
     space = Space([Real("a"), Real("b")])
-    study = minimize(lambda one: 1 + one["a"] + one["b"], space, 15, settings=SETTINGS)
+    study = minimize(lambda one: 1 + one["a"] + one["b"], space, 15, settings=CHEAP)
     assert study.charged() == 15
 
 
-@pytest.mark.parametrize("strategy", PRESETS)
+@pytest.mark.parametrize("strategy", NAMES)
 def test_a_budget_of_one(strategy: str) -> None:
     study = minimize(bowl, ten(), 1, strategy=strategy)
     assert study.charged() == 1
@@ -374,10 +387,10 @@ def test_a_worker_that_is_gone_loses_its_trials(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     ask = (
         "from headrace.tests.killing import *; "
-        f"print(Study.open({str(path)!r}, SPACE, 3, SETTINGS).ask().number); import os; os._exit(0)"
+        f"print(Study.open({str(path)!r}, SPACE, 3, CHAINED).ask().number); import os; os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", ask], check=True)
-    study = Study.open(path, SPACE, 3, SETTINGS)
+    study = Study.open(path, SPACE, 3, CHAINED)
     assert study.history()[0].state == "pending"
     trial = study.ask()
     assert trial.number == 0
@@ -447,7 +460,7 @@ def test_several_processes_share_a_file_and_ask_nothing_twice(tmp_path: Path) ->
     script = f"from headrace.tests.killing import *; search({str(path)!r}, 60)"
     children = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
     assert [child.wait() for child in children] == [0, 0, 0]
-    trials = Study.open(path, SPACE, 3, SETTINGS).history()
+    trials = Study.open(path, SPACE, 3, CHAINED).history()
     # Each may begin one trial before it sees that the others have reached the budget.
     assert 60 <= len(trials) <= 62
     assert len({json.dumps(trial.configuration) for trial in trials}) == len(trials)
@@ -459,11 +472,11 @@ def journal(path: Path) -> list[str]:
     return Path(f"{path}.journal").read_text().splitlines()
 
 
-def expect_nothing_lost(path: Path, budget: int) -> None:
+def expect_nothing_lost(path: Path) -> None:
     """The file has what the journal says, and what a search has that nobody kills."""
     lines = journal(path)
-    trials = Study.open(path, SPACE, 3, SETTINGS).history()
-    assert [trial.number for trial in trials] == list(range(budget))
+    trials = Study.open(path, SPACE, 3, CHAINED).history()
+    assert [trial.number for trial in trials] == list(range(len(trials)))
     known = {trial.number: trial for trial in trials}
     for line in lines:
         word, number, result = line.split(" ", 2)
@@ -471,31 +484,30 @@ def expect_nothing_lost(path: Path, budget: int) -> None:
         assert result == f"{dict(trial.configuration) if word == 'asked' else trial.value}"
     told = [line for line in lines if line.startswith("told")]
     assert len(told) == len(set(told))
-    # What was told and not yet written down when the process died is in the file all the same.
-    assert len(told) <= budget
-    whole = Study.open(None, SPACE, 3, SETTINGS)
-    assert run(whole, budget) == [dict(trial.configuration) for trial in trials]
+    whole = Study.open(None, SPACE, 3, CHAINED)
+    assert run(whole, len(trials)) == [dict(trial.configuration) for trial in trials]
     assert [one.value for one in whole.history()] == [trial.value for trial in trials]
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
 
 
-def expect_killed(path: Path, kills: int, budget: int) -> None:
-    command = [sys.executable, "-m", "headrace.tests.killing", str(path), str(kills), str(budget)]
+def expect_killed(path: Path, kills: int) -> None:
+    command = [sys.executable, "-m", "headrace.tests.killing", str(path), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{kills} killed, 1 ended\n"
-    expect_nothing_lost(path, budget)
+    # Else the kills came when there was nothing to lose.
+    assert re.match(r"[1-9]\d* trials lost their worker\n", done.stdout)
+    expect_nothing_lost(path)
 
 
 def test_a_hundred_kills_lose_nothing(tmp_path: Path) -> None:
-    expect_killed(tmp_path / "s.db", 100, 200)
+    expect_killed(tmp_path / "s.db", 100)
 
 
 @pytest.mark.slow
 def test_a_thousand_kills_lose_nothing(tmp_path: Path) -> None:
-    expect_killed(tmp_path / "s.db", 1000, 400)
+    expect_killed(tmp_path / "s.db", 1000)
 
 
 def test_another_space_setting_or_seed_is_refused_by_name(tmp_path: Path) -> None:
@@ -522,7 +534,7 @@ def test_another_space_setting_or_seed_is_refused_by_name(tmp_path: Path) -> Non
 def test_a_file_that_is_no_study_file_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database, but longer than the header of one " * 40)
-    with pytest.raises(InputError, match="cannot use .*notes.txt as a study file"):
+    with pytest.raises(InputError, match=r"cannot use .*notes\.txt as a study file"):
         Store(text)
     assert text.read_text().startswith("not a database")
     other = tmp_path / "other.db"

@@ -1,0 +1,148 @@
+"""Evaluations: whatever they do is an outcome."""
+
+import concurrent.futures
+import importlib.util
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from headrace.autotune.executors import InProcess, LocalProcesses, Pool, dask
+from headrace.autotune.parameter import Integer
+from headrace.autotune.settings import Settings
+from headrace.autotune.space import Space
+from headrace.autotune.study import Study
+from headrace.autotune.trial import Outcome, evaluate
+from headrace.storage.errors import InputError
+from headrace.tests.objectives import bowl, misbehaving
+
+TEN = Space([Integer("x", low=0, high=9)])
+LISTED = Settings(strategy="exhaustive")
+
+
+def test_what_a_function_does_is_an_outcome() -> None:
+    found = {x: evaluate(misbehaving, {"x": x}) for x in range(3, 9)}
+    assert [one.failure for one in found.values()] == ["memory", "compile", "run", "", "", "run"]
+    assert found[4].message == "no such register"
+    assert found[5].message == "the function returned nan, which is no value"
+    assert found[6].censored_at == 9.0
+    assert (found[7].value, found[7].measurements) == (2.0, {"bytes": 64.0})
+    assert found[8].message == "ValueError: x is too large"
+    assert all(one.cost is not None for one in found.values())
+
+
+@pytest.mark.parametrize("result", ["1", None, float("inf"), Outcome(value=float("nan"))])
+def test_what_is_no_number_is_a_failure(result: Any) -> None:
+    assert evaluate(lambda _: result, {}).failure == "run"
+
+
+def test_a_time_out_needs_a_process_to_kill() -> None:
+    study = Study.open(None, TEN, settings=LISTED)
+    with pytest.raises(InputError, match="use local processes for a time-out"):
+        study.optimize(bowl, 3, executor=InProcess(), timeout=1.0)
+    assert study.history()[0].state == "abandoned"
+
+
+def test_processes_that_hang_or_die_are_failures_and_the_search_goes_on() -> None:
+    study = Study.open(None, TEN, settings=LISTED)
+    summary = study.optimize(misbehaving, 10, workers=2, timeout=3.0)
+    assert summary.charged == 10
+    failures = [trial.failure for trial in study.history()]
+    assert failures == [
+        "timeout",
+        "run",
+        "memory",
+        "memory",
+        "compile",
+        "run",
+        "",
+        "",
+        "run",
+        "run",
+    ]
+    assert study.history()[0].cost == 3.0
+    messages = {number: report["message"] for number, report in study.reports("failure")}
+    assert messages[0] == "it took longer than 3 s"
+    assert messages[1] == "the process of the evaluation ended with status 3"
+    assert summary.best is not None
+    assert summary.best.number == 7
+
+
+def test_a_function_that_cannot_be_sent_is_refused() -> None:
+    study = Study.open(None, TEN, settings=LISTED)
+    with pytest.raises(InputError, match="define it at the top level of a module"):
+        study.optimize(lambda _: 1.0, 3, workers=2)
+    assert all(trial.state == "abandoned" for trial in study.history())
+
+
+def test_processes_are_gone_when_a_search_ends() -> None:
+    with closing(LocalProcesses(1)) as executor:
+        Study.open(None, TEN, settings=LISTED).optimize(bowl, 2, executor=executor)
+        processes = [worker.process for worker in executor._idle]  # pyright: ignore[reportPrivateUsage]
+        assert len(processes) == 1
+        assert processes[0].is_alive()
+    assert not processes[0].is_alive()
+
+
+def test_a_pool_runs_as_many_as_it_has_workers() -> None:
+    running = threading.Semaphore(3)
+    both = threading.Barrier(2, timeout=60)
+
+    def function(configuration: Mapping[str, Any]) -> float:
+        assert running.acquire(blocking=False), "more run than there are workers"
+        both.wait()
+        running.release()
+        return bowl(configuration)
+
+    study = Study.open(None, TEN, settings=LISTED)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        summary = study.optimize(function, 10, executor=Pool(threads, 2))
+    assert [trial.failure for trial in study.history()] == [""] * 10
+    assert summary.best is not None
+    assert summary.best.configuration == {"x": 5}
+
+
+def test_what_a_pool_takes_too_long_for_fails() -> None:
+    go_on = threading.Event()
+
+    def function(configuration: Mapping[str, Any]) -> float:
+        if configuration["x"] == 0:
+            go_on.wait(60)
+        return bowl(configuration)
+
+    study = Study.open(None, TEN, settings=LISTED)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        study.optimize(function, 4, executor=Pool(threads, 2), timeout=0.5)
+        go_on.set()
+    assert [trial.failure for trial in study.history()] == ["timeout", "", "", ""]
+
+
+def test_a_pool_whose_worker_dies_reports_a_failure() -> None:
+    broken = concurrent.futures.Future[Outcome]()
+    broken.set_exception(OSError("the worker is gone"))
+
+    class Broken(concurrent.futures.Executor):
+        def submit(self, *_: Any, **__: Any) -> concurrent.futures.Future[Any]:
+            return broken
+
+    study = Study.open(None, TEN, settings=LISTED)
+    study.optimize(bowl, 1, executor=Pool(Broken(), 1))
+    assert study.reports("failure") == [(0, {"message": "OSError: the worker is gone"})]
+
+
+def test_a_dask_cluster_needs_dask() -> None:
+    if importlib.util.find_spec("distributed"):
+        pytest.skip("Dask is installed")
+    with pytest.raises(InputError, match=r"pip install 'dask\[distributed\]'"):
+        dask("tcp://localhost:8786")
+
+
+def test_a_dask_cluster_evaluates() -> None:
+    distributed: Any = pytest.importorskip("distributed", reason="Dask is not installed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as one:
+        study = Study.open(None, TEN, settings=LISTED)
+        summary = study.optimize(bowl, 10, executor=dask(one.scheduler_address))
+    assert summary.best is not None
+    assert summary.best.configuration == {"x": 5}
