@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.autotune.executors import Executor
-from headrace.autotune.settings import Settings
 from headrace.autotune.strategy import SpaceExhausted
+from headrace.autotune.study_settings import StudySettings
 from headrace.autotune.trial import Function, Trial
 
 MOST_FREE = 10
@@ -21,7 +21,7 @@ Progress = Callable[[Trial], None]
 class Searched(Protocol):
     """What a search needs of a `Study`."""
 
-    settings: Settings
+    settings: StudySettings
 
     def ask(self) -> Trial: ...
 

@@ -32,10 +32,10 @@ from headrace.autotune.history import History
 from headrace.autotune.lease import is_alive, this_worker
 from headrace.autotune.optimize import Progress, Summary, run
 from headrace.autotune.parameter import Floats, Value
-from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.store import Store, StudyRow
 from headrace.autotune.strategy import Proposal, SpaceExhausted, Strategy, preset
+from headrace.autotune.study_settings import StudySettings
 from headrace.autotune.telling import check, is_result, said
 from headrace.autotune.trial import Function, Outcome, State, Trial
 from headrace.storage.errors import InputError
@@ -44,7 +44,9 @@ from headrace.storage.errors import InputError
 class Study:
     """See the module; make one with `open`."""
 
-    def __init__(self, store: Store, row: StudyRow, space: Space, settings: Settings, lease: float):
+    def __init__(
+        self, store: Store, row: StudyRow, space: Space, settings: StudySettings, lease: float
+    ):
         self.space = space
         self.settings = settings
         self.seed = row.seed
@@ -67,7 +69,7 @@ class Study:
         path: str | Path | None,
         space: Space,
         seed: int = 0,
-        settings: Settings | None = None,
+        settings: StudySettings | None = None,
         *,
         name: str = "default",
         lease: float = 60.0,
@@ -79,7 +81,7 @@ class Study:
         gone, loses its trials, which are asked again. Raises `InputError` if the study exists with
         another space, seed or settings, and for settings that make no sense.
         """
-        settings = settings or Settings()
+        settings = settings or StudySettings()
         if seed < 0:
             raise InputError(f"the seed is {seed}; give one that is not negative")
         if not settings.objectives or len(set(settings.objectives)) < len(settings.objectives):
@@ -454,7 +456,7 @@ def minimize(
     *,
     strategy: str = "headrace",
     path: str | Path | None = None,
-    settings: Settings | None = None,
+    settings: StudySettings | None = None,
     workers: int = 1,
     timeout: float | None = None,
     progress: Progress | None = None,
@@ -465,7 +467,7 @@ def minimize(
     With a path the study is kept there, and goes on where it was. Arguments are those of
     `Study.open` and `Study.optimize`; `strategy` is that of the settings where these are not given.
     """
-    settings = settings or Settings(strategy=strategy)
+    settings = settings or StudySettings(strategy=strategy)
     study = Study.open(path, space, seed, settings)
     study.optimize(function, budget, workers=workers, timeout=timeout, progress=progress)
     return study

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from headrace.autotune.settings import Settings
+from headrace.autotune.study_settings import StudySettings
 from headrace.autotune.trial import Outcome, Trial
 from headrace.storage.errors import InputError
 
 
-def check(told: Outcome, settings: Settings) -> None:
+def check(told: Outcome, settings: StudySettings) -> None:
     """Raise `InputError` for what is no result under these settings."""
     given = [told.value is not None, bool(told.failure), told.censored_at is not None]
     if sum(given) != 1:

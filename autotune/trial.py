@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-
 State = Literal["pending", "abandoned", "done", "failed", "censored"]
 """Abandoned trials were asked by a worker that is gone; they are asked again."""
 

@@ -21,10 +21,10 @@ import numpy as np
 
 from headrace.autotune.history import History
 from headrace.autotune.parameter import Categorical, Integer, Ordinal, Permutation
-from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.strategy import PRESETS, Proposal, unknown
 from headrace.autotune.study import Study
+from headrace.autotune.study_settings import StudySettings
 
 SPACE = Space(
     [
@@ -52,7 +52,7 @@ class Chained:
 
 
 PRESETS.setdefault("chained", lambda space, _, options: Chained(space, **options))
-CHAINED = Settings(strategy="chained")
+CHAINED = StudySettings(strategy="chained")
 
 
 def value_of(configuration: Mapping[str, Any]) -> float | None:

@@ -17,13 +17,13 @@ from headrace.autotune.parameter import Categorical, Integer, Ordinal, Permutati
 from headrace.autotune.protocol import serve
 from headrace.autotune.report import importance, pictures, summary, text, write_page, write_pictures
 from headrace.autotune.rows import configuration, joined, split
-from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.strategy import PRESETS, Draws, Proposal
 from headrace.autotune.study import Study, minimize
+from headrace.autotune.study_settings import StudySettings
 from headrace.storage.errors import InputError
 
-RANDOM = Settings(strategy="random", objectives=("runtime",))
+RANDOM = StudySettings(strategy="random", objectives=("runtime",))
 SPACE = Space(
     [
         Ordinal("chunk", values=(2, 4, 8), transform="log"),
@@ -282,7 +282,7 @@ class Informed:
 
 
 def test_importance_is_the_share_of_inverse_lengthscales(monkeypatch: pytest.MonkeyPatch) -> None:
-    informed = Settings(strategy="informed", objectives=("runtime",))
+    informed = StudySettings(strategy="informed", objectives=("runtime",))
     monkeypatch.setitem(PRESETS, "informed", lambda space, *_: Informed(Draws(space)))
     study = minimize(lambda values: float(values["chunk"]), SMALL, 3, settings=informed)
     assert importance(study) == {"chunk": 0.8, "order": 0.2}

@@ -11,15 +11,15 @@ import pytest
 
 from headrace.autotune.executors import InProcess, LocalProcesses, Pool, dask
 from headrace.autotune.parameter import Integer
-from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.study import Study
+from headrace.autotune.study_settings import StudySettings
 from headrace.autotune.trial import Outcome, evaluate
 from headrace.storage.errors import InputError
 from headrace.tests.objectives import bowl, misbehaving
 
 TEN = Space([Integer("x", low=0, high=9)])
-LISTED = Settings(strategy="exhaustive")
+LISTED = StudySettings(strategy="exhaustive")
 
 
 def test_what_a_function_does_is_an_outcome() -> None:

@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 
 from headrace.autotune import lease
 from headrace.autotune.parameter import Categorical, Integer, Ordinal, Permutation, Real
-from headrace.autotune.settings import Settings
 from headrace.autotune.space import Space
 from headrace.autotune.store import MIGRATIONS, Store
 from headrace.autotune.strategy import SpaceExhausted, listed
 from headrace.autotune.study import Study, minimize
+from headrace.autotune.study_settings import StudySettings
 from headrace.autotune.trial import Trial
 from headrace.storage.errors import InputError
 from headrace.tests.killing import CHAINED, SPACE, value_of
 from headrace.tests.objectives import bowl
 
-RANDOM = Settings(strategy="random")
-CHEAP = Settings(
+RANDOM = StudySettings(strategy="random")
+CHEAP = StudySettings(
     options={"candidates": 60, "starts": 1, "incumbents": 1, "coupled": 4, "steps": 3, "spread": 40}
 )
 NAMES = ("headrace", "random", "walk", "exhaustive")
@@ -66,7 +66,7 @@ def test_ask_gives_numbers_in_order_and_feasible_configurations() -> None:
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_every_strategy_asks_each_configuration_once_and_then_says_so(strategy: str) -> None:
-    study = Study.open(None, tied(), settings=Settings(strategy=strategy))
+    study = Study.open(None, tied(), settings=StudySettings(strategy=strategy))
     trials = study.ask(5)
     assert sorted((one.configuration["chunk"], one.configuration["unroll"]) for one in trials) == [
         (4, 2),
@@ -79,7 +79,7 @@ def test_every_strategy_asks_each_configuration_once_and_then_says_so(strategy: 
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_a_space_smaller_than_the_budget_ends_the_search(strategy: str) -> None:
-    study = Study.open(None, ten(), settings=Settings(strategy=strategy))
+    study = Study.open(None, ten(), settings=StudySettings(strategy=strategy))
     summary = study.optimize(bowl, 30)
     assert (summary.reason, summary.charged) == ("exhausted", 10)
     assert summary.best is not None
@@ -95,7 +95,7 @@ def test_told_configurations_are_not_asked() -> None:
 
 
 def test_exhaustive_lists_in_order() -> None:
-    study = Study.open(None, tied(), settings=Settings(strategy="exhaustive"))
+    study = Study.open(None, tied(), settings=StudySettings(strategy="exhaustive"))
     asked = [tuple(one.configuration.values()) for one in study.ask(3)]
     assert asked == [(4, 2), (8, 2), (8, 4)]
 
@@ -108,7 +108,7 @@ def test_listing_a_space_gives_every_point_once() -> None:
 
 
 def test_a_space_that_cannot_be_listed_is_refused() -> None:
-    study = Study.open(None, Space([Real("x")]), settings=Settings(strategy="exhaustive"))
+    study = Study.open(None, Space([Real("x")]), settings=StudySettings(strategy="exhaustive"))
     with pytest.raises(InputError, match="infinitely many points"):
         study.ask()
 
@@ -221,7 +221,7 @@ def test_one_result_is_told_at_a_time() -> None:
 
 
 def test_a_logarithm_that_was_asked_for_must_exist() -> None:
-    study = Study.open(None, ten(), settings=Settings(strategy="random", log_objective=True))
+    study = Study.open(None, ten(), settings=StudySettings(strategy="random", log_objective=True))
     with pytest.raises(InputError, match="has no logarithm"):
         study.tell(study.ask(), 0.0)
 
@@ -253,7 +253,7 @@ def test_free_failures_are_not_charged_and_do_not_go_on_for_ever() -> None:
             raise RuntimeError("odd")
         return float(configuration["x"])
 
-    free = Settings(strategy="random", free=("run",))
+    free = StudySettings(strategy="random", free=("run",))
     study = Study.open(None, ten(), settings=free)
     summary = study.optimize(fails, 5)
     assert summary.charged == 5
@@ -277,7 +277,9 @@ def test_a_cheaper_fidelity_is_kept_apart() -> None:
 
 
 def test_several_objectives_are_kept_and_their_front_is_known() -> None:
-    study = Study.open(None, ten(), settings=Settings(strategy="random", objectives=("time", "kB")))
+    study = Study.open(
+        None, ten(), settings=StudySettings(strategy="random", objectives=("time", "kB"))
+    )
     for x, (seconds, size) in enumerate([(1, 9), (2, 5), (3, 6), (2, 5), (4, 1)]):
         study.tell({"x": x}, seconds, measurements={"kB": size})
     assert [study.costs(trial) for trial in study.front()] == [(1, 9), (2, 5), (2, 5), (4, 1)]
@@ -288,7 +290,7 @@ def test_several_objectives_are_kept_and_their_front_is_known() -> None:
 def test_first_configurations_are_asked_first_if_they_are_feasible() -> None:
     first = ({"chunk": 2, "unroll": 8}, {"chunk": 8, "unroll": 4})
     with pytest.warns(UserWarning, match="breaks a constraint"):
-        study = Study.open(None, tied(), settings=Settings(strategy="random", first=first))
+        study = Study.open(None, tied(), settings=StudySettings(strategy="random", first=first))
     trial = study.ask()
     assert (trial.origin, trial.configuration) == ("given", {"chunk": 8, "unroll": 4})
     assert study.ask().origin == "random"
@@ -305,9 +307,9 @@ def test_a_report_says_why_a_point_was_asked_and_what_that_took() -> None:
 
 def test_unknown_strategies_and_options_are_refused() -> None:
     with pytest.raises(InputError, match="no strategy 'magic'; choose from headrace"):
-        Study.open(None, ten(), settings=Settings(strategy="magic"))
+        Study.open(None, ten(), settings=StudySettings(strategy="magic"))
     with pytest.raises(InputError, match="does not take these options"):
-        Study.open(None, ten(), settings=Settings(options={"magic": 1}))
+        Study.open(None, ten(), settings=StudySettings(options={"magic": 1}))
     with pytest.raises(InputError, match="the seed is -1"):
         Study.open(None, ten(), -1)
     with pytest.raises(InputError, match="must be at least 1"):

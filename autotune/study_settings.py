@@ -10,7 +10,7 @@ from headrace.autotune.parameter import Value
 
 
 @dataclass(frozen=True)
-class Settings:
+class StudySettings:
     """What, with the space, the seed and the history, decides every proposal."""
 
     strategy: str = "headrace"
