@@ -8,7 +8,8 @@ Known constraints: a small language of comparisons, parsed to a tree and evaluat
 
 Names are parameters. Of a permutation `order`, `order_2` is the entry in slot 2 and `order_i2` the
 slot of entry 2. Numbers are exact: `49 * (1 / 49) >= 1` holds, since quotients are kept as
-fractions. A comparison with a quotient or remainder by 0 does not hold.
+fractions; only where a real parameter takes part are they floats. A comparison with a quotient or
+remainder by 0 does not hold.
 
 From weak to strong: `or`; `and`; `not`; `< <= > >= == != in`; `|`; `&`; `+ -`; `* / %`; unary `-`.
 As in Python, `&` and `|` are stronger than comparisons, and here they join truths only, so that
@@ -20,6 +21,7 @@ Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", AS
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,18 +35,24 @@ from headrace.storage.errors import InputError
 
 Bools = npt.NDArray[np.bool_]
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
-"""[rows] each: integers, floats, or strings as an array of objects."""
+"""[rows] each: integers, floats, or fractions or strings as an array of objects."""
 
 Kind = Literal["number", "category", "truth"]
 
-LONGEST, DEEPEST, DIGITS = 20_000, 40, 40
-"""Characters of a constraint, nested parentheses or signs, digits of a number."""
+LONGEST, DEEPEST, DIGITS = 8_000, 40, 40
+"""Characters of a constraint, nested parentheses or signs, characters of a number."""
+
+MOST_OPERATORS = 1_000
+"""Operators of a constraint: a product of many parameters is slow to keep exact."""
+
+MOST_SHOWN = 20
+"""Parameters that an error lists."""
 
 SAFE = 2.0**62
 """Products of 64-bit integers below this are exact."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)|(?P<name>[A-Za-z_]\w*)"
+    r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<string>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[-+*/%<>&|(),\[\]]))"
 )
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -78,15 +86,9 @@ class Constraint:
         return self._root.truth(columns)
 
     @property
-    def ordered_pair(self) -> tuple[str, str] | None:
-        """The two names of a constraint that only says that one is smaller than the other."""
-        match self._root:
-            case _Comparison(sign="<" | "<=", left=_Name(name=small), right=_Name(name=large)):
-                return small, large
-            case _Comparison(sign=">" | ">=", left=_Name(name=large), right=_Name(name=small)):
-                return small, large
-            case _:
-                return None
+    def ordered_pairs(self) -> list[tuple[str, str]] | None:
+        """The pairs (small, large) of a constraint that only says which names are smaller."""
+        return _ordered_pairs(self._root)
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,29 @@ class _Numbers:
     def of(column: npt.NDArray[Any]) -> _Numbers:
         if column.dtype.kind == "f":
             return _Numbers(column, None)
+        if column.dtype == object:
+            return _Numbers(_above(column), _below(column))
         return _Numbers(column, np.ones_like(column))
 
     def floats(self) -> npt.NDArray[np.float64]:
         if self.below is None:
             return self.above
-        with np.errstate(divide="ignore", invalid="ignore"):
-            below = np.where(self.below == 0, np.nan, self.below.astype(np.float64))
-            return self.above.astype(np.float64) / below
+        return np.asarray(_quotient(self.above, self.below), np.float64)
+
+
+def _nearest(above: int, below: int) -> float:
+    """The float nearest to a fraction of numbers of any size; NaN if it is undefined."""
+    if below == 0:
+        return math.nan
+    try:
+        return int(above) / int(below)
+    except OverflowError:
+        return math.inf if above > 0 else -math.inf
+
+
+_quotient = np.frompyfunc(_nearest, 2, 1)
+_above = np.frompyfunc(lambda one: one.numerator, 1, 1)
+_below = np.frompyfunc(lambda one: one.denominator, 1, 1)
 
 
 def _largest(array: npt.NDArray[Any]) -> float:
@@ -124,20 +141,25 @@ def _product(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
         bound = max(_largest(a), 1.0) * max(_largest(b), 1.0)
         if bound >= SAFE:
             a = a.astype(object)
-    return a * b
+    return _array(a * b)
 
 
 def _sum(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if a.dtype != object and b.dtype != object and _largest(a) + _largest(b) >= SAFE:
         a = a.astype(object)
-    return a + b
+    return _array(a + b)
+
+
+def _array(result: Any) -> npt.NDArray[Any]:
+    """Of arrays of shape [] NumPy makes scalars, and of large ones Python's integers."""
+    return np.asarray(result) if isinstance(result, np.ndarray) else _integer(int(result))
 
 
 def _reduced(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> _Numbers:
     """The fraction in lowest terms with a positive denominator; 0 below stays."""
     common = np.gcd(above, below)
     common = np.where(common == 0, 1, common) * np.where(below < 0, -1, 1)
-    return _Numbers(above // common, below // common)
+    return _Numbers(_array(above // common), _array(below // common))
 
 
 def _add(a: _Numbers, b: _Numbers) -> _Numbers:
@@ -148,7 +170,7 @@ def _add(a: _Numbers, b: _Numbers) -> _Numbers:
 
 
 def _negative(a: _Numbers) -> _Numbers:
-    return _Numbers(-a.above, a.below)
+    return _Numbers(-a.above if a.below is None else _array(-a.above), a.below)
 
 
 def _subtract(a: _Numbers, b: _Numbers) -> _Numbers:
@@ -260,12 +282,16 @@ class _Name(_Node):
 
 @dataclass(frozen=True)
 class _Arithmetic(_Node):
-    sign: str
-    left: _Node
-    right: _Node
+    """Operators that are equally strong, applied from left to right."""
+
+    first: _Node
+    rest: tuple[tuple[str, _Node], ...]
 
     def numbers(self, columns: Columns) -> _Numbers:
-        return _ARITHMETIC[self.sign](self.left.numbers(columns), self.right.numbers(columns))
+        found = self.first.numbers(columns)
+        for sign, operand in self.rest:
+            found = _ARITHMETIC[sign](found, operand.numbers(columns))
+        return found
 
 
 @dataclass(frozen=True)
@@ -312,6 +338,24 @@ class _Not(_Node):
         return np.logical_not(self.operand.truth(columns))
 
 
+def _ordered_pairs(node: _Node) -> list[tuple[str, str]] | None:
+    match node:
+        case _Comparison(sign="<" | "<=", left=_Name(name=small), right=_Name(name=large)):
+            return [(small, large)]
+        case _Comparison(sign=">" | ">=", left=_Name(name=large), right=_Name(name=small)):
+            return [(small, large)]
+        case _Junction(every=True, parts=parts):
+            pairs: list[tuple[str, str]] = []
+            for part in parts:
+                found = _ordered_pairs(part)
+                if found is None:
+                    return None
+                pairs += found
+            return pairs
+        case _:
+            return None
+
+
 class _Parser:
     """Recursive descent over the tokens of one constraint."""
 
@@ -330,10 +374,15 @@ class _Parser:
             found = _TOKEN.match(text, place)
             if found is None:
                 place += len(text[place:]) - len(text[place:].lstrip())
-                self.refuse(f"{text[place]!r} is not part of the language of constraints", place)
+                advice = "; write '==' for equality" if text[place] == "=" else ""
+                self.refuse(
+                    f"{text[place]!r} is not part of the language of constraints{advice}", place
+                )
             kind = str(found.lastgroup)
             self.tokens.append((kind, found[kind], found.start(kind)))
             place = found.end()
+            if len(self.tokens) > 2 * MOST_OPERATORS:
+                self.refuse(f"a constraint has at most {MOST_OPERATORS} operators", place)
         self.tokens.append(("end", "", len(text)))
 
     def refuse(self, reason: str, place: int) -> NoReturn:
@@ -361,9 +410,9 @@ class _Parser:
             _, got, place = self.tokens[self.at]
             self.refuse(f"expected '{word}', but got {repr(got) if got else 'the end'}", place)
 
-    def _expect(self, node: _Node, kind: Kind, reason: str) -> None:
+    def _expect(self, node: _Node, kind: Kind, reason: str, advice: str = "") -> None:
         if node.kind != kind:
-            self.refuse(f"{reason}, but this is a {node.kind}", node.place)
+            self.refuse(f"{reason}, but this is a {node.kind}{advice}", node.place)
 
     def _joined(
         self, words: tuple[str, ...], every: bool, part: Callable[[], _Node], advice: str
@@ -372,7 +421,7 @@ class _Parser:
         while word := self._take(*words):
             parts.append(part())
             for one in parts:
-                self._expect(one, "truth", f"'{word}' joins comparisons{advice}")
+                self._expect(one, "truth", f"'{word}' joins comparisons", advice)
         return (
             parts[0] if len(parts) == 1 else _Junction("truth", parts[0].place, every, tuple(parts))
         )
@@ -431,10 +480,10 @@ class _Parser:
         return _Junction("truth", left.place, False, tuple(equal))
 
     def _bars(self) -> _Node:
-        return self._joined(("|",), False, self._ampersands, "; put each in parentheses")
+        return self._joined(("|",), False, self._ampersands, "; put each comparison in parentheses")
 
     def _ampersands(self) -> _Node:
-        return self._joined(("&",), True, self._sum, "; put each in parentheses")
+        return self._joined(("&",), True, self._sum, "; put each comparison in parentheses")
 
     def _sum(self) -> _Node:
         return self._arithmetic(("+", "-"), self._product)
@@ -443,13 +492,14 @@ class _Parser:
         return self._arithmetic(("*", "/", "%"), self._unary)
 
     def _arithmetic(self, signs: Sequence[str], part: Callable[[], _Node]) -> _Node:
-        left = part()
+        first = part()
+        rest: list[tuple[str, _Node]] = []
         while sign := self._take(*signs):
-            right = part()
-            for side in (left, right):
-                self._expect(side, "number", f"'{sign}' takes numbers")
-            left = _Arithmetic("number", left.place, sign, left, right)
-        return left
+            self._expect(first, "number", f"'{sign}' takes numbers")
+            operand = part()
+            self._expect(operand, "number", f"'{sign}' takes numbers")
+            rest.append((sign, operand))
+        return _Arithmetic("number", first.place, first, tuple(rest)) if rest else first
 
     def _unary(self) -> _Node:
         place = self.tokens[self.at][2]
@@ -480,10 +530,19 @@ class _Parser:
         if self.tokens[self.at][1] == "(":
             self.refuse("the language of constraints has no functions", place)
         if word not in self.kinds:
-            known = ", ".join(self.kinds)
-            self.refuse(f"there is no parameter '{word}'; there are {known}", place)
+            self.refuse(f"there is no parameter '{word}'; {self._known(word)}", place)
         self.names.add(word)
         return _Name(self.kinds[word], place, word)
+
+    def _known(self, word: str) -> str:
+        """What could be meant by a name that there is not."""
+        order = re.sub(r"_i?\d+$", "", word)
+        if f"{order}_i0" in self.kinds:
+            return (
+                f"of the permutation '{order}', '{order}_0' is the entry in slot 0 and "
+                f"'{order}_i0' the slot of entry 0"
+            )
+        return f"there are {', '.join(list(self.kinds)[:MOST_SHOWN])}"
 
     def _nested(self, part: Callable[[], _Node]) -> _Node:
         self.depth += 1

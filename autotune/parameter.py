@@ -2,9 +2,9 @@
 The parameters of a search space.
 
 A point of a space is a row of float64, its INDEX FORM: for a discrete parameter the index of its
-value, for a real the value itself, for a permutation the entry of each slot (n columns). -1 is
-a parameter that is not active. What the function to be minimised gets are values: Python's numbers
-and strings, and tuples of entries.
+value, for a real the value itself, for a permutation the entry of each slot (n columns). A
+parameter that is not active has `INACTIVE`, minus infinity. What the function to be minimised gets
+are values: Python's numbers and strings, and tuples of entries.
 
 Model inputs are in [0, 1]. Two discrete values that differ are told apart by every encoding.
 
@@ -18,31 +18,93 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace.autotune.constraint import Kind
-from headrace.autotune.permutations import ENCODINGS, Encoding, encoded, neighbours, slots
+from headrace.autotune.permutations import (
+    ENCODINGS,
+    LONGEST_NAIVE,
+    Encoding,
+    encoded,
+    inputs_of,
+    neighbours,
+    slots,
+)
 from headrace.storage.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Value: TypeAlias = int | float | str | tuple[int, ...]
 Transform = Literal["none", "log"]
 
-INACTIVE = -1.0
+INACTIVE = -math.inf
 
 LARGEST_DOMAIN = 2**20
-"""Values of a discrete parameter whose neighbours and constraints are looked at one by one."""
+"""Values of a discrete parameter whose neighbours are looked at one by one."""
+
+LARGEST_NUMBER = 2**53
+"""Whole numbers up to here are exact in the float64 of a point."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A prior on the value of a number, in its own unit; categories and orders take weights."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A prior on a parameter of few values: how good each is thought to be, up to a factor."""
+
+    values: tuple[float, ...]
+
+
+Prior: TypeAlias = Gaussian | Weights
 
 
 @dataclass(frozen=True)
 class Parameter(ABC):
-    """What all parameters have."""
+    """What all parameters have; without a prior no value is preferred."""
 
     name: str
+    default: Value | None = field(default=None, kw_only=True)
+    """What is tried first."""
+    prior: Prior | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._check()
+        match self.prior:
+            case Gaussian() if not isinstance(self, Numeric):
+                raise InputError(f"parameter '{self.name}' has no mean; give its prior as weights")
+            case Gaussian(deviation=deviation) if not 0 < deviation < math.inf:
+                raise InputError(
+                    f"the prior of parameter '{self.name}' has the deviation {deviation}; give a "
+                    "positive one"
+                )
+            case Weights(values=weights):
+                size = None if isinstance(self, Permutation) else self.size
+                usable = all(0 <= one < math.inf for one in weights) and any(weights)
+                if len(weights) != size or not usable:
+                    raise InputError(
+                        f"the prior of parameter '{self.name}' must be "
+                        + (f"{size} weights, one a value, " if size else "gaussian or uniform, ")
+                        + "none negative and not all 0"
+                    )
+            case _:
+                pass
+        if self.default is not None:
+            self.point(self.default)
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raises `InputError` for a domain that there cannot be."""
 
     @property
     @abstractmethod
@@ -74,11 +136,32 @@ class Parameter(ABC):
 
     @abstractmethod
     def encode(self, points: Floats) -> Floats:
-        """[rows, inputs] Model inputs of index forms [rows, columns]."""
+        """[rows, inputs] Model inputs of active index forms [rows, columns]."""
+
+    def encode_compatible(self, points: Floats) -> Floats:
+        """[rows, inputs] As `encode`, to the letter of the reference; not for new work."""
+        return self.encode(points)
 
     @abstractmethod
     def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
         """[rows] each: what constraints may name, for index forms [rows, columns]."""
+
+    def log_prior(self, points: Floats) -> Floats:
+        """[rows] Logarithm of the prior of active index forms [rows, columns], up to a constant."""
+        match self.prior:
+            case Weights(values=weights):
+                with np.errstate(divide="ignore"):
+                    return np.log(np.array(weights))[points[:, 0].astype(np.int64)]
+            case Gaussian(mean=mean, deviation=deviation):
+                assert isinstance(self, Numeric)
+                return -0.5 * ((self.floats(points) - mean) / deviation) ** 2
+            case None:
+                return np.zeros(len(points))
+
+    @property
+    @abstractmethod
+    def middle(self) -> Floats:
+        """[columns] An index form to begin with where nothing is known."""
 
     @abstractmethod
     def moves(self, point: Floats) -> Floats:
@@ -118,13 +201,17 @@ class Numeric(Parameter):
 
     @abstractmethod
     def numbers(self, points: Floats) -> npt.NDArray[Any]:
+        """[rows] The values of index forms [rows, 1]: integers, floats, or Python's fractions."""
+
+    @abstractmethod
+    def floats(self, points: Floats) -> Floats:
         """[rows] The values of index forms [rows, 1]."""
 
     def encode(self, points: Floats) -> Floats:
         low, high = (self._scale(np.array(bound, np.float64)) for bound in self.bounds())
-        scaled = self._scale(self.numbers(points).astype(np.float64))
-        inputs = (scaled - low) / (high - low) if high > low else np.zeros(len(points))
-        return np.where(points[:, 0] == INACTIVE, 0.5, inputs)[:, None]
+        if high == low:
+            return np.zeros((len(points), 1))
+        return ((self._scale(self.floats(points)) - low) / (high - low))[:, None]
 
     def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
         return {self.name: self.numbers(points)}
@@ -150,9 +237,6 @@ class Real(Numeric):
     low: float = 0.0
     high: float = 1.0
 
-    def __post_init__(self) -> None:
-        self._check()
-
     @property
     def size(self) -> int | None:
         return None
@@ -163,13 +247,22 @@ class Real(Numeric):
     def numbers(self, points: Floats) -> npt.NDArray[Any]:
         return points[:, 0]
 
+    def floats(self, points: Floats) -> Floats:
+        return points[:, 0]
+
     def point(self, value: Any) -> Floats:
-        if not isinstance(value, int | float) or not self.low <= value <= self.high:
+        if not _is_number(value) or not self.low <= value <= self.high:
             raise self._refuse(value, f"a number from {self.low} to {self.high}")
         return np.array([float(value)])
 
     def value(self, point: Floats) -> Value:
         return float(point[0])
+
+    @property
+    def middle(self) -> Floats:
+        low, high = (self._scale(np.array(bound, np.float64)) for bound in self.bounds())
+        half = (low + high) / 2
+        return np.array([float(np.exp(half) if self.transform == "log" else half)])
 
     def moves(self, point: Floats) -> Floats:
         """None: a real has no next value; searches draw their own steps."""
@@ -185,6 +278,15 @@ class Real(Numeric):
 class Discrete(Numeric):
     """A numeric parameter of finitely many values."""
 
+    @property
+    def middle(self) -> Floats:
+        assert self.size is not None
+        return np.array([float(self.size // 2)])
+
+    def leaps(self, point: Floats) -> Floats:
+        """[leaps, 1] Further values that one step may lead to, past others that are feasible."""
+        return np.empty((0, 1))
+
     def moves(self, point: Floats) -> Floats:
         size = self.size
         assert size is not None
@@ -192,7 +294,7 @@ class Discrete(Numeric):
         if size <= LARGEST_DOMAIN:
             above, below = np.arange(here + 1, size), np.arange(here - 1, -1, -1)
         else:
-            steps = 2 ** np.arange(int(math.log2(size)) + 1)
+            steps = 2 ** np.arange(size.bit_length())
             above, below = here + steps, here - steps
         both = np.concatenate((above, below)).astype(np.float64)
         return both[(both >= 0) & (both < size)][:, None]
@@ -205,8 +307,14 @@ class Integer(Discrete):
     low: int = 0
     high: int = 1
 
-    def __post_init__(self) -> None:
-        self._check()
+    def _check(self) -> None:
+        for bound in self.bounds():
+            if not _is_whole(bound) or abs(bound) > LARGEST_NUMBER:
+                raise InputError(
+                    f"parameter '{self.name}' has the bound {bound}; give whole numbers of at "
+                    "most 2^53"
+                )
+        super()._check()
 
     @property
     def size(self) -> int:
@@ -217,6 +325,21 @@ class Integer(Discrete):
 
     def numbers(self, points: Floats) -> npt.NDArray[Any]:
         return points[:, 0].astype(np.int64) + self.low
+
+    def floats(self, points: Floats) -> Floats:
+        return points[:, 0] + self.low
+
+    def leaps(self, point: Floats) -> Floats:
+        """
+        Powers of two away, where ratios matter or values are too many for steps of one.
+
+        Of 1024 values on a logarithmic scale, one step near the top is no move at all.
+        """
+        if self.transform == "none" and self.size <= LARGEST_DOMAIN:
+            return super().leaps(point)
+        steps = 2 ** np.arange(1, self.size.bit_length())
+        both = point[0] + np.concatenate((steps, -steps))
+        return both[(both >= 0) & (both < self.size)][:, None]
 
     def point(self, value: Any) -> Floats:
         if not _is_whole(value) or not self.low <= value <= self.high:
@@ -233,12 +356,16 @@ class Ordinal(Discrete):
 
     values: tuple[int | float, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.values or list(self.values) != sorted(set(self.values)):
+    def _check(self) -> None:
+        known = all(map(_is_number, self.values))
+        if not self.values or not known or list(self.values) != sorted(set(self.values)):
             raise InputError(
-                f"the values of parameter '{self.name}' must be distinct and ascending"
+                f"the values of parameter '{self.name}' must be distinct numbers, ascending"
             )
-        self._check()
+        super()._check()
+        # So that 4 and 4.0 are one space.
+        exact = (int(value) if _is_whole(value) else float(value) for value in self.values)
+        object.__setattr__(self, "values", tuple(exact))
 
     @property
     def size(self) -> int:
@@ -248,18 +375,25 @@ class Ordinal(Discrete):
         return self.values[0], self.values[-1]
 
     def numbers(self, points: Floats) -> npt.NDArray[Any]:
-        whole = all(_is_whole(value) for value in self.values)
-        values = np.array(self.values, np.int64 if whole else np.float64)
-        return values[points[:, 0].astype(np.int64)]
+        return self._exact[points[:, 0].astype(np.int64)]
+
+    def floats(self, points: Floats) -> Floats:
+        return np.array(self.values, np.float64)[points[:, 0].astype(np.int64)]
+
+    @cached_property
+    def _exact(self) -> npt.NDArray[Any]:
+        """[values] For constraints: 0.1 is a tenth, as it is in the text of one."""
+        if all(isinstance(one, int) and abs(one) <= LARGEST_NUMBER for one in self.values):
+            return np.array(self.values, np.int64)
+        return np.array([Fraction(str(one)) for one in self.values], object)
 
     def point(self, value: Any) -> Floats:
-        if isinstance(value, bool) or value not in self.values:
+        if not _is_number(value) or value not in self.values:
             raise self._refuse(value, f"one of {', '.join(map(str, self.values))}")
         return np.array([float(self.values.index(value))])
 
     def value(self, point: Floats) -> Value:
-        value = self.values[int(point[0])]
-        return int(value) if _is_whole(value) else value
+        return self.values[int(point[0])]
 
 
 @dataclass(frozen=True)
@@ -268,8 +402,9 @@ class Categorical(Parameter):
 
     values: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.values or len(set(self.values)) < len(self.values):
+    def _check(self) -> None:
+        known = all(isinstance(value, str) for value in cast(Sequence[object], self.values))
+        if not self.values or not known or len(set(self.values)) < len(self.values):
             raise InputError(f"the values of parameter '{self.name}' must be distinct names")
 
     @property
@@ -298,10 +433,18 @@ class Categorical(Parameter):
 
     def encode(self, points: Floats) -> Floats:
         """One column a value, scaled so that two values are at squared distance 1."""
-        return (points == np.arange(len(self.values))).astype(np.float64) / math.sqrt(2)
+        return self.encode_compatible(points) / math.sqrt(2)
+
+    def encode_compatible(self, points: Floats) -> Floats:
+        """One column a value, so that two values are at squared distance 2."""
+        return (points == np.arange(len(self.values))).astype(np.float64)
 
     def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
         return {self.name: np.array(self.values, object)[points[:, 0].astype(np.int64)]}
+
+    @property
+    def middle(self) -> Floats:
+        return np.zeros(1)
 
     def moves(self, point: Floats) -> Floats:
         others = np.arange(len(self.values), dtype=np.float64)[:, None]
@@ -319,13 +462,18 @@ class Permutation(Parameter):
     length: int = 2
     encoding: Encoding = "spearman"
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.length < 1:
             raise InputError(f"parameter '{self.name}' is a permutation of {self.length} elements")
         if self.encoding not in ENCODINGS:
             raise InputError(
                 f"parameter '{self.name}' has the encoding '{self.encoding}'; choose from "
                 f"{', '.join(ENCODINGS)}"
+            )
+        if self.encoding == "naive" and self.length > LONGEST_NAIVE:
+            raise InputError(
+                f"parameter '{self.name}' has {math.factorial(self.length)} orders, too many for "
+                "an input each; choose another encoding than 'naive'"
             )
 
     @property
@@ -334,7 +482,7 @@ class Permutation(Parameter):
 
     @property
     def inputs(self) -> int:
-        return encoded(np.arange(self.length)[None], self.encoding).shape[1]
+        return inputs_of(self.length, self.encoding)
 
     @property
     def kind(self) -> Kind:
@@ -358,18 +506,29 @@ class Permutation(Parameter):
     def encode(self, points: Floats) -> Floats:
         return encoded(points.astype(np.int64), self.encoding)
 
+    def encode_compatible(self, points: Floats) -> Floats:
+        """The reference has `kendall` on the entries of slots, and the others as they are."""
+        orders = points.astype(np.int64)
+        return encoded(slots(orders) if self.encoding == "kendall" else orders, self.encoding)
+
     def variables(self, points: Floats) -> Mapping[str, npt.NDArray[Any]]:
         entries = points.astype(np.int64)
         places = slots(entries)
         named = {f"{self.name}_{k}": entries[:, k] for k in range(self.length)}
         return named | {f"{self.name}_i{k}": places[:, k] for k in range(self.length)}
 
+    @property
+    def middle(self) -> Floats:
+        return np.arange(float(self.length))
+
     def moves(self, point: Floats) -> Floats:
         return neighbours(point.astype(np.int64)).astype(np.float64)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number; a truth is none."""
+    return not isinstance(value, bool) and isinstance(value, numbers.Real)
+
+
 def _is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; a truth is none."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return False
-    return float(value).is_integer()
+    return _is_number(value) and (isinstance(value, int) or float(value).is_integer())

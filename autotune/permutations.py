@@ -3,26 +3,32 @@ Permutations as model inputs, and how they are stepped through.
 
 A permutation is given as the entry of each slot. All encodings are of the slots of the entries
 ("which loop comes before which"), so that renaming the entries permutes the inputs and changes
-nothing else.
+nothing else; of `kendall` it also turns "i before j" into "j before i" where i and j change sides,
+which says the same.
 
     spearman   n inputs: the slot of each entry / n; squared differences of ranks
-    kendall    n (n - 1) / 2 inputs: whether i comes before j; the pairs ordered otherwise
-    hamming    n^2 inputs: whether entry i is in slot j; the entries that are elsewhere
+    kendall    n (n - 1) / 2 inputs: whether i comes before j, i < j; the pairs ordered otherwise
+    hamming    n^2 inputs, by slots: whether slot i has entry j; the slots that have another
+    naive      n! inputs: whether it is this order; nothing is near to anything
 
 Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", ASPLOS 2023, section
 4.2.
 """
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-Encoding = Literal["spearman", "kendall", "hamming"]
+Encoding = Literal["spearman", "kendall", "hamming", "naive"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
 Orders = npt.NDArray[np.int64]
 """[rows, n] The entry of each slot."""
+
+LONGEST_NAIVE = 6
+"""Elements up to which every order may have an input of its own."""
 
 ALL_NEIGHBOURS = 5
 """Up to this length every other permutation is a neighbour."""
@@ -31,6 +37,19 @@ ALL_NEIGHBOURS = 5
 def slots(orders: Orders) -> Orders:
     """[rows, n] The slot of each entry."""
     return np.argsort(orders, axis=1)
+
+
+def inputs_of(length: int, encoding: Encoding) -> int:
+    """How many model inputs a permutation of `length` elements has."""
+    match encoding:
+        case "spearman":
+            return length
+        case "kendall":
+            return length * (length - 1) // 2
+        case "hamming":
+            return length**2
+        case "naive":
+            return math.factorial(length)
 
 
 def encoded(orders: Orders, encoding: Encoding) -> npt.NDArray[np.float64]:
@@ -43,7 +62,10 @@ def encoded(orders: Orders, encoding: Encoding) -> npt.NDArray[np.float64]:
             first, second = np.triu_indices(length, 1)
             return (places[:, first] < places[:, second]).astype(np.float64)
         case "hamming":
-            return np.eye(length)[places].reshape(len(orders), length**2)
+            return np.eye(length)[orders].reshape(len(orders), length**2)
+        case "naive":
+            every = all_orders(length)
+            return (orders[:, None, :] == every).all(axis=2).astype(np.float64)
 
 
 def neighbours(order: Orders) -> Orders:

@@ -13,11 +13,12 @@ Points are rows of float64 in index form (see `parameter`); every method takes a
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ from headrace.autotune.constraint import Bools, Constraint, Kind
 from headrace.autotune.linear_extensions import LinearExtensions
 from headrace.autotune.parameter import (
     INACTIVE,
-    Categorical,
+    Discrete,
     Floats,
     Parameter,
     Permutation,
@@ -36,8 +37,11 @@ from headrace.autotune.parameter import (
 )
 from headrace.autotune.trees import (
     LONGEST_LISTED,
+    MOST_QUOTED,
     Condition,
+    TooManyError,
     Tree,
+    activating,
     grow,
     holding,
     names_of,
@@ -48,14 +52,18 @@ Configuration = Mapping[str, Value]
 """A value for each active parameter, by its name."""
 
 ROUNDS = 1000
-"""Draws of reals for one point before a constraint on them counts as unsatisfiable."""
+"""Draws for a point before constraints that are asked of whole draws count as unsatisfiable."""
+
+
+SPARE = 256
+"""Draws that are made at once at least."""
 
 
 class Group(Protocol):
     """Feasible settings of parameters that depend on no other."""
 
     @property
-    def count(self) -> int: ...
+    def count(self) -> int | None: ...
 
     def sample(self, count: int, random: np.random.Generator) -> Floats: ...
 
@@ -68,7 +76,7 @@ class Space:
 
     `constraints` are expressions over the parameters (see `constraint`); `conditions` say for
     parameters when they are active. A parameter that is not active has no value, and a constraint
-    that names it holds.
+    that names it holds. A condition that names a parameter that is not active does not.
 
     Raises `InputError` for constraints that cannot be read or that nothing satisfies, and for
     parameters of the same name.
@@ -96,6 +104,8 @@ class Space:
         self.input_spans = _spans(parameter.inputs for parameter in self.parameters)
         """The columns of each parameter in model inputs."""
         self._placed = dict(enumerate(self.spans))
+        self._when = {one.parameter: one.constraint for one in self.conditions}
+        self._ranked = self._rank_conditions()
         self._late = tuple(one for one in self.constraints if self._names_a_real(one))
         """Constraints on reals, which are drawn before they are asked."""
         for condition in self.conditions:
@@ -106,6 +116,11 @@ class Space:
                 )
         self.groups = tuple(map(tuple, self._components()))
         """The parameters, as places, that depend on each other."""
+        self._asking = tuple(
+            tuple(one for one in self.constraints if one.names & names_of(parameter))
+            for parameter in self.parameters
+        )
+        """The constraints that name each parameter."""
         self._trees = tuple(self._group(group) for group in self.groups)
 
     @property
@@ -115,15 +130,45 @@ class Space:
 
     @cached_property
     def count(self) -> int | None:
-        """How many points satisfy the constraints; None where a parameter is real."""
+        """
+        How many points satisfy the constraints.
+
+        None where a parameter is real, and where a group is too large to be listed.
+        """
         if any(parameter.size is None for parameter in self.parameters):
             return None
-        return math.prod(tree.count for tree in self._trees)
+        counts = [count for count in self.leaves if count is not None]
+        return math.prod(counts) if len(counts) == len(self.leaves) else None
 
     @property
-    def leaves(self) -> tuple[int, ...]:
-        """The feasible settings of each group of parameters."""
+    def leaves(self) -> tuple[int | None, ...]:
+        """The feasible settings of each group of parameters; None where they are not counted."""
         return tuple(tree.count for tree in self._trees)
+
+    @cached_property
+    def default(self) -> Floats | None:
+        """
+        [columns] The point of the defaults; None unless all parameters that it needs have one.
+
+        Whether it satisfies the constraints is asked by `contains` and `broken`.
+        """
+        point = np.full(self.columns, INACTIVE)
+        always = [place for place in range(len(self.parameters)) if place not in self._when]
+        for place in (*always, *self._ranked):
+            if self._active(point[None], place)[0]:
+                default = self.parameters[place].default
+                if default is None:
+                    return None
+                point[self.spans[place]] = self.parameters[place].point(default)
+        return point
+
+    def broken(self, point: Floats) -> list[str]:
+        """The constraints that a point [columns] breaks."""
+        return [
+            one.text
+            for one in self.constraints
+            if one.names and not holding(self.parameters, self._placed, point[None], one)[0]
+        ]
 
     def sample(self, count: int, random: np.random.Generator) -> Floats:
         """[count, columns] Feasible points, independent and each as likely as any other."""
@@ -136,15 +181,9 @@ class Space:
     def contains(self, points: Floats) -> Bools:
         """[rows] Whether points [rows, columns] of legal values satisfy all constraints."""
         allowed = np.ones(len(points), np.bool_)
-        inactive = {condition.parameter for condition in self.conditions}
         for place, span in enumerate(self.spans):
-            if place not in inactive:
-                allowed &= (points[:, span] != INACTIVE).all(axis=1)
-        for condition in self.conditions:
-            active = points[:, self.spans[condition.parameter].start] != INACTIVE
-            allowed &= active == holding(
-                self.parameters, self._placed, points, condition.constraint
-            )
+            active = (points[:, span] != INACTIVE).all(axis=1)
+            allowed &= active == self._active(points, place)
         for one in self.constraints:
             if one.names:
                 allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
@@ -154,55 +193,69 @@ class Space:
         """
         [neighbours, columns] Feasible points that differ from a point [columns] in one parameter.
 
-        Of a number the nearest feasible value above and below, of a category every other, of a
-        permutation see `permutations.neighbours`. Reals have none.
+        Of a number the nearest feasible value above and below (and `Integer.leaps`), of a category
+        every other, of a permutation see `permutations.neighbours`. Reals have none. Parameters
+        that a move makes active take their default, or else the middle of their values.
         """
         found = [np.empty((0, self.columns))]
-        for parameter, span in zip(self.parameters, self.spans, strict=True):
+        for place, (parameter, span) in enumerate(zip(self.parameters, self.spans, strict=True)):
             if point[span.start] == INACTIVE or isinstance(parameter, Real):
                 continue
-            moves = parameter.moves(point[span])
-            moved = np.tile(point, (len(moves), 1))
-            moved[:, span] = moves
-            moved = moved[self.contains(moved)]
-            if not isinstance(parameter, Categorical | Permutation):
+            moved = self._moved(point, place, parameter.moves(point[span]))
+            if isinstance(parameter, Discrete):
                 above = moved[:, span.start] > point[span.start]
-                moved = np.concatenate((moved[above][:1], moved[~above][:1]))
+                leaps = self._moved(point, place, parameter.leaps(point[span]))
+                moved = np.concatenate((moved[above][:1], moved[~above][:1], leaps))
+                moved = moved[np.sort(np.unique(moved[:, span.start], return_index=True)[1])]
             found.append(moved)
-        return np.concatenate(found)
+        rows = np.concatenate(found)
+        return rows[self.contains(rows)]
 
     def coupled(self, point: Floats, count: int, random: np.random.Generator) -> Floats:
         """
         [up to count, columns] Feasible points that differ from a point [columns] in few parameters.
 
-        Each is the point with two or three parameters of one group drawn anew, so that a step can
-        cross where parameters that constraints tie together cannot move one at a time.
+        Each is the point with two or three parameters of one group drawn anew, and with those of
+        which they are the condition, so that a step can cross where parameters that constraints
+        tie together cannot move one at a time.
         """
         tied = [tree for tree in self._trees if isinstance(tree, Tree) and len(tree.order) > 1]
         found = [np.empty((0, self.columns))]
         for _ in range(count if tied else 0):
             tree = tied[random.integers(len(tied))]
             size = min(len(tree.order), int(random.integers(2, 4)))
-            free = random.choice(len(tree.order), size, replace=False)
-            same = np.ones(len(tree.leaves), np.bool_)
-            for level, (place, span) in enumerate(zip(tree.order, tree.spans, strict=True)):
-                if level not in free:
-                    same &= (tree.leaves[:, span] == point[self.spans[place]]).all(axis=1)
-            rows = np.flatnonzero(same)
-            if not len(rows):
-                continue
-            moved = point.copy()
-            leaf = tree.leaves[random.choice(rows)]
-            for place, span in zip(tree.order, tree.spans, strict=True):
-                moved[self.spans[place]] = leaf[span]
-            found.append(moved[None])
+            drawn = random.choice(len(tree.order), size, replace=False)
+            chosen = {tree.order[int(level)] for level in drawn}
+            chosen |= self._dependent(chosen)
+            free = [level for level, place in enumerate(tree.order) if place in chosen]
+            rows = tree.alike(self._leaf(tree, point), free)
+            if len(rows):
+                leaf = tree.leaves[random.choice(rows)][None]
+                found.append(self._with_leaves(point[None].copy(), tree, leaf, random))
         moved = np.concatenate(found)
+        moved = moved[(moved != point).any(axis=1)]
         return moved[self.contains(moved)]
 
     def encode(self, points: Floats) -> Floats:
-        """[rows, inputs] Model inputs, in [0, 1]; see the parameters."""
-        parts = zip(self.parameters, self.spans, strict=True)
-        return np.concatenate([one.encode(points[:, span]) for one, span in parts], axis=1)
+        """
+        [rows, inputs] Model inputs, in [0, 1]; see the parameters.
+
+        A parameter that is not active is in the middle.
+        """
+        return self._encoded(points, [one.encode for one in self.parameters])
+
+    def encode_compatible(self, points: Floats) -> Floats:
+        """[rows, inputs] As `encode`, to the letter of the reference; not for new work."""
+        return self._encoded(points, [one.encode_compatible for one in self.parameters])
+
+    def log_prior(self, points: Floats) -> Floats:
+        """[rows] Logarithm of the product of the priors, up to a constant; without any, 0."""
+        total = np.zeros(len(points))
+        for parameter, span in zip(self.parameters, self.spans, strict=True):
+            if parameter.prior is not None:
+                active = points[:, span.start] != INACTIVE
+                total[active] += parameter.log_prior(points[active, span])
+        return total
 
     def point(self, configuration: Mapping[str, Any]) -> Floats:
         """
@@ -214,11 +267,10 @@ class Space:
         for name in configuration:
             self._place(name)
         point = np.full(self.columns, INACTIVE)
-        conditional = {condition.parameter for condition in self.conditions}
         for place, (parameter, span) in enumerate(zip(self.parameters, self.spans, strict=True)):
             if parameter.name in configuration:
                 point[span] = parameter.point(configuration[parameter.name])
-            elif place not in conditional:
+            elif place not in self._when:
                 raise InputError(f"a configuration has no value for parameter '{parameter.name}'")
         return point
 
@@ -247,13 +299,107 @@ class Space:
         """What defines the space, as plain data."""
         return {
             "parameters": [
-                {"type": type(one).__name__.lower(), **vars(one)} for one in self.parameters
+                {"type": type(one).__name__.lower(), **dataclasses.asdict(one)}
+                for one in self.parameters
             ],
             "constraints": [one.text for one in self.constraints],
             "conditions": {
                 self.names[one.parameter]: one.constraint.text for one in self.conditions
             },
         }
+
+    def _encoded(self, points: Floats, encoders: Sequence[Callable[[Floats], Floats]]) -> Floats:
+        inputs = np.full((len(points), self.input_spans[-1].stop), 0.5)
+        for encoder, span, inside in zip(encoders, self.spans, self.input_spans, strict=True):
+            active = points[:, span.start] != INACTIVE
+            inputs[active, inside] = encoder(points[active, span])
+        return inputs
+
+    def _active(self, points: Floats, place: int) -> Bools:
+        """[rows] Whether a parameter is to be active, as its condition says."""
+        if place not in self._when:
+            return np.ones(len(points), np.bool_)
+        return activating(self.parameters, self._placed, points, self._when[place])
+
+    def _rank_conditions(self) -> tuple[int, ...]:
+        """
+        The parameters that have a condition, each after those that its condition names.
+
+        Raises `InputError` for conditions that wait for each other.
+        """
+        ranked: list[int] = []
+        left = dict(self._when)
+        while left:
+            ready = [
+                place
+                for place, condition in left.items()
+                if not any(names_of(self.parameters[other]) & condition.names for other in left)
+            ]
+            if not ready:
+                circle = " and ".join(f"'{self.names[place]}'" for place in left)
+                raise InputError(
+                    f"the conditions of {circle} wait for each other; let one not name the other"
+                )
+            ranked += ready
+            left = {place: one for place, one in left.items() if place not in ready}
+        return tuple(ranked)
+
+    def _dependent(self, places: set[int]) -> set[int]:
+        """The parameters whose condition names one of some others, or one that depends on them."""
+        found: set[int] = set()
+        for place in self._ranked:
+            named = self._when[place].names
+            if any(names_of(self.parameters[one]) & named for one in places | found):
+                found.add(place)
+        return found
+
+    def _moved(self, point: Floats, place: int, moves: Floats) -> Floats:
+        """[up to moves, columns] A point with one parameter moved, where what names it holds."""
+        moved = np.tile(point, (len(moves), 1))
+        moved[:, self.spans[place]] = moves
+        if dependent := self._dependent({place}):
+            for other in self._ranked:
+                if other in dependent:
+                    self._settle(moved, other)
+            return moved[self.contains(moved)]
+        for one in self._asking[place]:
+            moved = moved[holding(self.parameters, self._placed, moved, one)]
+        return moved
+
+    def _settle(self, points: Floats, place: int) -> None:
+        """Makes a parameter of points [rows, columns] active or not, as its condition says."""
+        parameter, span = self.parameters[place], self.spans[place]
+        active = self._active(points, place)
+        new = active & (points[:, span.start] == INACTIVE)
+        points[~active, span] = INACTIVE
+        middle = (
+            parameter.middle if parameter.default is None else parameter.point(parameter.default)
+        )
+        points[new, span] = middle
+
+    def _leaf(self, tree: Tree, point: Floats) -> Floats:
+        """[columns of the tree] What a point is in a tree."""
+        leaf = np.empty(tree.leaves.shape[1])
+        for place, span in zip(tree.order, tree.spans, strict=True):
+            here = point[self.spans[place]]
+            real = isinstance(self.parameters[place], Real)
+            leaf[span] = 0.0 if real and here[0] != INACTIVE else here
+        return leaf
+
+    def _with_leaves(
+        self, points: Floats, tree: Tree, leaves: Floats, random: np.random.Generator
+    ) -> Floats:
+        """Points [rows, columns] with leaves of a tree put in; reals that get active are drawn."""
+        for place, span in zip(tree.order, tree.spans, strict=True):
+            inside, parameter = self.spans[place], self.parameters[place]
+            if isinstance(parameter, Real):
+                active = leaves[:, span.start] != INACTIVE
+                new = active & (points[:, inside.start] == INACTIVE)
+                points[~active, inside] = INACTIVE
+                points[new, inside] = parameter.draw(random, int(new.sum()))
+            else:
+                points[:, inside] = leaves[:, span]
+        return points
 
     def _place(self, name: str) -> int:
         if name not in self.names:
@@ -297,34 +443,60 @@ class Space:
                 return _Orders(LinearExtensions.of(alone.length, _precedence(alone, early)))
             if not early:
                 return _Values(alone)
-        return grow(self.parameters, places, early, conditions)
+        try:
+            return grow(self.parameters, places, early, conditions)
+        except TooManyError:
+            if conditions or any(
+                isinstance(self.parameters[place], Permutation)
+                and self.parameters[place].columns > LONGEST_LISTED
+                for place in places
+            ):
+                raise
+            return _Tried(self.parameters, places, early)
 
     def _drawn(self, count: int, random: np.random.Generator, *, walk: bool) -> Floats:
-        points = self._draw(count, random, walk=walk)
-        for _ in range(ROUNDS if self._late else 0):
-            bad = ~self.contains(points)
-            if not bad.any():
-                break
-            points[bad] = self._draw(int(bad.sum()), random, walk=walk)
-        else:
-            if self._late:
-                texts = " and ".join(f"'{one.text}'" for one in self._late)
-                raise InputError(
-                    f"{ROUNDS} draws found no point that satisfies {texts}; narrow the ranges of "
-                    "the real parameters"
-                )
-        return points
+        return _accepted(
+            count,
+            lambda missing: self._draw(missing, random, walk=walk),
+            self.contains if self._late else None,
+            self._late,
+        )
 
     def _draw(self, count: int, random: np.random.Generator, *, walk: bool) -> Floats:
-        points = np.empty((count, self.columns))
+        points = np.full((count, self.columns), INACTIVE)
         for places, tree in zip(self.groups, self._trees, strict=True):
             drawn = tree.walk(count, random) if walk else tree.sample(count, random)
             if isinstance(tree, Tree):
-                for place, span in zip(tree.order, tree.spans, strict=True):
-                    points[:, self.spans[place]] = drawn[:, span]
+                self._with_leaves(points, tree, drawn, random)
             else:
-                points[:, self.spans[places[0]]] = drawn
+                ends = _spans(self.parameters[place].columns for place in places)
+                for place, span in zip(places, ends, strict=True):
+                    points[:, self.spans[place]] = drawn[:, span]
         return points
+
+
+def _accepted(
+    count: int,
+    draw: Callable[[int], Floats],
+    accept: Callable[[Floats], Bools] | None,
+    constraints: Sequence[Constraint],
+) -> Floats:
+    """[count, columns] Draws that are accepted: each is repeated as a whole until it is."""
+    rows = draw(count)
+    if accept is None:
+        return rows
+    for _ in range(ROUNDS):
+        bad = np.flatnonzero(~accept(rows))
+        if not len(bad):
+            return rows
+        # Several at once where few are missing, so that the rounds of the last do not add up.
+        spare = draw(max(len(bad), SPARE))
+        spare = spare[accept(spare)][: len(bad)]
+        rows[bad[: len(spare)]] = spare
+    texts = " and ".join(f"'{one.text}'" for one in constraints[:MOST_QUOTED])
+    raise InputError(
+        f"{ROUNDS} draws found no point that satisfies {texts}; narrow the ranges of the parameters"
+    )
 
 
 class _Values:
@@ -340,6 +512,42 @@ class _Values:
             orders = np.tile(np.arange(float(self.parameter.length)), (count, 1))
             return random.permuted(orders, axis=1)
         return random.integers(0, self.count, (count, 1)).astype(np.float64)
+
+    walk = sample
+
+
+class _Tried:
+    """Parameters with more settings than can be listed: drawn until the constraints hold."""
+
+    count = None
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        places: Sequence[int],
+        constraints: Sequence[Constraint],
+    ):
+        self.parameters = [parameters[place] for place in places]
+        self.alone = [_Values(one) for one in self.parameters]
+        self.placed = dict(enumerate(_spans(one.columns for one in self.parameters)))
+        self.constraints = constraints
+        self.sample(1, np.random.default_rng(0))
+
+    def sample(self, count: int, random: np.random.Generator) -> Floats:
+        return _accepted(
+            count,
+            lambda missing: np.concatenate(
+                [one.sample(missing, random) for one in self.alone], axis=1
+            ),
+            self._accept,
+            self.constraints,
+        )
+
+    def _accept(self, rows: Floats) -> Bools:
+        allowed = np.ones(len(rows), np.bool_)
+        for one in self.constraints:
+            allowed[allowed] = holding(self.parameters, self.placed, rows[allowed], one)
+        return allowed
 
     walk = sample
 
@@ -376,14 +584,14 @@ def _precedence(parameter: Permutation, constraints: Sequence[Constraint]) -> li
     slots = {f"{parameter.name}_i{k}": k for k in range(parameter.length)}
     pairs: list[tuple[int, int]] = []
     for one in constraints:
-        pair = one.ordered_pair
-        if pair is None or not set(pair) <= slots.keys():
+        ordered = one.ordered_pairs
+        if ordered is None or not {name for pair in ordered for name in pair} <= slots.keys():
             raise InputError(
                 f"'{one.text}' is no rule that a permutation of {parameter.length} elements may "
                 f"have; longer ones than {LONGEST_LISTED} take '{parameter.name}_i0 < "
-                f"{parameter.name}_i1' only"
+                f"{parameter.name}_i1', and such joined by 'and', only"
             )
-        pairs.append((slots[pair[0]], slots[pair[1]]))
+        pairs += [(slots[small], slots[large]) for small, large in ordered]
     return pairs
 
 

@@ -14,23 +14,38 @@ Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", AS
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace.autotune.constraint import Bools, Columns, Constraint
-from headrace.autotune.parameter import INACTIVE, Floats, Parameter, Permutation
+from headrace.autotune.parameter import INACTIVE, Floats, Parameter, Permutation, Real
 from headrace.autotune.permutations import all_orders
 from headrace.storage.errors import InputError
 
 Indices = npt.NDArray[np.int64]
 
-MOST_LEAVES = 2**23
+MOST_LEAVES = 2**22
 """Prefixes of a group that are kept at once."""
+
+MOST_TRIED = 2**27
+"""Prefixes of a group that are looked at in all."""
 
 LONGEST_LISTED = 9
 """Permutations of more elements are not listed."""
+
+
+MOST_SORTED = 2**24
+"""Leaves that are kept sorted, over all selections of levels."""
+
+MOST_QUOTED = 8
+"""Constraints that an error quotes."""
+
+
+class TooManyError(InputError):
+    """A group has too many settings to be listed."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,8 @@ class Tree:
     """
     The feasible settings of a group.
 
-    Leaves are in depth-first order of the parameters in `order`, outermost first.
+    Leaves are in depth-first order of the parameters in `order`, outermost first. A real
+    parameter, which only a condition brings into a group, is 0 where it is active.
     """
 
     order: tuple[int, ...]
@@ -56,6 +72,10 @@ class Tree:
     """Where the columns of each are in a leaf."""
     leaves: Floats
     """[leaves, columns] Index forms."""
+    _sorted: dict[tuple[int, ...], tuple[Indices, Indices]] = field(
+        default_factory=dict[tuple[int, ...], tuple[Indices, Indices]], compare=False, repr=False
+    )
+    """By the levels that are held: codes of the leaves, ascending, and the leaves they are of."""
 
     @property
     def count(self) -> int:
@@ -73,8 +93,7 @@ class Tree:
         Leaves under sparse prefixes are drawn more often than others.
         """
         low, high = np.zeros(count, np.int64), np.full(count, len(self.leaves))
-        for level in range(len(self.spans)):
-            starts = self._starts(level)
+        for starts in self._starts:
             first = np.searchsorted(starts, low)
             children = np.searchsorted(starts, high) - first
             chosen = first + random.integers(0, children)
@@ -82,11 +101,58 @@ class Tree:
             high = np.append(starts, len(self.leaves))[chosen + 1]
         return self.leaves[low]
 
-    def _starts(self, level: int) -> Indices:
-        """The leaves at which the prefix up to and with a level changes."""
-        prefix = self.leaves[:, : self.spans[level].stop]
-        changed = (prefix[1:] != prefix[:-1]).any(axis=1)
-        return np.concatenate(([0], np.flatnonzero(changed) + 1))
+    def alike(self, leaf: Floats, free: Sequence[int]) -> Indices:
+        """The leaves that differ from a leaf [columns] at most in the levels `free`."""
+        held = tuple(level for level in range(len(self.spans)) if level not in free)
+        if held not in self._sorted:
+            if (len(self._sorted) + 1) * len(self.leaves) > MOST_SORTED:
+                self._sorted.clear()
+            codes = self._codes(held)
+            order = np.argsort(codes, kind="stable")
+            self._sorted[held] = codes[order], order
+        codes, order = self._sorted[held]
+        code = self._codes(held, leaf)
+        low, high = np.searchsorted(codes, code, "left"), np.searchsorted(codes, code, "right")
+        found = order[int(low[0]) : int(high[0])]
+        # Codes of many large domains wrap around, so that two settings may share one.
+        columns = [column for level in held for column in _range(self.spans[level])]
+        return found[(self.leaves[found][:, columns] == leaf[columns]).all(axis=1)]
+
+    def _codes(self, held: tuple[int, ...], leaf: Floats | None = None) -> Indices:
+        """[leaves], or [1] of one leaf: a number for the settings of some levels, -1 for none."""
+        count = len(self.leaves) if leaf is None else 1
+        codes = np.zeros(count, np.int64)
+        for level in held:
+            span = self.spans[level]
+            for column in _range(span):
+                known, inverse = self._values[column]
+                if leaf is None:
+                    place = inverse
+                else:
+                    place = np.searchsorted(known, leaf[column : column + 1])
+                    if place[0] == len(known) or known[place[0]] != leaf[column]:
+                        return np.array([-1])
+                codes = codes * len(known) + place
+        return codes
+
+    @cached_property
+    def _values(self) -> list[tuple[Floats, Indices]]:
+        """The values of each column that occur, ascending, and which of them each leaf has."""
+        return [np.unique(column, return_inverse=True) for column in self.leaves.T]
+
+    @cached_property
+    def _starts(self) -> list[Indices]:
+        """For each level the leaves at which the prefix up to and with it changes."""
+        starts: list[Indices] = []
+        for span in self.spans:
+            prefix = self.leaves[:, : span.stop]
+            changed = (prefix[1:] != prefix[:-1]).any(axis=1)
+            starts.append(np.concatenate(([0], np.flatnonzero(changed) + 1)))
+        return starts
+
+
+def _range(span: slice) -> range:
+    return range(span.start, span.stop)
 
 
 def grow(
@@ -96,9 +162,10 @@ def grow(
     conditions: Sequence[Condition] = (),
 ) -> Tree:
     """
-    List the feasible settings of a group of discrete parameters.
+    List the feasible settings of a group of parameters.
 
-    Raises `InputError` if there are none, and if there are more than `MOST_LEAVES`.
+    Raises `InputError` if there are none, and `TooManyError` if there are more than `MOST_LEAVES`
+    or finding them takes looking at more than `MOST_TRIED` prefixes.
     """
     domains = {place: _domain(parameters[place], constraints) for place in group}
     when = {condition.parameter: condition.constraint for condition in conditions}
@@ -107,6 +174,7 @@ def grow(
     leaves = np.empty((1, 0))
     open_ = [one for one in constraints if one.names]
     known: set[str] = set()
+    tried = 0
     for place in order:
         parameter, domain = parameters[place], domains[place]
         if place in when:
@@ -116,14 +184,16 @@ def grow(
         open_ = [one for one in open_ if one not in ready]
         spans.append(slice(leaves.shape[1], leaves.shape[1] + parameter.columns))
         placed = dict(zip(order, spans, strict=False))
-        leaves = _extend(parameters, placed, leaves, domain, ready, when.get(place), place)
-        if len(leaves) > MOST_LEAVES:
-            raise InputError(
-                f"the constraints on {_listed(parameters, group)} leave more than {MOST_LEAVES} "
-                "settings; tie fewer parameters together or give them fewer values"
+        tried += len(leaves) * len(domain)
+        if tried <= MOST_TRIED:
+            leaves = _extend(parameters, placed, leaves, domain, ready, when.get(place), place)
+        if tried > MOST_TRIED or len(leaves) > MOST_LEAVES:
+            raise TooManyError(
+                f"the constraints on {_listed(parameters, group)} leave too many settings to list "
+                "them; tie fewer parameters together or give them fewer values"
             )
         if not len(leaves):
-            broken = " and ".join(f"'{one.text}'" for one in constraints)
+            broken = " and ".join(f"'{one.text}'" for one in constraints[:MOST_QUOTED])
             raise InputError(
                 f"no setting of {_listed(parameters, group)} satisfies {broken}; relax one"
             )
@@ -151,7 +221,7 @@ def _extend(
         allowed = np.ones(len(rows), np.bool_)
         if condition is not None:
             active = rows[:, placed[place].start] != INACTIVE
-            allowed &= active == holding(parameters, placed, rows, condition)
+            allowed &= active == activating(parameters, placed, rows, condition)
         for one in ready:
             allowed[allowed] = holding(parameters, placed, rows[allowed], one)
         kept.append(rows[allowed])
@@ -164,6 +234,22 @@ def holding(
     parameters: Sequence[Parameter], placed: dict[int, slice], rows: Floats, constraint: Constraint
 ) -> Bools:
     """[rows] Whether a constraint holds; it does where a parameter that it names is inactive."""
+    truth, inactive = _evaluated(parameters, placed, rows, constraint)
+    return truth | inactive
+
+
+def activating(
+    parameters: Sequence[Parameter], placed: dict[int, slice], rows: Floats, condition: Constraint
+) -> Bools:
+    """[rows] Whether a condition holds; it does not where a parameter that it names is inactive."""
+    truth, inactive = _evaluated(parameters, placed, rows, condition)
+    return truth & ~inactive
+
+
+def _evaluated(
+    parameters: Sequence[Parameter], placed: dict[int, slice], rows: Floats, constraint: Constraint
+) -> tuple[Bools, Bools]:
+    """[rows] each: the truth of a constraint, and whether a parameter that it names is inactive."""
     columns: dict[str, npt.NDArray[np.generic]] = {}
     inactive = np.zeros(len(rows), np.bool_)
     for place, span in placed.items():
@@ -173,7 +259,7 @@ def holding(
             there = np.where(absent[:, None], 0.0, rows[:, span])
             columns |= parameters[place].variables(there)
     given: Columns = columns
-    return np.broadcast_to(constraint.holds(given), (len(rows),)) | inactive
+    return np.broadcast_to(constraint.holds(given), (len(rows),)), inactive
 
 
 def names_of(parameter: Parameter) -> frozenset[str]:
@@ -186,9 +272,11 @@ def names_of(parameter: Parameter) -> frozenset[str]:
 
 def _domain(parameter: Parameter, constraints: Sequence[Constraint]) -> Floats:
     """[values, columns] The values that satisfy what is said of this parameter alone."""
+    if isinstance(parameter, Real):
+        return np.zeros((1, 1))
     if isinstance(parameter, Permutation):
         if parameter.length > LONGEST_LISTED:
-            raise InputError(
+            raise TooManyError(
                 f"constraints on parameter '{parameter.name}', a permutation of "
                 f"{parameter.length} elements, must order its elements only: write "
                 f"'{parameter.name}_i0 < {parameter.name}_i1'"
@@ -197,9 +285,9 @@ def _domain(parameter: Parameter, constraints: Sequence[Constraint]) -> Floats:
     else:
         assert parameter.size is not None
         if parameter.size > MOST_LEAVES:
-            raise InputError(
-                f"parameter '{parameter.name}' has {parameter.size} values, too many to be in a "
-                "constraint; give it fewer or make it real"
+            raise TooManyError(
+                f"parameter '{parameter.name}' has {parameter.size} values, too many to list "
+                "them; give it fewer or make it real"
             )
         values = np.arange(parameter.size, dtype=np.float64)[:, None]
     names = names_of(parameter)
