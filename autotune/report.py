@@ -214,7 +214,7 @@ def _slices(study: Study) -> bytes:
             places = [ordered.index(one) for one in labels]
         else:
             places = labels
-            if labels and min(labels) > 0 and max(labels) >= 32 * min(labels):
+            if getattr(study.space.parameters[place], "transform", "none") == "log":
                 axes.set_xscale("log", base=2)
         numbers = [number for _, _, number in here]
         axes.scatter(places, [value for _, value, _ in here], c=numbers, s=12, cmap="viridis")

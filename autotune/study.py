@@ -421,15 +421,22 @@ class Study:
             )
         return known
 
-    def _feasible_first(self) -> list[Any]:
-        points = [self.space.point(one) for one in self.settings.first]
-        for point, one in zip(points, self.settings.first, strict=True):
-            if not self.space.contains(point[None])[0]:
+    def _feasible_first(self) -> list[Floats]:
+        """The default of the space and what the settings want first, as far as it is feasible."""
+        default = [] if self.space.default is None else [self.space.default]
+        found: list[Floats] = []
+        for point in (*default, *map(self.space.point, self.settings.first)):
+            broken = self.space.broken(point)
+            if broken:
+                configuration = self.space.configurations(point[None])[0]
                 warnings.warn(
-                    f"the first configuration {dict(one)} breaks a constraint and is left out",
+                    f"{configuration} was to be asked first, but breaks the constraint "
+                    f"'{broken[0]}' and is left out",
                     stacklevel=3,
                 )
-        return [point for point in points if self.space.contains(point[None])[0]]
+            elif self.space.contains(point[None])[0]:
+                found.append(point)
+        return found
 
     def _put(self, trial: Trial) -> None:
         self._store.put(self._row.id, trial, _key(trial.configuration))

@@ -24,7 +24,7 @@ class StudySettings:
     free: tuple[str, ...] = ()
     """Classes of failure that a budget does not count."""
     first: tuple[Mapping[str, Value], ...] = ()
-    """Configurations to ask before any other, such as defaults."""
+    """Configurations to ask before any other but the default of the space."""
 
     def description(self) -> dict[str, Any]:
         """The settings as plain data."""

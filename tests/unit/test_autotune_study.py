@@ -289,10 +289,22 @@ def test_several_objectives_are_kept_and_their_front_is_known() -> None:
 
 def test_first_configurations_are_asked_first_if_they_are_feasible() -> None:
     first = ({"chunk": 2, "unroll": 8}, {"chunk": 8, "unroll": 4})
-    with pytest.warns(UserWarning, match="breaks a constraint"):
+    with pytest.warns(UserWarning, match="breaks the constraint 'unroll < chunk'"):
         study = Study.open(None, tied(), settings=StudySettings(strategy="random", first=first))
     trial = study.ask()
     assert (trial.origin, trial.configuration) == ("given", {"chunk": 8, "unroll": 4})
+    assert study.ask().origin == "random"
+
+
+def test_the_default_of_the_space_is_asked_first() -> None:
+    parameters = [
+        Integer("x", low=0, high=9, default=4),
+        Categorical("c", values=("a", "b"), default="b"),
+    ]
+    trial = Study.open(None, Space(parameters), settings=RANDOM).ask()
+    assert (trial.origin, trial.configuration) == ("given", {"x": 4, "c": "b"})
+    with pytest.warns(UserWarning, match="breaks the constraint 'x < 4'"):
+        study = Study.open(None, Space(parameters, ["x < 4"]), settings=RANDOM)
     assert study.ask().origin == "random"
 
 
