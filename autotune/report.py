@@ -11,7 +11,6 @@ import base64
 import html
 import io
 import math
-import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -223,9 +222,9 @@ def _slices(study: Study) -> bytes:
     return _png(figure)
 
 
-def _short(label: object) -> str:
+def _short(label: str | tuple[int, ...]) -> str:
     """Permutations without commas."""
-    return re.sub(r"[(), ]", "", str(label)) if isinstance(label, tuple) else str(label)
+    return label if isinstance(label, str) else "".join(map(str, label))
 
 
 def _importance(study: Study) -> bytes:

@@ -283,7 +283,11 @@ class Informed:
 
 def test_importance_is_the_share_of_inverse_lengthscales(monkeypatch: pytest.MonkeyPatch) -> None:
     informed = StudySettings(strategy="informed", objectives=("runtime",))
-    monkeypatch.setitem(PRESETS, "informed", lambda space, *_: Informed(Draws(space)))
+
+    def informed_of(space: Space, log_objective: bool, options: Mapping[str, Any]) -> Informed:
+        return Informed(Draws(space))
+
+    monkeypatch.setitem(PRESETS, "informed", informed_of)
     study = minimize(lambda values: float(values["chunk"]), SMALL, 3, settings=informed)
     assert importance(study) == {"chunk": 0.8, "order": 0.2}
     assert "importance of chunk: 80%" in text(study)

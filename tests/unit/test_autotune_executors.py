@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import importlib.util
+import shlex
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import closing
@@ -9,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from headrace.autotune.command import Command
 from headrace.autotune.executors import InProcess, LocalProcesses, Pool, dask
 from headrace.autotune.parameter import Integer
 from headrace.autotune.space import Space
 from headrace.autotune.study import Study
 from headrace.autotune.study_settings import StudySettings
-from headrace.autotune.trial import Outcome, evaluate
+from headrace.autotune.trial import Outcome, Trial, evaluate
 from headrace.storage.errors import InputError
 from headrace.tests.objectives import bowl, misbehaving
 
@@ -36,6 +39,60 @@ def test_what_a_function_does_is_an_outcome() -> None:
 @pytest.mark.parametrize("result", ["1", None, float("inf"), Outcome(value=float("nan"))])
 def test_what_is_no_number_is_a_failure(result: Any) -> None:
     assert evaluate(lambda _: result, {}).failure == "run"
+
+
+def command(code: str, failures: Mapping[int, str] | None = None) -> Command:
+    """Python code with x as its argument."""
+    return Command(f"{sys.executable} -c {shlex.quote(code)} {{x}}", failures or {})
+
+
+def test_a_command_prints_its_value() -> None:
+    study = Study.open(None, TEN, settings=LISTED)
+    bowl_of_text = command("import sys; print('warming up'); print((int(sys.argv[1]) - 1) ** 2)")
+    assert study.optimize(bowl_of_text, 3).best == study.history()[1]
+    assert [trial.value for trial in study.history()] == [1.0, 0.0, 1.0]
+    assert Command("run --order={p} {p}").arguments({"p": (2, 0, 1)}) == [
+        "run",
+        "--order=2,0,1",
+        "2,0,1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "failure", "message"),
+    [
+        ("import sys; print('bad', file=sys.stderr); sys.exit(3)", "verify", "bad"),
+        ("import sys; sys.exit(4)", "run", ""),
+        ("import os; os.kill(os.getpid(), 9)", "memory", ""),
+        ("print('fast')", "run", "the command printed no value but 'fast'"),
+        ("pass", "run", "the command printed no value but ''"),
+        ("print('nan')", "run", "the function returned nan, which is no value"),
+    ],
+)
+def test_a_command_that_fails_has_a_class(code: str, failure: str, message: str) -> None:
+    found = evaluate(command(code, {3: "verify"}), {"x": 1})
+    assert (found.value, found.failure, found.message) == (None, failure, message)
+
+
+def test_a_command_of_something_else_is_refused() -> None:
+    with pytest.raises(InputError, match="names 'tile', which is no parameter; there are x"):
+        Command("run {tile}").arguments({"x": 1})
+    with pytest.raises(InputError, match="cannot be read: No closing quotation"):
+        Command("run 'x")
+
+
+def test_a_search_that_stops_leaves_nothing_in_an_executor() -> None:
+    def stop(_: Trial) -> None:
+        raise KeyboardInterrupt
+
+    with closing(LocalProcesses(2)) as executor:
+        study = Study.open(None, TEN, settings=LISTED)
+        with pytest.raises(KeyboardInterrupt):
+            study.optimize(bowl, 10, executor=executor, progress=stop)
+        other = Study.open(None, TEN, settings=LISTED)
+        other.optimize(misbehaving, 9, executor=executor, timeout=2.0)
+        assert other.history()[1].failure == "run"
+        assert other.history()[7].value == 2.0
 
 
 def test_a_time_out_needs_a_process_to_kill() -> None:
