@@ -116,11 +116,8 @@ class Space:
                 )
         self.groups = tuple(map(tuple, self._components()))
         """The parameters, as places, that depend on each other."""
-        self._asking = tuple(
-            tuple(one for one in self.constraints if one.names & names_of(parameter))
-            for parameter in self.parameters
-        )
-        """The constraints that name each parameter."""
+        self._home = {place: at for at, places in enumerate(self.groups) for place in places}
+        """The group of each parameter."""
         self._trees = tuple(self._group(group) for group in self.groups)
 
     @property
@@ -181,12 +178,10 @@ class Space:
     def contains(self, points: Floats) -> Bools:
         """[rows] Whether points [rows, columns] of legal values satisfy all constraints."""
         allowed = np.ones(len(points), np.bool_)
-        for place, span in enumerate(self.spans):
-            active = (points[:, span] != INACTIVE).all(axis=1)
-            allowed &= active == self._active(points, place)
-        for one in self.constraints:
-            if one.names:
-                allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
+        for places, tree in zip(self.groups, self._trees, strict=True):
+            allowed[allowed] = self._group_contains(places, tree, points[allowed])
+        for one in self._late:
+            allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
         return allowed
 
     def neighbours(self, point: Floats) -> Floats:
@@ -228,7 +223,7 @@ class Space:
             chosen = {tree.order[int(level)] for level in drawn}
             chosen |= self._dependent(chosen)
             free = [level for level, place in enumerate(tree.order) if place in chosen]
-            rows = tree.alike(self._leaf(tree, point), free)
+            rows = tree.alike(self._leaves(tree, point[None])[0], free)
             if len(rows):
                 leaf = tree.leaves[random.choice(rows)][None]
                 found.append(self._with_leaves(point[None].copy(), tree, leaf, random))
@@ -362,9 +357,24 @@ class Space:
                 if other in dependent:
                     self._settle(moved, other)
             return moved[self.contains(moved)]
-        for one in self._asking[place]:
-            moved = moved[holding(self.parameters, self._placed, moved, one)]
+        group = self._home[place]
+        moved = moved[self._group_contains(self.groups[group], self._trees[group], moved)]
+        for one in self._late:
+            if one.names & names_of(self.parameters[place]):
+                moved = moved[holding(self.parameters, self._placed, moved, one)]
         return moved
+
+    def _group_contains(self, places: Sequence[int], tree: Group, points: Floats) -> Bools:
+        """[rows] Whether the parameters of a group are as their constraints and conditions say."""
+        if isinstance(tree, Tree) and tree.exact:
+            return tree.contains(self._leaves(tree, points))
+        allowed = np.ones(len(points), np.bool_)
+        for place in places:
+            active = (points[:, self.spans[place]] != INACTIVE).all(axis=1)
+            allowed &= active == self._active(points, place)
+        for one in self._early(places):
+            allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
+        return allowed
 
     def _settle(self, points: Floats, place: int) -> None:
         """Makes a parameter of points [rows, columns] active or not, as its condition says."""
@@ -377,14 +387,14 @@ class Space:
         )
         points[new, span] = middle
 
-    def _leaf(self, tree: Tree, point: Floats) -> Floats:
-        """[columns of the tree] What a point is in a tree."""
-        leaf = np.empty(tree.leaves.shape[1])
+    def _leaves(self, tree: Tree, points: Floats) -> Floats:
+        """[rows, columns of the tree] What points [rows, columns] are in a tree."""
+        leaves = np.empty((len(points), tree.leaves.shape[1]))
         for place, span in zip(tree.order, tree.spans, strict=True):
-            here = point[self.spans[place]]
-            real = isinstance(self.parameters[place], Real)
-            leaf[span] = 0.0 if real and here[0] != INACTIVE else here
-        return leaf
+            leaves[:, span] = points[:, self.spans[place]]
+            if isinstance(self.parameters[place], Real):
+                leaves[leaves[:, span.start] != INACTIVE, span] = 0.0
+        return leaves
 
     def _with_leaves(
         self, points: Floats, tree: Tree, leaves: Floats, random: np.random.Generator
@@ -431,9 +441,13 @@ class Space:
             for first in sorted(set(group))
         ]
 
-    def _group(self, places: tuple[int, ...]) -> Group:
+    def _early(self, places: Sequence[int]) -> list[Constraint]:
+        """The constraints of a group, without those on reals."""
         names = frozenset[str]().union(*(names_of(self.parameters[place]) for place in places))
-        early = [one for one in self.constraints if one not in self._late and one.names & names]
+        return [one for one in self.constraints if one not in self._late and one.names & names]
+
+    def _group(self, places: tuple[int, ...]) -> Group:
+        early = self._early(places)
         conditions = [one for one in self.conditions if one.parameter in places]
         alone = self.parameters[places[0]]
         if len(places) == 1 and not conditions:
