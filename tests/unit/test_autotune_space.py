@@ -1,6 +1,7 @@
 """Search spaces: counts, draws, neighbours, conditions."""
 
 import itertools
+import json
 from collections import Counter
 from typing import Any
 
@@ -22,7 +23,8 @@ from headrace.autotune.parameter import (
 )
 from headrace.autotune.space import Space
 from headrace.storage.errors import InputError
-from headrace.tests.tuner_problems import SCENARIOS, problem, scenario
+from headrace.tests.reference import reference_path
+from headrace.tests.tuner_problems import SCENARIOS, evaluator, problem, scenario
 
 CHUNKS = Space(
     [Ordinal("chunk", values=(2, 4, 8)), Ordinal("unroll", values=(2, 4, 8))], ["unroll < chunk"]
@@ -408,3 +410,17 @@ def test_the_prior_of_a_point_is_the_product_of_those_of_its_active_parameters()
     )
     points = np.array([[0, INACTIVE, 1], [1, 2, 0], [1, 4, 0]])
     assert space.log_prior(points) == pytest.approx([0, np.log(3), np.log(3) - 2])
+
+
+@pytest.mark.parametrize("name", ["local_taco_spmm", "rise_stencil_rtxtitan", "syn_hartmann6"])
+def test_recorded_random_searches_repeat_through_our_space(name: str) -> None:
+    """The recorded draws, made our points and back, have the recorded values."""
+    theirs, (space, _) = evaluator().load(name), problem(name)
+    curves = json.loads(reference_path("tuner/curves.json").read_text())["curves"][name]["random"]
+    for run in curves[:3]:
+        drawn = theirs.space.sample(np.random.RandomState(10_000 + run["seed"]), 60)
+        points = np.stack([space.point(one) for one in drawn])
+        assert space.contains(points).all()
+        values, valid = theirs.evaluate_many(space.configurations(points))
+        best = np.minimum.accumulate(np.where(valid, values, np.inf))
+        assert best == pytest.approx(run["best"], rel=1e-6)
