@@ -87,6 +87,10 @@ class Tree:
         """[count, columns] Leaves, each as likely as any other."""
         return self.leaves[random.integers(len(self.leaves), size=count)]
 
+    def every(self) -> Floats:
+        """[leaves, columns] All of them."""
+        return self.leaves
+
     def walk(self, count: int, random: np.random.Generator) -> Floats:
         """
         [count, columns] Leaves reached by choosing at each node one child, all as likely.

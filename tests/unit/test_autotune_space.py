@@ -375,6 +375,7 @@ def test_configurations_have_one_key_however_they_are_written() -> None:
     [
         ([Ordinal("a", values=(1.0, 2.0)), Integer("b")], True),
         ([Integer("b"), Ordinal("a", values=(1, 2))], False),
+        ([Ordinal("a", values=(1, 2), default=2), Integer("b")], False),
         ([Ordinal("a", values=(1, 2, 3)), Integer("b")], False),
         ([Ordinal("a", values=(1, 2), transform="log"), Integer("b")], False),
         ([Ordinal("a", values=(1, 2), prior=Weights((1, 2))), Integer("b")], False),
@@ -424,3 +425,37 @@ def test_recorded_random_searches_repeat_through_our_space(name: str) -> None:
         values, valid = theirs.evaluate_many(space.configurations(points))
         best = np.minimum.accumulate(np.where(valid, values, np.inf))
         assert best == pytest.approx(run["best"], rel=1e-6)
+
+
+def test_numbers_are_one_space_however_they_are_written() -> None:
+    one = Space([Real("x", low=0, high=2, default=1), Ordinal("n", values=(4,), default=4)])
+    other = Space(
+        [Real("x", low=0.0, high=2.0, default=1.0), Ordinal("n", values=(4.0,), default=4.0)]
+    )
+    assert one.identity == other.identity
+
+
+def test_a_small_space_is_listed_whole() -> None:
+    space = Space(
+        [
+            Integer("a", low=1, high=3),
+            Ordinal("b", values=(1, 2, 4)),
+            Categorical("c", values=("x", "y")),
+            Permutation("p", length=10),
+            Permutation("q", length=2),
+        ],
+        ["b <= a", " and ".join(f"p_i{k} < p_i{k + 1}" for k in range(9) if k != 4)],
+        {"a": "c == 'x'"},
+    )
+    assert space.count == (1 + 2 + 2 + 3) * 252 * 2
+    points = space.every(10_000)
+    assert points is not None
+    assert len(set(space.keys(points))) == len(points) == space.count
+    assert space.contains(points).all()
+    assert space.every(space.count - 1) is None
+    assert Space([Real("x")]).every(10**6) is None
+
+
+def test_a_space_has_parameters() -> None:
+    with pytest.raises(InputError, match="one parameter at least"):
+        Space([])
