@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from headrace.autotune.constraint import Bools, Constraint
+from headrace.autotune.constraint import Constraint
+from headrace.autotune.exact import Bools
 from headrace.autotune.linear_extensions import LinearExtensions
 from headrace.autotune.parameter import Floats, Parameter, Permutation, Real
 from headrace.autotune.permutations import all_orders

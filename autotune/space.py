@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from headrace.autotune.constraint import Bools, Constraint, Kind
+from headrace.autotune.constraint import Constraint, Kind
+from headrace.autotune.exact import Bools
 from headrace.autotune.groups import Group, Orders, Reals, Tried, Values, accepted, spans_of
 from headrace.autotune.parameter import (
     INACTIVE,

@@ -21,7 +21,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from headrace.autotune.constraint import SAFE, Bools, Columns, Constraint
+from headrace.autotune.constraint import Columns, Constraint
+from headrace.autotune.exact import SAFE, Bools
 from headrace.autotune.parameter import INACTIVE, Floats, Parameter, Permutation, Real
 from headrace.autotune.permutations import all_orders
 from headrace.storage.errors import InputError
