@@ -21,7 +21,6 @@ Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", AS
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +30,9 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from headrace.autotune.exact import ARITHMETIC, COMPARE, Bools, Numbers, compare, negative
 from headrace.storage.errors import InputError
 
-Bools = npt.NDArray[np.bool_]
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """[rows] each: integers, floats, or fractions or strings as an array of objects."""
 
@@ -47,9 +46,6 @@ MOST_OPERATORS = 1_000
 
 MOST_SHOWN = 20
 """Parameters that an error lists."""
-
-SAFE = 2.0**62
-"""Products of 64-bit integers below this are exact."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)|(?P<name>[A-Za-z_]\w*)"
@@ -92,154 +88,13 @@ class Constraint:
 
 
 @dataclass(frozen=True)
-class _Numbers:
-    """
-    [rows] Fractions as two arrays of integers, or one of floats where a real is involved.
-
-    `below` is positive, or 0 where the number is undefined; it is None for floats.
-    """
-
-    above: npt.NDArray[Any]
-    below: npt.NDArray[Any] | None
-
-    @staticmethod
-    def of(column: npt.NDArray[Any]) -> _Numbers:
-        if column.dtype.kind == "f":
-            return _Numbers(column, None)
-        if column.dtype == object:
-            return _Numbers(_above(column), _below(column))
-        return _Numbers(column, np.ones_like(column))
-
-    def floats(self) -> npt.NDArray[np.float64]:
-        if self.below is None:
-            return self.above
-        return np.asarray(_quotient(self.above, self.below), np.float64)
-
-
-def _nearest(above: int, below: int) -> float:
-    """The float nearest to a fraction of numbers of any size; NaN if it is undefined."""
-    if below == 0:
-        return math.nan
-    try:
-        return int(above) / int(below)
-    except OverflowError:
-        return math.inf if above > 0 else -math.inf
-
-
-_quotient = np.frompyfunc(_nearest, 2, 1)
-_above = np.frompyfunc(lambda one: one.numerator, 1, 1)
-_below = np.frompyfunc(lambda one: one.denominator, 1, 1)
-
-
-def _largest(array: npt.NDArray[Any]) -> float:
-    return float(abs(int(max(array.min(), -array.max(), array.max())))) if array.size else 0.0
-
-
-def _product(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Exact: integers that would not fit in 64 bits become Python's."""
-    if a.dtype != object and b.dtype != object:
-        bound = max(_largest(a), 1.0) * max(_largest(b), 1.0)
-        if bound >= SAFE:
-            a = a.astype(object)
-    return _array(a * b)
-
-
-def _sum(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if a.dtype != object and b.dtype != object and _largest(a) + _largest(b) >= SAFE:
-        a = a.astype(object)
-    return _array(a + b)
-
-
-def _array(result: Any) -> npt.NDArray[Any]:
-    """Of arrays of shape [] NumPy makes scalars, and of large ones Python's integers."""
-    return np.asarray(result) if isinstance(result, np.ndarray) else _integer(int(result))
-
-
-def _reduced(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> _Numbers:
-    """The fraction in lowest terms with a positive denominator; 0 below stays."""
-    common = np.gcd(above, below)
-    common = np.where(common == 0, 1, common) * np.where(below < 0, -1, 1)
-    return _Numbers(_array(above // common), _array(below // common))
-
-
-def _add(a: _Numbers, b: _Numbers) -> _Numbers:
-    if a.below is None or b.below is None:
-        return _Numbers(a.floats() + b.floats(), None)
-    above = _sum(_product(a.above, b.below), _product(b.above, a.below))
-    return _reduced(above, _product(a.below, b.below))
-
-
-def _negative(a: _Numbers) -> _Numbers:
-    return _Numbers(-a.above if a.below is None else _array(-a.above), a.below)
-
-
-def _subtract(a: _Numbers, b: _Numbers) -> _Numbers:
-    return _add(a, _negative(b))
-
-
-def _multiply(a: _Numbers, b: _Numbers) -> _Numbers:
-    if a.below is None or b.below is None:
-        return _Numbers(a.floats() * b.floats(), None)
-    return _reduced(_product(a.above, b.above), _product(a.below, b.below))
-
-
-def _divide(a: _Numbers, b: _Numbers) -> _Numbers:
-    if a.below is None or b.below is None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quotient = a.floats() / b.floats()
-        return _Numbers(np.where(np.isfinite(quotient), quotient, np.nan), None)
-    # A divisor that is undefined must not turn into 0.
-    below = np.where(b.below == 0, 0, b.above)
-    return _reduced(_product(a.above, b.below), _product(a.below, below))
-
-
-def _remainder(a: _Numbers, b: _Numbers) -> _Numbers:
-    """With the sign of the divisor, as in Python."""
-    if a.below is None or b.below is None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _Numbers(np.mod(a.floats(), b.floats()), None)
-    dividend, divisor = _product(a.above, b.below), _product(b.above, a.below)
-    undefined = divisor == 0
-    remainder = np.mod(dividend, np.where(undefined, 1, divisor))
-    below = np.where(undefined, 0, _product(a.below, b.below))
-    return _reduced(remainder, below)
-
-
-def _compare(sign: str, a: _Numbers, b: _Numbers) -> Bools:
-    if a.below is None or b.below is None:
-        left, right = a.floats(), b.floats()
-        defined = ~(np.isnan(left) | np.isnan(right))
-    else:
-        left, right = _product(a.above, b.below), _product(b.above, a.below)
-        defined = (a.below != 0) & (b.below != 0)
-    return np.asarray(_COMPARE[sign](left, right), np.bool_) & np.asarray(defined, np.bool_)
-
-
-_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
-_ARITHMETIC: Mapping[str, Callable[[_Numbers, _Numbers], _Numbers]] = {
-    "+": _add,
-    "-": _subtract,
-    "*": _multiply,
-    "/": _divide,
-    "%": _remainder,
-}
-
-
-@dataclass(frozen=True)
 class _Node:
     """A part of a constraint; `place` is where it begins in the text."""
 
     kind: Kind
     place: int
 
-    def numbers(self, columns: Columns) -> _Numbers:
+    def numbers(self, columns: Columns) -> Numbers:
         raise NotImplementedError
 
     def truth(self, columns: Columns) -> Bools:
@@ -253,12 +108,8 @@ class _Node:
 class _Number(_Node):
     value: Fraction
 
-    def numbers(self, columns: Columns) -> _Numbers:
-        return _Numbers(_integer(self.value.numerator), _integer(self.value.denominator))
-
-
-def _integer(value: int) -> npt.NDArray[Any]:
-    return np.array(value, np.int64 if abs(value) < SAFE else object)
+    def numbers(self, columns: Columns) -> Numbers:
+        return Numbers.constant(self.value)
 
 
 @dataclass(frozen=True)
@@ -273,8 +124,8 @@ class _String(_Node):
 class _Name(_Node):
     name: str
 
-    def numbers(self, columns: Columns) -> _Numbers:
-        return _Numbers.of(columns[self.name])
+    def numbers(self, columns: Columns) -> Numbers:
+        return Numbers.of(columns[self.name])
 
     def strings(self, columns: Columns) -> npt.NDArray[Any]:
         return columns[self.name]
@@ -287,10 +138,10 @@ class _Arithmetic(_Node):
     first: _Node
     rest: tuple[tuple[str, _Node], ...]
 
-    def numbers(self, columns: Columns) -> _Numbers:
+    def numbers(self, columns: Columns) -> Numbers:
         found = self.first.numbers(columns)
         for sign, operand in self.rest:
-            found = _ARITHMETIC[sign](found, operand.numbers(columns))
+            found = ARITHMETIC[sign](found, operand.numbers(columns))
         return found
 
 
@@ -298,8 +149,8 @@ class _Arithmetic(_Node):
 class _Negative(_Node):
     operand: _Node
 
-    def numbers(self, columns: Columns) -> _Numbers:
-        return _negative(self.operand.numbers(columns))
+    def numbers(self, columns: Columns) -> Numbers:
+        return negative(self.operand.numbers(columns))
 
 
 @dataclass(frozen=True)
@@ -311,8 +162,8 @@ class _Comparison(_Node):
     def truth(self, columns: Columns) -> Bools:
         if self.left.kind == "category":
             left, right = self.left.strings(columns), self.right.strings(columns)
-            return np.asarray(_COMPARE[self.sign](left, right), np.bool_)
-        return _compare(self.sign, self.left.numbers(columns), self.right.numbers(columns))
+            return np.asarray(COMPARE[self.sign](left, right), np.bool_)
+        return compare(self.sign, self.left.numbers(columns), self.right.numbers(columns))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from headrace.autotune.permutations import all_orders
 from headrace.storage.errors import InputError
 
 MOST_ELEMENTS = 20
@@ -64,6 +65,19 @@ class LinearExtensions:
     def count(self) -> int:
         """How many orders there are."""
         return int(self._ways[0]) if self.before else math.factorial(self.length)
+
+    def every(self) -> npt.NDArray[np.int64]:
+        """[orders, length] All orders, in lexicographic order."""
+        if not self.before:
+            return all_orders(self.length)
+        needs, bits = _needs(self.length, self.before), 1 << np.arange(self.length)
+        orders, placed = np.empty((1, 0), np.int64), np.zeros(1, np.int64)
+        for _ in range(self.length):
+            free = (placed[:, None] & bits == 0) & (placed[:, None] & needs == needs)
+            row, element = np.nonzero(free & (self._ways[placed[:, None] | bits] > 0))
+            orders = np.column_stack((orders[row], element))
+            placed = placed[row] | bits[element]
+        return orders
 
     def sample(self, count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
         """[count, length] Orders, each as likely as any other: the element of each slot."""

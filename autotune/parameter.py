@@ -100,7 +100,8 @@ class Parameter(ABC):
             case _:
                 pass
         if self.default is not None:
-            self.point(self.default)
+            # As the function gets it, so that 4 and 4.0 are one default.
+            object.__setattr__(self, "default", self.value(self.point(self.default)))
 
     @abstractmethod
     def _check(self) -> None:
@@ -237,6 +238,11 @@ class Real(Numeric):
     low: float = 0.0
     high: float = 1.0
 
+    def _check(self) -> None:
+        super()._check()
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+
     @property
     def size(self) -> int | None:
         return None
@@ -315,6 +321,8 @@ class Integer(Discrete):
                     "most 2^53"
                 )
         super()._check()
+        object.__setattr__(self, "low", int(self.low))
+        object.__setattr__(self, "high", int(self.high))
 
     @property
     def size(self) -> int:

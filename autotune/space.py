@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from headrace.autotune.constraint import Bools, Constraint, Kind
-from headrace.autotune.linear_extensions import LinearExtensions
+from headrace.autotune.constraint import Constraint, Kind
+from headrace.autotune.exact import Bools
+from headrace.autotune.groups import Group, Orders, Reals, Tried, Values, accepted, spans_of
 from headrace.autotune.parameter import (
     INACTIVE,
     Discrete,
@@ -37,7 +37,6 @@ from headrace.autotune.parameter import (
 )
 from headrace.autotune.trees import (
     LONGEST_LISTED,
-    MOST_QUOTED,
     Condition,
     TooManyError,
     Tree,
@@ -50,24 +49,6 @@ from headrace.storage.errors import InputError
 
 Configuration = Mapping[str, Value]
 """A value for each active parameter, by its name."""
-
-ROUNDS = 1000
-"""Draws for a point before constraints that are asked of whole draws count as unsatisfiable."""
-
-
-SPARE = 256
-"""Draws that are made at once at least."""
-
-
-class Group(Protocol):
-    """Feasible settings of parameters that depend on no other."""
-
-    @property
-    def count(self) -> int | None: ...
-
-    def sample(self, count: int, random: np.random.Generator) -> Floats: ...
-
-    def walk(self, count: int, random: np.random.Generator) -> Floats: ...
 
 
 class Space:
@@ -88,6 +69,8 @@ class Space:
         constraints: Sequence[str] = (),
         conditions: Mapping[str, str] | None = None,
     ):
+        if not parameters:
+            raise InputError("a space needs one parameter at least")
         self.parameters = tuple(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
         kinds = _kinds(self.parameters)
@@ -99,9 +82,9 @@ class Space:
             Condition(self._place(name), Constraint.parse(text, kinds))
             for name, text in (conditions or {}).items()
         )
-        self.spans = _spans(parameter.columns for parameter in self.parameters)
+        self.spans = spans_of(parameter.columns for parameter in self.parameters)
         """The columns of each parameter in a point."""
-        self.input_spans = _spans(parameter.inputs for parameter in self.parameters)
+        self.input_spans = spans_of(parameter.inputs for parameter in self.parameters)
         """The columns of each parameter in model inputs."""
         self._placed = dict(enumerate(self.spans))
         self._when = {one.parameter: one.constraint for one in self.conditions}
@@ -116,11 +99,8 @@ class Space:
                 )
         self.groups = tuple(map(tuple, self._components()))
         """The parameters, as places, that depend on each other."""
-        self._asking = tuple(
-            tuple(one for one in self.constraints if one.names & names_of(parameter))
-            for parameter in self.parameters
-        )
-        """The constraints that name each parameter."""
+        self._home = {place: at for at, places in enumerate(self.groups) for place in places}
+        """The group of each parameter."""
         self._trees = tuple(self._group(group) for group in self.groups)
 
     @property
@@ -174,6 +154,19 @@ class Space:
         """[count, columns] Feasible points, independent and each as likely as any other."""
         return self._drawn(count, random, walk=False)
 
+    def every(self, limit: int) -> Floats | None:
+        """[count, columns] All feasible points; None if there are more than `limit` or no count."""
+        if self.count is None or self.count > limit:
+            return None
+        points = np.full((1, self.columns), INACTIVE)
+        for places, tree in zip(self.groups, self._trees, strict=True):
+            listed = tree.every()
+            if listed is None:
+                return None
+            repeated = np.repeat(points, len(listed), axis=0)
+            points = self._put(repeated, places, tree, np.tile(listed, (len(points), 1)))
+        return points
+
     def walk(self, count: int, random: np.random.Generator) -> Floats:
         """[count, columns] Feasible points, biased to sparse prefixes; see `Tree.walk`."""
         return self._drawn(count, random, walk=True)
@@ -181,12 +174,10 @@ class Space:
     def contains(self, points: Floats) -> Bools:
         """[rows] Whether points [rows, columns] of legal values satisfy all constraints."""
         allowed = np.ones(len(points), np.bool_)
-        for place, span in enumerate(self.spans):
-            active = (points[:, span] != INACTIVE).all(axis=1)
-            allowed &= active == self._active(points, place)
-        for one in self.constraints:
-            if one.names:
-                allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
+        for places, tree in zip(self.groups, self._trees, strict=True):
+            allowed[allowed] = self._group_contains(places, tree, points[allowed])
+        for one in self._late:
+            allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
         return allowed
 
     def neighbours(self, point: Floats) -> Floats:
@@ -228,7 +219,7 @@ class Space:
             chosen = {tree.order[int(level)] for level in drawn}
             chosen |= self._dependent(chosen)
             free = [level for level, place in enumerate(tree.order) if place in chosen]
-            rows = tree.alike(self._leaf(tree, point), free)
+            rows = tree.alike(self._leaves(tree, point[None])[0], free)
             if len(rows):
                 leaf = tree.leaves[random.choice(rows)][None]
                 found.append(self._with_leaves(point[None].copy(), tree, leaf, random))
@@ -362,9 +353,24 @@ class Space:
                 if other in dependent:
                     self._settle(moved, other)
             return moved[self.contains(moved)]
-        for one in self._asking[place]:
-            moved = moved[holding(self.parameters, self._placed, moved, one)]
+        group = self._home[place]
+        moved = moved[self._group_contains(self.groups[group], self._trees[group], moved)]
+        for one in self._late:
+            if one.names & names_of(self.parameters[place]):
+                moved = moved[holding(self.parameters, self._placed, moved, one)]
         return moved
+
+    def _group_contains(self, places: Sequence[int], tree: Group, points: Floats) -> Bools:
+        """[rows] Whether the parameters of a group are as their constraints and conditions say."""
+        if isinstance(tree, Tree) and tree.exact:
+            return tree.contains(self._leaves(tree, points))
+        allowed = np.ones(len(points), np.bool_)
+        for place in places:
+            active = (points[:, self.spans[place]] != INACTIVE).all(axis=1)
+            allowed &= active == self._active(points, place)
+        for one in self._early(places):
+            allowed[allowed] = holding(self.parameters, self._placed, points[allowed], one)
+        return allowed
 
     def _settle(self, points: Floats, place: int) -> None:
         """Makes a parameter of points [rows, columns] active or not, as its condition says."""
@@ -377,14 +383,14 @@ class Space:
         )
         points[new, span] = middle
 
-    def _leaf(self, tree: Tree, point: Floats) -> Floats:
-        """[columns of the tree] What a point is in a tree."""
-        leaf = np.empty(tree.leaves.shape[1])
+    def _leaves(self, tree: Tree, points: Floats) -> Floats:
+        """[rows, columns of the tree] What points [rows, columns] are in a tree."""
+        leaves = np.empty((len(points), tree.leaves.shape[1]))
         for place, span in zip(tree.order, tree.spans, strict=True):
-            here = point[self.spans[place]]
-            real = isinstance(self.parameters[place], Real)
-            leaf[span] = 0.0 if real and here[0] != INACTIVE else here
-        return leaf
+            leaves[:, span] = points[:, self.spans[place]]
+            if isinstance(self.parameters[place], Real):
+                leaves[leaves[:, span.start] != INACTIVE, span] = 0.0
+        return leaves
 
     def _with_leaves(
         self, points: Floats, tree: Tree, leaves: Floats, random: np.random.Generator
@@ -431,18 +437,22 @@ class Space:
             for first in sorted(set(group))
         ]
 
-    def _group(self, places: tuple[int, ...]) -> Group:
+    def _early(self, places: Sequence[int]) -> list[Constraint]:
+        """The constraints of a group, without those on reals."""
         names = frozenset[str]().union(*(names_of(self.parameters[place]) for place in places))
-        early = [one for one in self.constraints if one not in self._late and one.names & names]
+        return [one for one in self.constraints if one not in self._late and one.names & names]
+
+    def _group(self, places: tuple[int, ...]) -> Group:
+        early = self._early(places)
         conditions = [one for one in self.conditions if one.parameter in places]
         alone = self.parameters[places[0]]
         if len(places) == 1 and not conditions:
             if isinstance(alone, Real):
-                return _Reals(alone)
+                return Reals(alone)
             if isinstance(alone, Permutation) and alone.length > LONGEST_LISTED:
-                return _Orders(LinearExtensions.of(alone.length, _precedence(alone, early)))
+                return Orders(alone, early)
             if not early:
-                return _Values(alone)
+                return Values(alone)
         try:
             return grow(self.parameters, places, early, conditions)
         except TooManyError:
@@ -452,10 +462,10 @@ class Space:
                 for place in places
             ):
                 raise
-            return _Tried(self.parameters, places, early)
+            return Tried(self.parameters, places, early)
 
     def _drawn(self, count: int, random: np.random.Generator, *, walk: bool) -> Floats:
-        return _accepted(
+        return accepted(
             count,
             lambda missing: self._draw(missing, random, walk=walk),
             self.contains if self._late else None,
@@ -469,130 +479,16 @@ class Space:
             if isinstance(tree, Tree):
                 self._with_leaves(points, tree, drawn, random)
             else:
-                ends = _spans(self.parameters[place].columns for place in places)
-                for place, span in zip(places, ends, strict=True):
-                    points[:, self.spans[place]] = drawn[:, span]
+                self._put(points, places, tree, drawn)
         return points
 
-
-def _accepted(
-    count: int,
-    draw: Callable[[int], Floats],
-    accept: Callable[[Floats], Bools] | None,
-    constraints: Sequence[Constraint],
-) -> Floats:
-    """[count, columns] Draws that are accepted: each is repeated as a whole until it is."""
-    rows = draw(count)
-    if accept is None:
-        return rows
-    for _ in range(ROUNDS):
-        bad = np.flatnonzero(~accept(rows))
-        if not len(bad):
-            return rows
-        # Several at once where few are missing, so that the rounds of the last do not add up.
-        spare = draw(max(len(bad), SPARE))
-        spare = spare[accept(spare)][: len(bad)]
-        rows[bad[: len(spare)]] = spare
-    texts = " and ".join(f"'{one.text}'" for one in constraints[:MOST_QUOTED])
-    raise InputError(
-        f"{ROUNDS} draws found no point that satisfies {texts}; narrow the ranges of the parameters"
-    )
-
-
-class _Values:
-    """A discrete parameter that no constraint names."""
-
-    def __init__(self, parameter: Parameter):
-        self.parameter = parameter
-        assert parameter.size is not None
-        self.count = parameter.size
-
-    def sample(self, count: int, random: np.random.Generator) -> Floats:
-        if isinstance(self.parameter, Permutation):
-            orders = np.tile(np.arange(float(self.parameter.length)), (count, 1))
-            return random.permuted(orders, axis=1)
-        return random.integers(0, self.count, (count, 1)).astype(np.float64)
-
-    walk = sample
-
-
-class _Tried:
-    """Parameters with more settings than can be listed: drawn until the constraints hold."""
-
-    count = None
-
-    def __init__(
-        self,
-        parameters: Sequence[Parameter],
-        places: Sequence[int],
-        constraints: Sequence[Constraint],
-    ):
-        self.parameters = [parameters[place] for place in places]
-        self.alone = [_Values(one) for one in self.parameters]
-        self.placed = dict(enumerate(_spans(one.columns for one in self.parameters)))
-        self.constraints = constraints
-        self.sample(1, np.random.default_rng(0))
-
-    def sample(self, count: int, random: np.random.Generator) -> Floats:
-        return _accepted(
-            count,
-            lambda missing: np.concatenate(
-                [one.sample(missing, random) for one in self.alone], axis=1
-            ),
-            self._accept,
-            self.constraints,
-        )
-
-    def _accept(self, rows: Floats) -> Bools:
-        allowed = np.ones(len(rows), np.bool_)
-        for one in self.constraints:
-            allowed[allowed] = holding(self.parameters, self.placed, rows[allowed], one)
-        return allowed
-
-    walk = sample
-
-
-class _Reals:
-    """A real parameter."""
-
-    count = 0
-
-    def __init__(self, parameter: Real):
-        self.parameter = parameter
-
-    def sample(self, count: int, random: np.random.Generator) -> Floats:
-        return self.parameter.draw(random, count)
-
-    walk = sample
-
-
-class _Orders:
-    """A long permutation under rules of precedence."""
-
-    def __init__(self, extensions: LinearExtensions):
-        self.extensions = extensions
-        self.count = extensions.count
-
-    def sample(self, count: int, random: np.random.Generator) -> Floats:
-        return self.extensions.sample(count, random).astype(np.float64)
-
-    walk = sample
-
-
-def _precedence(parameter: Permutation, constraints: Sequence[Constraint]) -> list[tuple[int, int]]:
-    """The pairs that constraints on a long permutation order."""
-    slots = {f"{parameter.name}_i{k}": k for k in range(parameter.length)}
-    pairs: list[tuple[int, int]] = []
-    for one in constraints:
-        ordered = one.ordered_pairs
-        if ordered is None or not {name for pair in ordered for name in pair} <= slots.keys():
-            raise InputError(
-                f"'{one.text}' is no rule that a permutation of {parameter.length} elements may "
-                f"have; longer ones than {LONGEST_LISTED} take '{parameter.name}_i0 < "
-                f"{parameter.name}_i1', and such joined by 'and', only"
-            )
-        pairs += [(slots[small], slots[large]) for small, large in ordered]
-    return pairs
+    def _put(self, points: Floats, places: Sequence[int], tree: Group, rows: Floats) -> Floats:
+        """Points [rows, columns] with settings of a group put in."""
+        order = tree.order if isinstance(tree, Tree) else places
+        spans = spans_of(self.parameters[place].columns for place in order)
+        for place, span in zip(order, spans, strict=True):
+            points[:, self.spans[place]] = rows[:, span]
+        return points
 
 
 def _kinds(parameters: Sequence[Parameter]) -> dict[str, Kind]:
@@ -603,8 +499,3 @@ def _kinds(parameters: Sequence[Parameter]) -> dict[str, Kind]:
                 raise InputError(f"two parameters of the space are called '{name}'; rename one")
             kinds[name] = parameter.kind
     return kinds
-
-
-def _spans(widths: Iterable[int]) -> tuple[slice, ...]:
-    ends = itertools.accumulate(widths, initial=0)
-    return tuple(itertools.starmap(slice, itertools.pairwise(ends)))

@@ -13,6 +13,7 @@ Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", AS
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +21,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from headrace.autotune.constraint import Bools, Columns, Constraint
+from headrace.autotune.constraint import Columns, Constraint
+from headrace.autotune.exact import SAFE, Bools
 from headrace.autotune.parameter import INACTIVE, Floats, Parameter, Permutation, Real
 from headrace.autotune.permutations import all_orders
 from headrace.storage.errors import InputError
@@ -86,6 +88,10 @@ class Tree:
         """[count, columns] Leaves, each as likely as any other."""
         return self.leaves[random.integers(len(self.leaves), size=count)]
 
+    def every(self) -> Floats:
+        """[leaves, columns] All of them."""
+        return self.leaves
+
     def walk(self, count: int, random: np.random.Generator) -> Floats:
         """
         [count, columns] Leaves reached by choosing at each node one child, all as likely.
@@ -101,39 +107,56 @@ class Tree:
             high = np.append(starts, len(self.leaves))[chosen + 1]
         return self.leaves[low]
 
+    def contains(self, rows: Floats) -> Bools:
+        """[rows] Whether each of rows [rows, columns] is a leaf; only of an `exact` tree."""
+        codes, leaves = self._lookup(tuple(range(len(self.spans))))
+        code = self._codes(tuple(range(len(self.spans))), rows)
+        place = np.minimum(np.searchsorted(codes, code), len(leaves) - 1)
+        return codes[place] == code
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether settings can be told apart by one integer."""
+        return math.prod(len(known) for known, _ in self._values) < SAFE
+
     def alike(self, leaf: Floats, free: Sequence[int]) -> Indices:
         """The leaves that differ from a leaf [columns] at most in the levels `free`."""
         held = tuple(level for level in range(len(self.spans)) if level not in free)
-        if held not in self._sorted:
-            if (len(self._sorted) + 1) * len(self.leaves) > MOST_SORTED:
-                self._sorted.clear()
-            codes = self._codes(held)
-            order = np.argsort(codes, kind="stable")
-            self._sorted[held] = codes[order], order
-        codes, order = self._sorted[held]
-        code = self._codes(held, leaf)
+        codes, leaves = self._lookup(held)
+        code = self._codes(held, leaf[None])
         low, high = np.searchsorted(codes, code, "left"), np.searchsorted(codes, code, "right")
-        found = order[int(low[0]) : int(high[0])]
+        found = leaves[int(low[0]) : int(high[0])]
+        if self.exact:
+            return found
         # Codes of many large domains wrap around, so that two settings may share one.
         columns = [column for level in held for column in _range(self.spans[level])]
         return found[(self.leaves[found][:, columns] == leaf[columns]).all(axis=1)]
 
-    def _codes(self, held: tuple[int, ...], leaf: Floats | None = None) -> Indices:
-        """[leaves], or [1] of one leaf: a number for the settings of some levels, -1 for none."""
-        count = len(self.leaves) if leaf is None else 1
-        codes = np.zeros(count, np.int64)
+    def _lookup(self, held: tuple[int, ...]) -> tuple[Indices, Indices]:
+        """Codes of the settings of some levels, ascending, and the leaves they are of."""
+        if held not in self._sorted:
+            if (len(self._sorted) + 1) * len(self.leaves) > MOST_SORTED:
+                self._sorted.clear()
+            codes = np.zeros(len(self.leaves), np.int64)
+            for level in held:
+                for column in _range(self.spans[level]):
+                    known, inverse = self._values[column]
+                    codes = codes * len(known) + inverse
+            order = np.argsort(codes, kind="stable")
+            self._sorted[held] = codes[order], order
+        return self._sorted[held]
+
+    def _codes(self, held: tuple[int, ...], rows: Floats) -> Indices:
+        """[rows] The code of each of rows [rows, columns], -1 for what no leaf has."""
+        codes = np.zeros(len(rows), np.int64)
+        strange = np.zeros(len(rows), np.bool_)
         for level in held:
-            span = self.spans[level]
-            for column in _range(span):
-                known, inverse = self._values[column]
-                if leaf is None:
-                    place = inverse
-                else:
-                    place = np.searchsorted(known, leaf[column : column + 1])
-                    if place[0] == len(known) or known[place[0]] != leaf[column]:
-                        return np.array([-1])
+            for column in _range(self.spans[level]):
+                known, _ = self._values[column]
+                place = np.minimum(np.searchsorted(known, rows[:, column]), len(known) - 1)
+                strange |= known[place] != rows[:, column]
                 codes = codes * len(known) + place
-        return codes
+        return np.where(strange, -1, codes)
 
     @cached_property
     def _values(self) -> list[tuple[Floats, Indices]]:
