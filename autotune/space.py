@@ -210,18 +210,22 @@ class Space:
         which they are the condition, so that a step can cross where parameters that constraints
         tie together cannot move one at a time.
         """
-        tied = [tree for tree in self._trees if isinstance(tree, Tree) and len(tree.order) > 1]
+        tied = [
+            (tree, tree.places(self._leaves(tree, point[None]))[0])
+            for tree in self._trees
+            if isinstance(tree, Tree) and len(tree.order) > 1
+        ]
         found = [np.empty((0, self.columns))]
         for _ in range(count if tied else 0):
-            tree = tied[random.integers(len(tied))]
+            tree, places = tied[random.integers(len(tied))]
             size = min(len(tree.order), int(random.integers(2, 4)))
             drawn = random.choice(len(tree.order), size, replace=False)
             chosen = {tree.order[int(level)] for level in drawn}
             chosen |= self._dependent(chosen)
             free = [level for level, place in enumerate(tree.order) if place in chosen]
-            rows = tree.alike(self._leaves(tree, point[None])[0], free)
+            rows = tree.alike(places, free)
             if len(rows):
-                leaf = tree.leaves[random.choice(rows)][None]
+                leaf = tree.leaves[rows[random.integers(len(rows))]][None]
                 found.append(self._with_leaves(point[None].copy(), tree, leaf, random))
         moved = np.concatenate(found)
         moved = moved[(moved != point).any(axis=1)]

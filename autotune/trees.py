@@ -109,28 +109,38 @@ class Tree:
 
     def contains(self, rows: Floats) -> Bools:
         """[rows] Whether each of rows [rows, columns] is a leaf; only of an `exact` tree."""
-        codes, leaves = self._lookup(tuple(range(len(self.spans))))
-        code = self._codes(tuple(range(len(self.spans))), rows)
-        place = np.minimum(np.searchsorted(codes, code), len(leaves) - 1)
-        return codes[place] == code
+        held = tuple(range(len(self.spans)))
+        codes, leaves = self._lookup(held)
+        code = self._codes(held, self.places(rows))
+        found = np.minimum(np.searchsorted(codes, code), len(leaves) - 1)
+        return codes[found] == code
+
+    def places(self, rows: Floats) -> Indices:
+        """[rows, columns] Where values stand among those of the leaves, -1 for what no leaf has."""
+        found = np.empty(rows.shape, np.int64)
+        for column, (known, _) in enumerate(self._values):
+            place = np.minimum(np.searchsorted(known, rows[:, column]), len(known) - 1)
+            found[:, column] = np.where(known[place] == rows[:, column], place, -1)
+        return found
 
     @cached_property
     def exact(self) -> bool:
         """Whether settings can be told apart by one integer."""
         return math.prod(len(known) for known, _ in self._values) < SAFE
 
-    def alike(self, leaf: Floats, free: Sequence[int]) -> Indices:
-        """The leaves that differ from a leaf [columns] at most in the levels `free`."""
+    def alike(self, places: Indices, free: Sequence[int]) -> Indices:
+        """The leaves that differ from one of given `places` [columns] at most in levels `free`."""
         held = tuple(level for level in range(len(self.spans)) if level not in free)
         codes, leaves = self._lookup(held)
-        code = self._codes(held, leaf[None])
-        low, high = np.searchsorted(codes, code, "left"), np.searchsorted(codes, code, "right")
-        found = leaves[int(low[0]) : int(high[0])]
+        code = int(self._codes(held, places[None])[0])
+        found = leaves[np.searchsorted(codes, code) : np.searchsorted(codes, code, "right")]
         if self.exact:
             return found
         # Codes of many large domains wrap around, so that two settings may share one.
-        columns = [column for level in held for column in _range(self.spans[level])]
-        return found[(self.leaves[found][:, columns] == leaf[columns]).all(axis=1)]
+        for level in held:
+            for column in _range(self.spans[level]):
+                found = found[self._values[column][1][found] == places[column]]
+        return found
 
     def _lookup(self, held: tuple[int, ...]) -> tuple[Indices, Indices]:
         """Codes of the settings of some levels, ascending, and the leaves they are of."""
@@ -146,16 +156,14 @@ class Tree:
             self._sorted[held] = codes[order], order
         return self._sorted[held]
 
-    def _codes(self, held: tuple[int, ...], rows: Floats) -> Indices:
-        """[rows] The code of each of rows [rows, columns], -1 for what no leaf has."""
-        codes = np.zeros(len(rows), np.int64)
-        strange = np.zeros(len(rows), np.bool_)
+    def _codes(self, held: tuple[int, ...], places: Indices) -> Indices:
+        """[rows] The code of the levels `held` of rows of places, -1 for what no leaf has."""
+        codes = np.zeros(len(places), np.int64)
+        strange = np.zeros(len(places), np.bool_)
         for level in held:
             for column in _range(self.spans[level]):
-                known, _ = self._values[column]
-                place = np.minimum(np.searchsorted(known, rows[:, column]), len(known) - 1)
-                strange |= known[place] != rows[:, column]
-                codes = codes * len(known) + place
+                codes = codes * len(self._values[column][0]) + places[:, column]
+                strange |= places[:, column] < 0
         return np.where(strange, -1, codes)
 
     @cached_property
