@@ -1,8 +1,8 @@
 """
 A Gaussian process on points of a search space, fitted by its closed-form likelihood.
 
-With inputs x in columns that belong to parameters, targets y standardised, and a lengthscale l_p for
-each parameter,
+With inputs x in columns that belong to parameters, targets y standardised, and a lengthscale l_p
+for each parameter,
 
     k(x, x') = s^2 (1 + q + q^2 / 3) exp(-q),    q^2 = 5 sum_p |x_p - x'_p|^2 / l_p^2
 
@@ -19,14 +19,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
+import scipy.linalg
+import scipy.optimize
 
 Floats = npt.NDArray[np.float64]
+
+_linalg, _optimize = cast(Any, scipy.linalg), cast(Any, scipy.optimize)
+"""SciPy's types are incomplete."""
 
 JITTER = 1e-10
 BOUNDS = {"lengthscale": (-5.0, 7.0), "variance": (-5.0, 5.0), "noise": (-16.0, 1.0)}
@@ -116,7 +119,7 @@ class GaussianProcess:
         lengths, variance = self._lengths(), math.exp(self.logarithms[-2])
         cross = matern(distances(inputs / lengths, self.inputs / lengths), variance)
         mean = cross @ self._weights
-        solved = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        solved: Floats = _linalg.solve_triangular(self._factor, cross.T, lower=True)
         left = np.maximum(variance - (solved**2).sum(axis=0), 1e-12)
         return self.centre + self.scale * mean, self.scale * np.sqrt(left)
 
@@ -168,7 +171,7 @@ def fit(
 
     best, least = starts[0], math.inf
     for start in starts:
-        found = minimize(
+        found = _optimize.minimize(
             negative,
             np.clip(start, low, high),
             jac=True,
@@ -176,11 +179,11 @@ def fit(
             bounds=list(zip(low, high, strict=True)),
             options={"maxiter": 100},
         )
-        if found.fun < least:
-            best, least = found.x, float(found.fun)
+        if float(found.fun) < least:
+            best, least = cast(Floats, found.x), float(found.fun)
     covariance = _covariance(squares, best)[0]
-    factor = cholesky(covariance, lower=True)
-    weights = cho_solve((factor, True), targets)
+    factor: Floats = _linalg.cholesky(covariance, lower=True)
+    weights: Floats = _linalg.cho_solve((factor, True), targets)
     return GaussianProcess(inputs, columns, best, centre, scale, -least, factor, weights)
 
 
@@ -195,13 +198,14 @@ def likelihood(
     covariance, q, decay, scaled = _covariance(squares, logarithms)
     variance, noise = np.exp(logarithms[-2]), np.exp(logarithms[-1])
     try:
-        factor = cho_factor(covariance, lower=True, check_finite=False)
+        factor = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         return -1e25, np.zeros_like(logarithms)
-    weights = cho_solve(factor, targets, check_finite=False)
-    value = -0.5 * targets @ weights - np.log(np.diag(factor[0])).sum()
+    inverse: Floats = _linalg.cho_solve((factor, True), np.eye(len(targets)), check_finite=False)
+    weights = inverse @ targets
+    value = float(-0.5 * targets @ weights - np.log(np.diag(factor)).sum())
     # The trace of (w w^T - K^-1) dK, for each hyperparameter.
-    inner = np.outer(weights, weights) - cho_solve(factor, np.eye(len(targets)), check_finite=False)
+    inner = np.outer(weights, weights) - inverse
     slope = np.empty_like(logarithms)
     by_length = inner * (variance * 5 / 3 * (1 + q) * decay)
     slope[:-2] = 0.5 * np.einsum("ij,pij->p", by_length, scaled)
@@ -214,7 +218,7 @@ def likelihood(
     ):
         value += float(prior.log_density(logarithms[part]).sum())
         slope[part] += prior.slope(logarithms[part])
-    return float(value), slope
+    return value, slope
 
 
 def _covariance(squares: Floats, logarithms: Floats) -> tuple[Floats, Floats, Floats, Floats]:
