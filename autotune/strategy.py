@@ -7,7 +7,6 @@ a study goes on after a restart as if it had never stopped.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,22 +113,16 @@ def listed(space: Space) -> Floats:
     """
     [points, columns] Every feasible point, ascending.
 
-    They are drawn until all that there are have come, which takes about n log n draws of any space
-    that can be counted and drawn from. Raises `InputError` for a space that is too large.
+    Raises `InputError` for a space that is too large.
     """
-    count = space.count
-    if count is None or count > LARGEST_LISTED:
-        size = "infinitely many" if count is None else f"{count}"
+    points = space.every(LARGEST_LISTED)
+    if points is None:
+        size = "too many" if space.count is None else f"{space.count}"
         raise InputError(
             f"the space has {size} points, and at most {LARGEST_LISTED} can be listed; "
             'use the strategy "random"'
         )
-    random = np.random.default_rng(0)
-    points = np.empty((0, space.columns))
-    while len(points) < count:
-        drawn = space.sample(count * math.ceil(math.log(count) + 3), random)
-        points = np.unique(np.concatenate((points, drawn)) + 0.0, axis=0)
-    return points
+    return points[np.lexsort(points.T[::-1])]
 
 
 def _left(space: Space, points: Floats, history: History) -> Floats:

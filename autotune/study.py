@@ -32,6 +32,7 @@ from headrace.autotune.history import History
 from headrace.autotune.lease import is_alive, this_worker
 from headrace.autotune.optimize import Progress, Summary, run
 from headrace.autotune.parameter import Floats, Value
+from headrace.autotune.same_study import expect_same
 from headrace.autotune.space import Space
 from headrace.autotune.store import Store, StudyRow
 from headrace.autotune.strategy import Proposal, SpaceExhausted, Strategy, preset
@@ -103,7 +104,7 @@ class Study:
                     store.add_study(wanted, _version())
                 row = store.study(name)
             assert row is not None
-            _expect_same(row, wanted, path)
+            expect_same(row, wanted, path)
             return cls(store, row, space, settings, lease)
         except BaseException:
             store.close()
@@ -490,34 +491,3 @@ def _version() -> str:
         return version("headrace")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _expect_same(row: StudyRow, wanted: StudyRow, path: str | Path | None) -> None:
-    """Refuse to go on with a study of which something differs, by name."""
-    if row.seed != wanted.seed:
-        raise _differs(row, path, "seed", row.seed, wanted.seed)
-    for name in sorted({*row.settings, *wanted.settings}):
-        theirs, ours = row.settings.get(name), wanted.settings.get(name)
-        if theirs != ours:
-            raise _differs(row, path, f"setting '{name}'", theirs, ours)
-    if row.space_hash == wanted.space_hash:
-        return
-    theirs = {one["name"]: one for one in row.space["parameters"]}
-    ours = {one["name"]: one for one in wanted.space["parameters"]}
-    for name in [*theirs, *ours]:
-        if theirs.get(name) != ours.get(name):
-            raise _differs(row, path, f"parameter '{name}'", theirs.get(name), ours.get(name))
-    for name in sorted({*row.space, *wanted.space} - {"parameters"}):
-        if row.space.get(name) != wanted.space.get(name):
-            there, here = row.space.get(name), wanted.space.get(name)
-            raise _differs(row, path, f"space's {name}", there, here)
-    raise _differs(row, path, "order of the parameters", list(theirs), list(ours))
-
-
-def _differs(
-    row: StudyRow, path: str | Path | None, what: str, theirs: object, ours: object
-) -> InputError:
-    return InputError(
-        f"the study '{row.name}' of {path} has another {what}: {theirs} there, {ours} here; use "
-        "the same, or open a study of another name"
-    )

@@ -3,8 +3,8 @@ A search that is killed again and again: `python -m headrace.tests.killing FILE 
 
 Each child goes on with the study of FILE and writes down, in FILE.journal, what it was given by
 `ask` and what `tell` has taken, after these have returned. It is killed by SIGKILL at a moment at
-random, and the next one starts; the last one may end. Children are forks, so that a thousand of
-them take no thousand imports.
+random after some of that, and the next one starts; the last one may end. Every fifth child hangs in
+its first evaluation. Children are forks, so that a thousand of them take no thousand imports.
 """
 
 import hashlib
@@ -65,36 +65,53 @@ def value_of(configuration: Mapping[str, Any]) -> float | None:
     )
 
 
-def search(path: str, budget: float, seconds: float = 0.0) -> None:
-    """Go on with a search until it has its budget, with evaluations of some time, and a journal."""
+def search(path: str, budget: float, seconds: float = 0.0, signs: int | None = None) -> None:
+    """
+    Go on with a search until it has its budget, with evaluations of some time, and a journal.
+
+    A byte of the journal's lines each goes to `signs`, a pipe.
+    """
     journal = os.open(f"{path}.journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(line: str) -> None:
+        os.write(journal, f"{line}\n".encode())
+        if signs is not None:
+            os.write(signs, b".")
+
     with Study.open(path, SPACE, 3, CHAINED) as study:
         while study.charged() < budget:
             trial = study.ask()
-            os.write(journal, f"asked {trial.number} {dict(trial.configuration)}\n".encode())
+            write(f"asked {trial.number} {dict(trial.configuration)}")
             time.sleep(seconds)
             value = value_of(trial.configuration)
             study.tell(trial, value, failure="" if value is not None else "run")
-            os.write(journal, f"told {trial.number} {value}\n".encode())
+            write(f"told {trial.number} {value}")
 
 
 def killed_search(path: str, kills: int) -> None:
     """Search with a number of children that are killed, and one that ends."""
     chance = random.Random(kills)
-    for _ in range(kills):
+    for kill in range(kills):
+        hangs = kill % 5 == 0
+        seconds = 600.0 if hangs else chance.uniform(0, 0.002)
+        signs, ours = os.pipe()
         child = os.fork()
         if child == 0:
-            search(path, float("inf"), chance.uniform(0, 0.004))
-        time.sleep(chance.uniform(0, 0.05))
+            search(path, float("inf"), seconds, ours)
+        os.close(ours)
+        for _ in range(1 if hangs else chance.randrange(5)):
+            os.read(signs, 1)
+        time.sleep(chance.uniform(0, 0.005))
         os.kill(child, signal.SIGKILL)
+        os.close(signs)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
             sys.exit("a search ended before it was killed")
     with Study.open(path, SPACE, 3, CHAINED) as study:
         budget = study.charged() + 5
-        again = len(study.reports("abandoned"))
     search(path, budget)
-    print(f"{again} trials lost their worker")
+    with Study.open(path, SPACE, 3, CHAINED) as study:
+        print(f"{len(study.reports('abandoned'))} trials lost their worker")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import re
 import sqlite3
 import subprocess
 import sys
@@ -109,7 +108,7 @@ def test_listing_a_space_gives_every_point_once() -> None:
 
 def test_a_space_that_cannot_be_listed_is_refused() -> None:
     study = Study.open(None, Space([Real("x")]), settings=StudySettings(strategy="exhaustive"))
-    with pytest.raises(InputError, match="infinitely many points"):
+    with pytest.raises(InputError, match="the space has too many points"):
         study.ask()
 
 
@@ -510,8 +509,8 @@ def expect_killed(path: Path, kills: int) -> None:
     command = [sys.executable, "-m", "headrace.tests.killing", str(path), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # Else the kills came when there was nothing to lose.
-    assert re.match(r"[1-9]\d* trials lost their worker\n", done.stdout)
+    # Every fifth was killed in an evaluation, the others anywhere.
+    assert int(done.stdout.removesuffix(" trials lost their worker\n")) >= kills // 5
     expect_nothing_lost(path)
 
 
