@@ -20,12 +20,12 @@ from headrace.experiments.experiment import (
     Sizes,
     integer,
 )
+from headrace.experiments.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.plots import COLOURS, number
-from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
+from headrace.experiments.statistics import correlation
 from headrace.experiments.step.measure import cells, replayed, timed
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published, table
-from headrace.experiments.step.statistics import correlation
 
 POINT = ("source", "tile rows", "hidden tile")
 

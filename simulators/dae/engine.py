@@ -345,6 +345,7 @@ def run_program(
     ranks: Any,
     bases: Any,
     costs: Any,
+    costs_alone: Any,
     streams: int,
     cases: int,
     line_bytes: int,
@@ -354,8 +355,8 @@ def run_program(
     views are described in `read_float`; buffer b begins at byte `bases[b]`.
 
     Gives the failure with the instruction and its details; the items (kind, tokens, words, core
-    cycles, first request); the requests (stream, line, lines, parent); words before the tokens of
-    each case, at most; all tokens and words.
+    cycles, first request); the requests (stream, line, lines, parent); the cycles of the items on a
+    core alone; words before the tokens of each case, at most; all tokens and words.
     """
     details = np.zeros(3, np.int64)
     failure = 0
@@ -363,6 +364,7 @@ def run_program(
     item_tokens = np.empty(64, np.int64)
     item_words = np.empty(64, np.int64)
     item_core = np.empty(64, np.float64)
+    item_alone = np.empty(64, np.float64)
     item_first = np.empty(64, np.int64)
     items = 0
     item_first[0] = 0
@@ -387,6 +389,7 @@ def run_program(
     words = 0
     since_token = 0
     core = 0.0
+    alone = 0.0
     back = 0
     pc = 0
     while True:
@@ -596,6 +599,7 @@ def run_program(
                 tail = 0
         elif op == COST:
             core += costs[a]
+            alone += costs_alone[a]
         elif op == TOKEN:
             tokens += 1
             most_words[a] = max(most_words[a], since_token)
@@ -606,12 +610,14 @@ def run_program(
                 item_tokens[items] = tokens
                 item_words[items] = words
                 item_core[items] = core
+                item_alone[items] = alone
                 items += 1
                 if items == len(item_kind):
                     item_kind = grown(item_kind)
                     item_tokens = grown(item_tokens)
                     item_words = grown(item_words)
                     item_core = grown(item_core)
+                    item_alone = grown(item_alone)
                     item_first = grown(item_first)
                 item_first[items] = requests
                 all_tokens += tokens
@@ -619,6 +625,7 @@ def run_program(
                 tokens = 0
                 words = 0
                 core = 0.0
+                alone = 0.0
         elif op == CALL:
             back = pc
             pc = a
@@ -711,6 +718,7 @@ def run_program(
         item_tokens[items] = 0
         item_words[items] = 0
         item_core[items] = core
+        item_alone[items] = alone
         items += 1
         if items == len(item_first):
             item_first = grown(item_first)
@@ -730,6 +738,7 @@ def run_program(
             request_lines[:requests],
             request_parent[:requests],
         ),
+        item_alone[:items],
         most_words,
         (all_tokens, all_words),
     )

@@ -15,7 +15,7 @@ from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.opcodes import BYTES, Element, Failure
 from headrace.simulators.dae.program import Program
 from headrace.simulators.dae.small_floats import decoding_tables
-from headrace.simulators.dae.trace import Stream, Trace
+from headrace.simulators.dae.trace import Float64s, Stream, Trace
 from headrace.storage.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -45,6 +45,8 @@ class Execution:
     tokens: int
     """Control tokens, with one `done` for each program of an access unit."""
     words: int
+    alone: Float64s
+    """[items] Cycles of the same work by a core without an access unit, by `CaseWork.alone`."""
 
 
 def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> Execution:
@@ -66,12 +68,12 @@ def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> 
     for at, buffer in enumerate(buffers):
         place = arena[bases[at] : bases[at] + extents[at]]
         place[...] = _as_bytes(buffer, elements[at])
-    costs = np.array([CaseWork(*row).cycles(machine.core) for row in program.work.tolist()])
+    pieces = [CaseWork(*row) for row in program.work.tolist()] or [CaseWork()]
     texts: dict[str, Any] = json.loads(str(program.texts))
     streams = tuple(Stream(**one) for one in json.loads(str(program.streams)))
     integers = program.integers.copy()
     with np.errstate(all="ignore"):
-        (failure, pc, details), items, requests, most_words, (tokens, words) = run_program(
+        (failure, pc, details), items, requests, alone, most_words, (tokens, words) = run_program(
             program.code,
             program.operands,
             program.floats.copy(),
@@ -90,7 +92,8 @@ def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> 
             sizes,
             program.ranks,
             bases[:-1],
-            costs if len(costs) else np.zeros(1),
+            np.array([piece.cycles(machine.core) for piece in pieces]),
+            np.array([piece.alone().cycles(machine.core) for piece in pieces]),
             len(streams),
             len(texts["cases"]),
             machine.line_bytes,
@@ -108,7 +111,7 @@ def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> 
             place = arena[bases[at] : bases[at] + extents[at]]
             buffer[...] = _from_bytes(place, elements[at]).reshape(buffer.shape)
     trace = Trace(tuple(texts["kinds"]), streams, *items, *requests)
-    return Execution(trace, int(tokens) + int(texts["programs"]), int(words))
+    return Execution(trace, int(tokens) + int(texts["programs"]), int(words), alone)
 
 
 def _sizes(program: Program, buffers: Sequence[Array]) -> npt.NDArray[np.int64]:

@@ -17,7 +17,11 @@ from headrace.tests.reference import REFERENCE_DATA
 ROOT = Path(__file__).parents[2]
 RECORDED = "../shared/data"
 """How pages write the folder of recorded data: its default, seen from the repository."""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "design" / "search_space.md",
+]
 
 
 def blocks(page: Path, language: str) -> list[str]:
