@@ -204,10 +204,13 @@ def lower_dae(
     """
     Run the passes on entry IR with loop nests (in place); none on what is decoupled already.
 
+    A module may be a loop nest alone: what it writes are the results.
+
     Raises `InputError` if both a level of optimisation and a pipeline are given.
     """
     from headrace.backends.dae_function import DaeFunction
     from headrace.dialects.dlc import AccessOp
+    from headrace.frontends.nests.entry import add_entry
 
     if pipeline == AUTOMATIC:
         raise InputError(
@@ -221,6 +224,7 @@ def lower_dae(
             raise InputError(
                 f"there is no level of optimisation {opt}; give 0 to {OPTIMISATIONS[-1]}"
             )
+    add_entry(module)
     decoupled = any(isinstance(op, AccessOp) for op in module.walk())
     if pipeline is None and (opt is not None or not decoupled):
         pipeline = f"ember-opt{3 if opt is None else opt}"

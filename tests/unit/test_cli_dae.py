@@ -9,6 +9,8 @@ import pytest
 
 from headrace.cli.main import main
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "ember"
+
 SOURCE = """\
 import torch
 
@@ -113,3 +115,18 @@ def test_an_index_outside_is_one_sentence(capsys: pytest.CaptureFixture[str]) ->
     assert main(["run", "model.py:bag", *options]) == 2
     assert "index 10 lies outside of dimension 0 of size 10 of %table" in capsys.readouterr().err
     assert not Path("y.npz").exists()
+
+
+def test_a_loop_nest_alone_gives_what_it_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    table = np.arange(60, dtype=np.float32).reshape(6, 10)
+    ones = np.ones((3, 10), np.float32)
+    indices = [2, 0, 4, 2, 5]
+    np.savez("inputs.npz", offsets=[0, 2, 2, 5], indices=indices, table=table, out=ones)
+    files = ("--inputs", "inputs.npz", "--outputs", "y.npz", "--json")
+    assert main(["run", str(EXAMPLES / "embedding_bag.mlir"), "--target", "dae", *files]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["tokens"], found["words"]) == (5 + 3 + 1, 5 * 16)
+    with np.load("y.npz") as written:
+        result = written["result0"]
+    np.testing.assert_array_equal(result[1], 1)
+    np.testing.assert_array_equal(result[2], 1 + table[[4, 2, 5]].sum(axis=0))

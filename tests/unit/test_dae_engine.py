@@ -64,8 +64,10 @@ def test_the_trace_is_what_the_access_unit_did() -> None:
     assert kinds == ["%e", "%e", "end of %p", "%e", "end of %p"]
     assert trace.tokens.tolist() == [1, 1, 1, 1, 1]
     assert trace.words.tolist() == [4, 4, 0, 4, 0]
-    names = [trace.streams[stream].name for stream in trace.stream.tolist()]
-    requests = [*zip(names, trace.lines.tolist(), trace.parent.tolist(), strict=True)]
+    requests = [
+        (trace.streams[int(trace.stream[i])].name, int(trace.lines[i]), int(trace.parent[i]))
+        for i in range(len(trace.stream))
+    ]
     # Both offsets lie in one line that each of their streams asks for; so do all indices.
     assert requests == [
         ("offsets", 1, -1),
