@@ -144,8 +144,29 @@ def test_time_alone_has_shapes_but_no_values(
 ) -> None:
     run = compiled[1].run(INDICES, OFFSETS, timing_only=True)
     assert (run.outputs, run.shapes, run.has_values) == ((), ((6, 32),), False)
+    assert run.cycles == compiled[1].run(INDICES, OFFSETS).cycles
     bound = compiled[1].run(INDICES, OFFSETS, fidelity="closed_form")
     assert 0 < bound.cycles <= run.cycles
+
+
+def test_time_alone_knows_indices_that_the_host_makes_of_sums() -> None:
+    class Chosen(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = bag("sum", 4), bag("sum", 8)
+
+        def forward(self, indices: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+            sums = self.first(indices, offsets)
+            chosen = torch.where(sums[:, 0] > 0, 10, 3)
+            return self.second(chosen, torch.tensor([0, 2, 6]))
+
+    model = Chosen()
+    function = headrace.compile(model, (INDICES, OFFSETS), target="dae")
+    run = function.run(INDICES, OFFSETS)
+    same(run.outputs[0], model(INDICES, OFFSETS).detach(), 1e-12)
+    alone = function.run(INDICES, OFFSETS, timing_only=True)
+    for one, other in zip(alone.operations, run.operations, strict=True):
+        np.testing.assert_array_equal(one.trace.line, other.trace.line)
 
 
 @pytest.mark.parametrize(
