@@ -189,3 +189,15 @@ def test_rows_that_no_bag_has_do_not_matter(mode: str) -> None:
         lower(lowered, level(number, 4, rows=2))
         (found,), _ = run_decoupled(lowered, *args)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_bags_of_one_length_in_two_dimensions() -> None:
+    args = (torch.tensor([[1, 4, 1], [0, 2, 2]]),)
+    table = torch.rand(ROWS, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = Bag(table, mode="mean", padding_idx=2)
+    imported = import_nests(model, *args)
+    for number in range(5):
+        lowered = copy_of(imported)
+        lower(lowered, level(number, 4, rows=2))
+        (found,), _ = run_decoupled(lowered, *args)
+        np.testing.assert_allclose(found, model(*args).detach().numpy(), rtol=1e-13)
