@@ -221,8 +221,9 @@ class LoadOp(StreamOperation):
     """
     What a tensor that is never written has at an index, in each iteration.
 
-    A last index of V lanes gives a vector. `level` is the cache that is read from, `nontemporal`
-    says that what is read will not be read again soon.
+    One index at least is a stream of the loop that the operation stands in. A last index of V lanes
+    gives a vector. `level` is the cache that is read from, `nontemporal` says that what is read
+    will not be read again soon.
 
     `%v = slc.load %table, %row, %e level L2 : memref<6x4xf32>, !slc.stream<index>, ..`
     """
