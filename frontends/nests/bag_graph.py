@@ -1,21 +1,33 @@
-"""Bags of rows in an exported graph that are more than their operator: what it reads is fused."""
+"""Bags of rows in an exported graph that are more than one operator, and their gradients."""
 
 from dataclasses import dataclass
+from operator import getitem
 from typing import TYPE_CHECKING, cast
 
 from headrace.frontends.aten.registry import Call, Result
 from headrace.frontends.aten.shapes import wrapped
-from headrace.frontends.nests.embedding_bag import SUM, bags
+from headrace.frontends.nests.bag_gradients import (
+    maximum_gradient,
+    refuse_scaling,
+    table_gradient,
+    weight_gradient,
+)
+from headrace.frontends.nests.embedding_bag import MAX, SUM, bags
 from headrace.frontends.nests.graph import Match, Value, argument, operator
 from headrace.frontends.nests.lengths import checked_lengths, running_sum
 from headrace.frontends.nests.row_graph import Found, dequantized, rows_of
 from headrace.frontends.nests.rows import table_rows
 from headrace.frontends.nests.segments import Segments, segments_of
 from headrace.frontends.nests.tables import Computed, Stored, Table
+from headrace.storage.errors import InputError
 
 if TYPE_CHECKING:
     from torch.fx import Node
 
+_TABLE_GRADIENTS = (
+    "aten._embedding_bag_backward.default",
+    "aten._embedding_bag_dense_backward.default",
+)
 FORWARD = ("aten._embedding_bag.default", "aten._embedding_bag_forward_only.default")
 
 
@@ -91,6 +103,44 @@ def matched_bags(node: "Node") -> Match | None:
     if table is None:
         return Match(frozenset(bag.inner), frozenset({*leaves, bag.table}), emit)
     return Match(frozenset(bag.inner | table.inner), frozenset(leaves | table.leaves), emit)
+
+
+def matched_gradients(node: "Node") -> Match | None:
+    """The nest of the gradient of a table, or of weights, that `node` gives."""
+    of_table = operator(node) in _TABLE_GRADIENTS
+    if not of_table and operator(node) != "aten._embedding_bag_per_sample_weights_backward.default":
+        return None
+    # What the bag remembers for it, which a nest finds itself.
+    kept = cast("list[Node]", node.args[3:6] if of_table else node.args[4:5])
+    forward = cast("Node", kept[0].args[0]) if kept[0].target is getitem else None
+    if forward is None or operator(forward) not in FORWARD:
+        return None
+    bag = Bag.of(forward)
+    gradient = cast("Node", node.args[0])
+    table = dequantized(bag.table)
+
+    def emit(c: Call, value: Value) -> Result:
+        refuse_scaling(bag.scale_by_frequency)
+        if of_table and argument(node, 9, "sparse", False):
+            raise InputError(
+                "a gradient in a sparse layout is not supported; leave sparse=True out"
+            )
+        segments, indices, from_above = bag.segments(c, value), value(bag.indices), value(gradient)
+        if of_table and bag.mode != MAX:
+            weights = None if bag.weights is None else value(bag.weights)
+            return table_gradient(c, from_above, indices, segments, bag.mode, weights, bag.padding)
+        made = Stored(value(bag.table)) if table is None else _computed(c, table, value)
+        nest = maximum_gradient if of_table else weight_gradient
+        return nest(c, from_above, indices, segments, made, bag.padding)
+
+    inner, leaves = bag.inner | set(kept), {*bag.leaves, gradient}
+    if of_table and bag.mode != MAX:
+        leaves |= set() if bag.weights is None else {bag.weights}
+    elif table is None:
+        leaves.add(bag.table)
+    else:
+        inner, leaves = inner | table.inner, leaves | table.leaves
+    return Match(frozenset(inner), frozenset(leaves), emit)
 
 
 def matched_embedding(node: "Node") -> Match | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from headrace.frontends.nests.bag_graph import matched_bags, matched_embedding
+from headrace.frontends.nests.bag_graph import matched_bags, matched_embedding, matched_gradients
 from headrace.frontends.nests.graph import Match
 from headrace.frontends.nests.lengths import matched_segments
 from headrace.frontends.nests.message_graph import matched_messages
@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 
-_RECOGNISED = (matched_rows, matched_segments, matched_messages, matched_bags, matched_embedding)
+_RECOGNISED = (
+    matched_rows,
+    matched_segments,
+    matched_messages,
+    matched_bags,
+    matched_embedding,
+    matched_gradients,
+)
 
 
 def matches(nodes: "Iterable[Node]") -> "Mapping[Node, Match]":

@@ -82,9 +82,11 @@ def test_every_level(weighted: bool) -> None:
         2: lookups * (8 * vectors + 3 + more),
         3: lookups * 8 * (vectors + 2 + more),
     }
+    program = import_nests(model, *args)
     results: list[torch.Tensor] = []
     for level in range(5):
-        run = headrace.compile(model, args, target="dae", opt=level).run(*args)
+        function = headrace.compile(program.module, target="dae", opt=level)
+        run = function.bind(program.constants).run(*args)
         results.append(run.outputs[0])
         if level in words:
             assert run.words == words[level]
