@@ -35,7 +35,7 @@ SIZES: Mapping[Sizes, Mapping[str, int]] = {
 
 NOTES: Mapping[str, str] = {
     MESSAGES: DRAWN,
-    NETWORKS: "drawn graph without communities: a core alone finds fewer rows in its caches",
+    NETWORKS: "drawn graph without communities: a core alone likely finds fewer rows in its caches",
     BLOCKS: "keys of 64 floats, one head; why blocks of 8 gain most in the paper is not known",
     STATEMENTS: "relations as in the data set; their rows stay in the caches of a core alone",
 }
