@@ -14,6 +14,7 @@ from xdsl.traits import IsTerminator
 
 from headrace.backends.dae_code import Code, bytes_of, element, is_float
 from headrace.backends.dae_core import Core
+from headrace.backends.dae_heights import heights
 from headrace.dialects import dlc, slc
 from headrace.dialects.dlc import Event
 from headrace.dialects.dlc_traversal import Traversal, Unit
@@ -53,7 +54,7 @@ class _Builder:
         self.core = Core(self.code)
         self.inside: dict[SSAValue, int] = {}
         """For variables of several lanes, the register of how many are inside of the loop."""
-        self.heights: dict[Unit, int] = {}
+        self.heights: Mapping[Operation, int] = {}
         self.calls: list[tuple[int, int]] = []
         """Calls of cases, and the numbers of these."""
         self.case_places: dict[int, int] = {}
@@ -100,11 +101,9 @@ class _Builder:
     def _access(self, access: dlc.AccessOp) -> None:
         self.code.programs += 1
         traversal = Traversal.of(access)
-        for unit in reversed(list(traversal.walk())):
-            self.heights[unit] = max((self.heights[one] + 1 for one in unit.inner), default=0)
-        highest = max((self.heights[unit] for unit in traversal.outermost), default=0)
+        self.heights = heights(traversal)
         for op in traversal.invariant:
-            self._stream(op, highest + 1)
+            self._stream(op)
         for unit in traversal.outermost:
             self._unit(unit, [])
         self.code.set_place([])
@@ -128,7 +127,7 @@ class _Builder:
         code.set_place(here)
         body = code.here
         for op in unit.streams:
-            self._stream(op, self.heights[unit])
+            self._stream(op)
         for inner in unit.inner:
             self._unit(inner, here)
             code.set_place(here)
@@ -175,13 +174,13 @@ class _Builder:
 
     # --- streams -------------------------------------------------------------------------------
 
-    def _stream(self, op: Operation, height: int) -> None:
+    def _stream(self, op: Operation) -> None:
         code = self.code
         match op:
             case slc.LoadOp():
-                self._load(op, height)
+                self._load(op)
             case slc.StoreOp():
-                self._store(op, height)
+                self._store(op)
             case slc.IndexCastOp() | slc.ExtractOp():
                 code.share(op.results[0], code.fresh())
                 to, source = code.register(op.results[0]), code.register(op.operands[0])
@@ -210,9 +209,10 @@ class _Builder:
             case _:
                 raise InputError(f"@{code.function}: the access unit has no '{op.name}'")
 
-    def _load(self, op: slc.LoadOp, height: int) -> None:
+    def _load(self, op: slc.LoadOp) -> None:
         type = op.result.type
         level = "l2" if op.level is not None and op.level.data is Level.L2 else "llc"
+        height = self.heights[op]
         stream = self._add_stream(op.memref, type, height, level, op.nontemporal is None, False)
         floating = is_float(scalar_of(type))
         self.code.share(op.result, self.code.fresh(floating))
@@ -227,14 +227,14 @@ class _Builder:
             d=stream,
         )
 
-    def _store(self, op: slc.StoreOp, height: int) -> None:
-        if height:
+    def _store(self, op: slc.StoreOp) -> None:
+        if self.heights[op]:
             raise InputError(
                 f"@{self.code.function}: the access unit stores into {name_of(op.memref)} from a "
                 "loop that has loops inside; it stores from innermost loops only"
             )
         type = cast(StreamType, op.value.type)
-        stream = self._add_stream(op.memref, type, height, "llc", True, True)
+        stream = self._add_stream(op.memref, type, 0, "llc", True, True)
         self.code.emit(
             Op.STORE_F if is_float(scalar_of(type)) else Op.STORE_I,
             lanes=lanes_of(type),

@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import AnyFloat, ContainerType, ModuleOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.ir import Attribute, SSAValue
 
+from headrace.analyses.dae_counts import QueueCounts, queue_counts
 from headrace.backends.dae import build
 from headrace.backends.dae_result import DaeRun, OperationRun
 from headrace.backends.host import specification
@@ -89,6 +90,11 @@ class DaeFunction:
         }
 
     @cached_property
+    def counts(self) -> Mapping[str, QueueCounts]:
+        """What goes through the queues of each operation, as expressions."""
+        return {name: queue_counts(function) for name, function in self.operations.items()}
+
+    @cached_property
     def programs(self) -> Mapping[str, Program]:
         """Those of the operations. Raises `InputError` for what the machine cannot do."""
         return {name: build(function) for name, function in self.operations.items()}
@@ -139,7 +145,13 @@ class DaeFunction:
                 seconds = time.perf_counter() - start
                 runs.append(
                     OperationRun(
-                        name, timing, execution.trace, execution.tokens, execution.words, seconds
+                        name,
+                        timing,
+                        execution.trace,
+                        execution.tokens,
+                        execution.words,
+                        seconds,
+                        execution.alone,
                     )
                 )
 

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from headrace.simulators.dae.cpu import CoreTiming, simulate_core
 from headrace.simulators.dae.timing import Timing
-from headrace.simulators.dae.trace import Trace
+from headrace.simulators.dae.trace import Float64s, Trace
 from headrace.storage.levels import Storage
 
 
@@ -24,6 +26,13 @@ class OperationRun:
     """Elements that went through the data queue; a padded vector has as many as lanes."""
     seconds: float
     """Wall time of the simulation."""
+    alone: Float64s
+    """[items of the trace] Core cycles of the same work without an access unit."""
+
+    @cached_property
+    def core_alone(self) -> CoreTiming:
+        """The operation on the same core without an access unit."""
+        return simulate_core(self.trace, self.timing.machine, self.alone)
 
     def summary(self) -> dict[str, Any]:
         """As JSON values."""
@@ -64,6 +73,11 @@ class DaeRun:
     def cycles(self) -> int:
         """Core cycles of all operations, rounded up."""
         return math.ceil(sum(one.timing.cycles for one in self.operations))
+
+    @property
+    def core_alone_cycles(self) -> int:
+        """What `cycles` is on the same core without an access unit."""
+        return math.ceil(sum(one.core_alone.cycles for one in self.operations))
 
     @property
     def tokens(self) -> int:

@@ -3,6 +3,8 @@ What the loops of `slc` in a function must obey beyond their single operations.
 
 * Loops stand in a function or in a loop; between them only streams, callbacks, rows and invariants.
 * What a stream is made of was defined before it, by the access unit, so never by a callback.
+* What touches memory, or sums, takes a stream of the loop that it stands in: the access unit does
+  it once for each iteration of the loop of its streams, also where a loop inside has none.
 * A callback gets what it reads of the access unit through its inputs.
 * Nothing that the access unit reads is written; what it stores, only it accesses.
 * A row is popped by one callback, in the body in which it is declared, after all pushes, and as
@@ -78,7 +80,7 @@ def _expect_body(block: Block, around: FuncOp | slc.ForOp) -> None:
                 _expect_given(op)
                 if own.intersection(op.operands):
                     own.update(op.results)
-                elif isinstance(op, slc.StoreOp | slc.AccumulateOp):
+                elif isinstance(op, slc.LoadOp | slc.StoreOp | slc.AccumulateOp):
                     raise VerifyException(
                         f"'{op.name}' takes no stream of the loop that it stands in; put it in the "
                         "loop of its streams"

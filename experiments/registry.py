@@ -24,6 +24,14 @@ MODULES: Mapping[str, str] = {
     "step-fig14": "headrace.experiments.step.fig14_windows",
     "step-fig15": "headrace.experiments.step.fig15_batches",
     "step-fig21": "headrace.experiments.step.fig21_means",
+    "ember-ablation": "headrace.experiments.ember.ablation",
+    "ember-throughput": "headrace.experiments.ember.throughput",
+    "ember-speedup": "headrace.experiments.ember.speedup",
+    "ember-locality": "headrace.experiments.ember.locality",
+    "ember-outstanding": "headrace.experiments.ember.outstanding",
+    "ember-queue": "headrace.experiments.ember.queue_words",
+    "ember-block-gather": "headrace.experiments.ember.block_gather",
+    "ember-batch": "headrace.experiments.ember.batch_rows",
 }
 """The module of each experiment, which has it as `EXPERIMENT`."""
 

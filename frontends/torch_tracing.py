@@ -41,6 +41,9 @@ _TORCH_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError)
 SELECT = ("aten.where.default", "aten.nonzero_numpy.default")
 """Operators that find where a mask holds; a tensor of the entry IR cannot have that size."""
 
+_NESTS_ONLY = ("aten.embedding_dense_backward.default",)
+"""Operators whose decompositions have no handler either, but which are a loop nest."""
+
 DynamicShapes = Mapping[str, Mapping[int, Any]]
 
 _PRIMES = ((1009, 1013, 1019, 1021, 1031, 1033), (2003, 2011, 2017, 2027, 2029, 2039))
@@ -232,11 +235,21 @@ def _export(
                 if dynamic_shapes is not None or not takes_gradients(model, args, kwargs):
                     raise
                 program = export_gradients(model, args, kwargs)
+            else:
+                # Some gradients are traced, but in a graph of their own that cannot be decomposed.
+                own = _has_graphs_inside(program) and dynamic_shapes is None
+                if own and takes_gradients(model, args, kwargs):
+                    program = export_gradients(model, args, kwargs)
             return _decomposed(program)
     except _TORCH_ERRORS as error:
         raise InputError(
             f"torch.export cannot trace {type(model).__name__}: {_summary(error, model)}"
         ) from error
+
+
+def _has_graphs_inside(program: "ExportedProgram") -> bool:
+    """Whether a part of the model runs with gradients switched on or off."""
+    return any("wrap_with_set_grad_enabled" in str(n.target) for n in program.graph.nodes)
 
 
 def _decomposed(program: "ExportedProgram") -> "ExportedProgram":
@@ -253,12 +266,12 @@ def _decomposed(program: "ExportedProgram") -> "ExportedProgram":
 
 
 def _unknown() -> Any:
-    """Torch's decompositions of the operators that have no handler, but for those of `SELECT`."""
+    """Torch's decompositions of operators without handler, but for `SELECT` and `_NESTS_ONLY`."""
     import torch
 
     table: Any = torch.export.default_decompositions()
     for operator in list(table):
-        if str(operator) in HANDLERS or str(operator) in SELECT:
+        if str(operator) in (*HANDLERS, *SELECT, *_NESTS_ONLY):
             del table[operator]
     return table
 

@@ -21,11 +21,18 @@ class MessagePassing(nn.Module):
         super().__init__()
         self.bounded = bounded
 
-    def forward(self, adjacency: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """`adjacency` is a sparse matrix, nodes x nodes; `x` nodes x features, as the result."""
+    def forward(
+        self, adjacency: torch.Tensor, x: torch.Tensor, neighbours: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """
+        `adjacency` is a sparse matrix, nodes x neighbours; `x` nodes x features, as the result.
+
+        `neighbours` has the features of the neighbours, where they are not the nodes.
+        """
         sparse: Any = torch.sparse
-        sampled = sparse.sampled_addmm(adjacency, x, x.t(), beta=0.0)
-        return sparse.mm(torch.tanh(sampled) if self.bounded else sampled, x)
+        others = x if neighbours is None else neighbours
+        sampled = sparse.sampled_addmm(adjacency, x, others.t(), beta=0.0)
+        return sparse.mm(torch.tanh(sampled) if self.bounded else sampled, others)
 
 
 class EdgeMessages(nn.Module):
@@ -44,10 +51,16 @@ class EdgeMessages(nn.Module):
 
 
 def on_graph(adjacency: Any, features: int, *, bounded: bool = True, seed: int = 0) -> Example:
-    """Message passing on a SciPy sparse matrix, with random features."""
+    """
+    Message passing on a SciPy sparse matrix, with random features.
+
+    Where it is not square, the neighbours have features of their own.
+    """
     graph = as_torch(adjacency, torch.float32)
+    nodes, neighbours = graph.shape
     with seeded(seed):
-        return MessagePassing(bounded).eval(), (graph, torch.randn(graph.shape[1], features))
+        others = () if nodes == neighbours else (torch.randn(neighbours, features),)
+        return MessagePassing(bounded).eval(), (graph, torch.randn(nodes, features), *others)
 
 
 def karate() -> Example:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headrace.models import gcn
-from headrace.models.example import Example
+from headrace.models.example import Example, seeded
 from headrace.models.graphs import Graph
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -63,3 +63,60 @@ def gcn_step(
         seed=seed,
     )
     return TrainingStep(model), (adjacency, x, torch.as_tensor(graph.labels))
+
+
+class BagStep(nn.Module):
+    """
+    The squared error of embedding bags, and its gradients.
+
+    `table` is categories x width; `options` are those of `embedding_bag`.
+    """
+
+    def __init__(self, table: torch.Tensor, **options: object):
+        super().__init__()
+        self.table = nn.Parameter(table)
+        self.options = options
+
+    def forward(
+        self,
+        indices: torch.Tensor,
+        offsets: torch.Tensor,
+        wanted: torch.Tensor,
+        weights: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, ...]:
+        """
+        Bags by their offsets; `wanted` is bags x width.
+
+        Returns the error, its gradient for the table and, with weights of the samples, theirs.
+        """
+        bag: Callable[..., torch.Tensor] = nn.functional.embedding_bag
+        with torch.enable_grad():
+            sources: list[torch.Tensor] = [self.table]
+            if weights is not None:
+                weights = weights.detach().requires_grad_()
+                sources.append(weights)
+            options = self.options
+            found = bag(indices, self.table, offsets, per_sample_weights=weights, **options)
+            error = ((found - wanted) ** 2).sum()
+            gradients = torch.autograd.grad(error, sources)
+        return error.detach(), *gradients
+
+
+def bag_step(
+    bags: int = 4,
+    categories: int = 30,
+    width: int = 8,
+    longest: int = 5,
+    mode: str = "sum",
+    weighted: bool = False,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> Example:
+    """A step with a random table, and bags of at most `longest` categories, some of them none."""
+    with seeded(seed):
+        model = BagStep(torch.randn(categories, width, dtype=dtype), mode=mode)
+        lengths = torch.randint(0, longest + 1, (bags,))
+        indices = torch.randint(0, categories, (int(lengths.sum()),))
+        weights = [torch.randn(len(indices), dtype=dtype)] if weighted else []
+        wanted = torch.randn(bags, width, dtype=dtype)
+        return model, (indices, lengths.cumsum(0) - lengths, wanted, *weights)

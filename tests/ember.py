@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -28,6 +29,11 @@ def lower(imported: ImportedModel, passes: str) -> None:
     """Run passes on the imported module, and verify what they made."""
     parse_passes(passes, get_all_passes()).apply(make_context(), imported.module)
     imported.module.verify()
+
+
+def copy_of(imported: ImportedModel) -> ImportedModel:
+    """The same with a module of its own, which passes may change."""
+    return replace(imported, module=imported.module.clone())
 
 
 def run_structured(imported: ImportedModel, *args: torch.Tensor) -> list[npt.NDArray[Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 import headrace
 from headrace.experiments.experiment import Case, Cell, Cells, Row, integer
-from headrace.experiments.step.lines import Line, line
+from headrace.experiments.lines import Line, line
 from headrace.experiments.step.measure import cells, replayed, rewritten, timed
 from headrace.experiments.step.netlists import read, recorded
 from headrace.experiments.step.published import published, table

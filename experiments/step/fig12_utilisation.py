@@ -8,7 +8,7 @@ so that its utilisation is 2.33 times the right one. Both are in the table.
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Cell, Drawing, Experiment, Row
-from headrace.experiments.step.lines import Line, line, sources, summary
+from headrace.experiments.lines import Line, line, sources, summary
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
 from headrace.experiments.step.sharing import (

@@ -7,7 +7,7 @@ As published, memory is that of the experts that get tokens and of the regions t
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Cell, Drawing, Experiment, Row
-from headrace.experiments.step.lines import Line, line, sources, summary
+from headrace.experiments.lines import Line, line, sources, summary
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
 from headrace.experiments.step.sharing import (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row, Sizes
+from headrace.experiments.lines import Line, chosen, line
 from headrace.experiments.plots import grouped_bars
 from headrace.experiments.step.attention import (
     SOURCES,
@@ -13,7 +14,6 @@ from headrace.experiments.step.attention import (
     speedup,
     window_cases,
 )
-from headrace.experiments.step.lines import Line, chosen, line
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
 

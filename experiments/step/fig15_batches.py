@@ -8,6 +8,7 @@ Graphs of batches below 64 are rewritten from that of 64, which is recorded.
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row, Sizes
+from headrace.experiments.lines import Line, chosen, line
 from headrace.experiments.plots import COLOURS, number
 from headrace.experiments.step.attention import (
     FIRST,
@@ -19,7 +20,6 @@ from headrace.experiments.step.attention import (
     point_of,
     speedup,
 )
-from headrace.experiments.step.lines import Line, chosen, line
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
 

@@ -8,7 +8,9 @@ are rewritten from one of batch 64 for the recorded lengths.
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Case, Cell, Drawing, Experiment, Row, Sizes, integer
+from headrace.experiments.lines import Line, line, sources, summary
 from headrace.experiments.plots import grouped_bars
+from headrace.experiments.statistics import geometric_mean
 from headrace.experiments.step.attention import (
     SOURCES,
     WAYS,
@@ -20,10 +22,8 @@ from headrace.experiments.step.attention import (
     speedup,
     window_cases,
 )
-from headrace.experiments.step.lines import Line, line, sources, summary
 from headrace.experiments.step.netlists import available
 from headrace.experiments.step.published import published
-from headrace.experiments.step.statistics import geometric_mean
 
 BATCHES = (16, 64, 80)
 VARIATIONS = ("high", "medium", "low")

@@ -7,9 +7,9 @@ Tiles of 32 rows, or dynamic ones, hidden tiles of 48 columns, 1024 FLOPs/cycle 
 from collections.abc import Mapping, Sequence
 
 from headrace.experiments.experiment import Case, Cell, Cells, Drawing, Row, Sizes, integer
+from headrace.experiments.lines import selected
 from headrace.experiments.plots import COLOURS, number
 from headrace.experiments.step.layers import compiled, tiled
-from headrace.experiments.step.lines import selected
 from headrace.experiments.step.measure import replayed
 from headrace.experiments.step.published import published
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from headrace.experiments.experiment import Case, Cell, Cells, Drawing, Row, integer
+from headrace.experiments.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.plots import COLOURS, number, plain_axis
+from headrace.experiments.statistics import Point, improvement_distance, pareto_front
 from headrace.experiments.step.layers import compiled, tiled
-from headrace.experiments.step.lines import Line, chosen, line, selected, sources, summary
 from headrace.experiments.step.measure import replayed, rewritten
 from headrace.experiments.step.netlists import read, recorded, with_compute
 from headrace.experiments.step.published import published, table
 from headrace.experiments.step.routing import for_routing
-from headrace.experiments.step.statistics import Point, improvement_distance, pareto_front
 
 STATIC, DYNAMIC = 4096, 6400
 """FLOPs/cycle of an operator in the published graphs."""

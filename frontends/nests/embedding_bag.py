@@ -22,6 +22,7 @@ from headrace.frontends.builder import View
 from headrace.frontends.nests.builder import NestBuilder
 from headrace.frontends.nests.call import Output, call_nest
 from headrace.frontends.nests.segments import Segments, segments_of
+from headrace.frontends.nests.tables import Stored, Table
 from headrace.storage.errors import InputError
 
 SUM, MEAN, MAX = range(3)
@@ -47,12 +48,12 @@ def embedding_bag(
     `scale_grad_by_freq` and `sparse` say how gradients are made.
     """
     segments = segments_of(c, offsets, indices, include_last_offset)
-    return bags(c, table, indices, segments, mode, weights, padding_index)
+    return bags(c, Stored(table), indices, segments, mode, weights, padding_index)
 
 
 def bags(
     c: Call,
-    table: View,
+    table: Table,
     indices: View,
     segments: Segments,
     mode: int,
@@ -63,14 +64,14 @@ def bags(
     if weights is not None and mode != SUM:
         raise InputError("weights of the samples need mode 'sum'; mean and max have none")
     padding = padding_index if padding_index >= 0 else None
-    inputs = {**segments.inputs, "indices": indices, "table": table}
+    inputs = {**segments.inputs, "indices": indices, **table.inputs}
     if weights is not None:
         inputs["weights"] = weights
     outputs = {"out": Output(c.shape, table.element, -math.inf if mode == MAX else 0.0)}
     if padding is not None and mode != SUM:
         # In front of the result: what a nest computes is its last argument.
         outputs = {"counts": Output(c.shape[:1], i64), **outputs}
-    build = _Bags(segments, mode, padding, weights is not None).build
+    build = _Bags(segments, table, mode, padding, weights is not None).build
     result = call_nest(c.emit, "embedding_bag", inputs, outputs, build)[-1]
     return result, None, None, None
 
@@ -78,8 +79,11 @@ def bags(
 class _Bags:
     """The loops of all modes; `padding` is the index whose rows do not count."""
 
-    def __init__(self, segments: Segments, mode: int, padding: int | None, weighted: bool):
+    def __init__(
+        self, segments: Segments, table: Table, mode: int, padding: int | None, weighted: bool
+    ):
         self.segments = segments
+        self.table = table
         self.mode = mode
         self.padding = padding
         self.weighted = weighted
@@ -103,8 +107,9 @@ class _Bags:
         if counts is not None and self.mode != SUM:
             with nest.where(counts):
                 nest.update("add", "counts", [b], s.constant(1, i64))
+        at = self.table.row(nest, row)
         with nest.loop("e", width) as e:
-            value = nest.load("table", row, e)
+            value = at(e)
             if counts is None:
                 self.combine(nest, (b, e), value, weight)
             else:

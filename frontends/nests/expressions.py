@@ -5,7 +5,7 @@ Expressions of rows: what a nest computes from one element of each of several ro
 
 The loops that use an expression walk p, the number of a result, and e, the column. Each leaf is
 read where its indices are known: the row of a table once for each p, a factor of the whole row
-in front of the loop over e.
+in front of the loop over e. What is read of another type takes that of the expression.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Dense:
-    """Element (p, e) of a matrix, or a vector along `axes`: one of `pe`, `p` and `e`."""
+    """Element (p, e) of a matrix, or of what has `axes`: one of `pe`, `p`, `e` and none."""
 
     name: str
     axes: str
@@ -69,20 +69,21 @@ def at_row(nest: NestBuilder, expression: Expression, p: SSAValue, element: Attr
         if isinstance(leaf, TableRow)
     }
     factors: Mapping[Expression, SSAValue] = {
-        leaf: nest.load(leaf.name, p)
+        leaf: s.cast(nest.load(leaf.name, *([p] if leaf.axes else [])), element)
         for leaf in dict.fromkeys(leaves(expression))
-        if isinstance(leaf, Dense) and leaf.axes == "p"
+        if isinstance(leaf, Dense) and "e" not in leaf.axes
     }
 
     def at(e: SSAValue) -> SSAValue:
         def value(part: Expression) -> SSAValue:
             match part:
                 case TableRow():
-                    return nest.load(part.table, rows[part], e)
+                    return s.cast(nest.load(part.table, rows[part], e), element)
                 case Dense():
                     if part in factors:
                         return factors[part]
-                    return nest.load(part.name, *([e] if part.axes == "e" else [p, e]))
+                    places = [e] if part.axes == "e" else [p, e]
+                    return s.cast(nest.load(part.name, *places), element)
                 case Number():
                     return s.constant(part.value, element)
                 case Apply():

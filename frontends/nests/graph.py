@@ -66,7 +66,12 @@ def is_floating(node: Any) -> bool:
 def is_integer(node: Any) -> bool:
     import torch
 
-    return node.meta["val"].dtype in (torch.int32, torch.int64)
+    return node.meta["val"].dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def is_number(node: Any) -> bool:
+    """Whether elements are real numbers, which choices are not."""
+    return is_integer(node) or is_floating(node)
 
 
 def transposed(node: Any) -> "Node | None":

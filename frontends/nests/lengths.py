@@ -27,6 +27,7 @@ from headrace.frontends.nests.embedding_bag import SUM, bags
 from headrace.frontends.nests.graph import Match, Value, argument, has_rank, is_integer, operator
 from headrace.frontends.nests.row_graph import rows_of
 from headrace.frontends.nests.segments import Bounds
+from headrace.frontends.nests.tables import Stored
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -50,37 +51,10 @@ class Lengths:
             yield b, first, last
 
 
-def matched_lengths(node: "Node") -> Match | None:
-    """The nest of bags that ends in `node`."""
-    match operator(node):
-        case "aten._embedding_bag.default" | "aten._embedding_bag_forward_only.default":
-            return _bag(node)
-        case "aten.segment_reduce.default":
-            return _segments(node)
-        case _:
-            return None
-
-
-def _bag(node: "Node") -> Match | None:
-    found = _running_sum(node.args[2])
-    if found is None or argument(node, 7, "include_last_offset", False) is not True:
+def matched_segments(node: "Node") -> Match | None:
+    """The nest of the reduction of segments that `node` is."""
+    if operator(node) != "aten.segment_reduce.default":
         return None
-    lengths, inner = found
-    table, indices = cast("tuple[Node, Node]", node.args[:2])
-    mode = cast(int, argument(node, 4, "mode", SUM))
-    weights = cast("Node | None", argument(node, 6, "per_sample_weights"))
-    padding = cast(int, argument(node, 8, "padding_idx", -1))
-
-    def emit(c: Call, value: Value) -> Result:
-        given = None if weights is None else value(weights)
-        checked = _checked(c, value(lengths), value(indices).shape[0], "le")
-        return bags(c, value(table), value(indices), checked, mode, given, padding)
-
-    leaves = [table, indices, lengths, *([] if weights is None else [weights])]
-    return Match(frozenset(inner), frozenset(leaves), emit)
-
-
-def _segments(node: "Node") -> Match | None:
     data, kind = cast("tuple[Node, str]", node.args[:2])
     options = dict(node.kwargs)
     lengths = options.pop("lengths", None)
@@ -95,14 +69,14 @@ def _segments(node: "Node") -> Match | None:
         table, indices = value(rows.table), value(rows.index)
         if rows.wraps:
             indices = wrapped(c, indices, table.shape[0])
-        checked = _checked(c, value(cast("Node", lengths)), indices.shape[0], "eq")
-        return cast("tuple[View]", bags(c, table, indices, checked, SUM, None, -1))[0]
+        checked = checked_lengths(c, value(cast("Node", lengths)), indices.shape[0], "eq")
+        return cast("tuple[View]", bags(c, Stored(table), indices, checked, SUM, None, -1))[0]
 
     leaves = frozenset({rows.table, rows.index, cast("Node", lengths)})
     return Match(frozenset({data}), leaves, emit)
 
 
-def _running_sum(offsets: Any) -> "tuple[Node, set[Node]] | None":
+def running_sum(offsets: Any) -> "tuple[Node, set[Node]] | None":
     """The lengths of which `offsets` are 0 and the running sums."""
     zeros: Any = None
     match operator(offsets):
@@ -128,7 +102,7 @@ def _running_sum(offsets: Any) -> "tuple[Node, set[Node]] | None":
     return lengths, {offsets, sums} | ({zeros} if zeros is not None else set())
 
 
-def _checked(c: Call, lengths: View, count: Extent, relation: str) -> Lengths:
+def checked_lengths(c: Call, lengths: View, count: Extent, relation: str) -> Lengths:
     """Emit the checks of lengths: none negative, and their sum not above (or equal to) `count`."""
     emit = c.emit
     negative = emit.generic(

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.frontends.nests.bag_graph import matched_bags, matched_embedding, matched_gradients
 from headrace.frontends.nests.graph import Match
-from headrace.frontends.nests.lengths import matched_lengths
+from headrace.frontends.nests.lengths import matched_segments
 from headrace.frontends.nests.message_graph import matched_messages
 from headrace.frontends.nests.row_graph import matched_rows
 
@@ -12,11 +13,21 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 
+_RECOGNISED = (
+    matched_rows,
+    matched_segments,
+    matched_messages,
+    matched_bags,
+    matched_embedding,
+    matched_gradients,
+)
+
+
 def matches(nodes: "Iterable[Node]") -> "Mapping[Node, Match]":
     """The nests by the node whose result they give."""
     found: dict[Node, Match] = {}
     for node in nodes:
-        for recognise in (matched_rows, matched_lengths, matched_messages):
+        for recognise in _RECOGNISED:
             if match := recognise(node):
                 found[node] = match
     return found

@@ -1,7 +1,8 @@
 """
 Expressions of rows in an exported graph, and the nests that use them: scores and sums by place.
 
-What an expression reads must have its element type and at most its shape, p x e.
+What an expression reads has at most its shape, p x e. Numbers of another type are read as they are
+and take the type of the expression, as in PyTorch.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from headrace.frontends.nests.graph import (
     has_rank,
     is_floating,
     is_integer,
+    is_number,
     operator,
 )
 
@@ -35,6 +37,8 @@ _FUNCTIONS = {
     "aten.neg.default": "neg",
     "aten.sub.Tensor": "sub",
 }
+
+_CONVERSIONS = ("aten._to_copy.default", "aten.to.dtype")
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _scores(node: "Node") -> Match | None:
         dims, kept = argument(node, 2, "dim"), argument(node, 3, "keepdim", False)
     if kind is None or dims not in ([1], [-1]) or node.kwargs.get("dtype") is not None:
         return None
-    found = _Found(source)
+    found = Found(source)
     if not found.has_rows or not isinstance(found.term, _Function):
         return None
 
@@ -127,7 +131,7 @@ def _sums(node: "Node") -> Match | None:
         return None
     if source.meta["val"].shape[1] != into.meta["val"].shape[1]:
         return None
-    found = _Found(source)
+    found = Found(source)
 
     def emit(c: Call, value: Value) -> Result:
         start = value(into)
@@ -159,7 +163,15 @@ def _same_along_rows(index: Any, source: "Node") -> "tuple[Node | None, set[Node
     return cast("Node", column.args[0]), {index, column}
 
 
-class _Found:
+def dequantized(table: "Node") -> "Found | None":
+    """The expression of a matrix of integers that `table` is, if it is one."""
+    if not has_rank(table, 2) or not is_floating(table):
+        return None
+    found = Found(table)
+    return found if found.is_dequantized else None
+
+
+class Found:
     """The expression that ends in a node of shape p x e."""
 
     def __init__(self, node: "Node"):
@@ -178,6 +190,13 @@ class _Found:
 
         return has(self.term)
 
+    @property
+    def is_dequantized(self) -> bool:
+        """Whether a matrix of integers of this shape is made numbers of another type here."""
+        return self.term is not self.node and any(
+            is_integer(leaf) and leaf.meta["val"].shape == self.value.shape for leaf in self.leaves
+        )
+
     def match(self, emit: Any) -> Match:
         return Match(frozenset(self.inner), frozenset(self.leaves), emit)
 
@@ -190,11 +209,20 @@ class _Found:
             return float(node)
         rows = rows_of(node)
         whole = node.meta["val"].shape == self.value.shape
-        if rows is not None and whole and self._same_type(node):
+        # Rows that are dequantized are a nest of their own.
+        stored = rows is not None and dequantized(rows.table) is None
+        if rows is not None and stored and whole and self._same_type(node):
             self.inner.add(node)
             self.leaves |= {rows.table, rows.index}
             return rows
-        if (name := _FUNCTIONS.get(operator(node))) and whole and not node.kwargs:
+        if not whole or not self._same_type(node):
+            self.leaves.add(node)
+            return node
+        if operator(node) in _CONVERSIONS and self._is_operand(node.args[0]):
+            self.inner.add(node)
+            self.leaves.add(node.args[0])
+            return node.args[0]
+        if (name := _FUNCTIONS.get(operator(node))) and not node.kwargs:
             if all(self._is_operand(operand) for operand in node.args):
                 self.inner.add(node)
                 return _Function(name, tuple(self._term(operand) for operand in node.args))
@@ -207,8 +235,7 @@ class _Found:
     def _is_operand(self, operand: Any) -> bool:
         if isinstance(operand, int | float) and not isinstance(operand, bool):
             return True
-        dense = any(has_rank(operand, rank) for rank in (0, 1, 2))
-        return dense and self._same_type(operand)
+        return any(has_rank(operand, rank) for rank in (0, 1, 2)) and is_number(operand)
 
     def expression(
         self, c: Call, value: Value, shape: tuple[Extent, Extent]
@@ -236,7 +263,8 @@ class _Found:
                 case float() | int():
                     return Number(term)
                 case _:
-                    return dense(term.name, value(term))
+                    view = value(term)
+                    return dense(view.base.name_hint or term.name, view)
 
         def dense(wanted: str, view: View) -> Expression:
             number = c.emit.uniform(view)
@@ -254,4 +282,4 @@ class _Found:
         return inputs, expression(self.term)
 
 
-_RESERVED = {"out", "score", "target"}
+_RESERVED = {"counts", "indices", "lengths", "offsets", "out", "score", "target", "weights"}

@@ -18,6 +18,7 @@ from headrace.frontends.aten.shapes import wrapped
 from headrace.frontends.builder import View
 from headrace.frontends.nests.builder import NestBuilder
 from headrace.frontends.nests.call import Output, call_nest
+from headrace.frontends.nests.tables import Stored, Table
 from headrace.frontends.reshape import element_count, reshape
 
 
@@ -63,14 +64,18 @@ def gather(c: Call, x: View, dim: int, index: View, *, sparse_grad: bool = False
 def rows(c: Call, kind: str, table: View, index: View) -> Result:
     """The nest called `kind`; `index` of any rank comes in place of the table's first dimension."""
     *block, width = table.shape[1:] or [1]
-    height, count = element_count(block), element_count(index.shape)
+    height = element_count(block)
     if table.rank < 2 or not isinstance(height, int):
         return NotImplemented
-    inputs = {
-        "index": reshape(c.emit, index, (count,)),
-        "table": reshape(c.emit, table, (element_count(table.shape[:-1]), width)),
-    }
-    shape = (element_count((*index.shape, *block)), width)
+    flat = reshape(c.emit, table, (element_count(table.shape[:-1]), width))
+    return table_rows(c, kind, Stored(flat), index, height)
+
+
+def table_rows(c: Call, kind: str, table: Table, index: View, height: int = 1) -> View:
+    """The same where `height` rows of `table` are one of the result."""
+    count = element_count(index.shape)
+    inputs = {"index": reshape(c.emit, index, (count,)), **table.inputs}
+    shape = (element_count((*index.shape, height)), table.shape[1])
 
     def build(nest: NestBuilder) -> None:
         with nest.loop("p", nest.size("index", 0)) as p:
@@ -84,8 +89,9 @@ def rows(c: Call, kind: str, table: View, index: View) -> Result:
                 copy(nest, nest.add(first, t), nest.add(into, t))
 
     def copy(nest: NestBuilder, row: SSAValue, into: SSAValue) -> None:
+        at = table.row(nest, row)
         with nest.loop("e", nest.size("out", 1)) as e:
-            nest.store(nest.load("table", row, e), "out", into, e)
+            nest.store(at(e), "out", into, e)
 
     outputs = {"out": Output(shape, table.element)}
     (result,) = call_nest(c.emit, kind, inputs, outputs, build)

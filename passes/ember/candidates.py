@@ -1,9 +1,9 @@
 """
 Which loops of a nest the access unit can run, and which of their operations it can do.
 
-A loop is a candidate if its bounds are invariant or computed by the access unit, and if it reads
-something that is never written and that no loop around it has read. The first rule keeps what the
-core computes away from the access unit; the second leaves loops over temporaries to the core.
+A loop is a candidate if its bounds are invariant or computed by the access unit, and if it, or a
+loop inside, reads what is never written at places of its own iterations. The first rule keeps what
+the core computes away from the access unit; the second leaves loops over temporaries to the core.
 
 Source: "Ember: A Compiler for Embedding Operations on Decoupled Access-Execute Architectures",
 CGO 2026, section 5.1.
@@ -56,12 +56,8 @@ def choose(function: func.FuncOp, writes: Writes) -> Choice:
     chooser = _Chooser(function, writes)
     for op in function.body.block.ops:
         if isinstance(op, scf.ForOp):
-            chooser.loop(op, frozenset())
+            chooser.loop(op)
     return chooser.choice
-
-
-Place = tuple[SSAValue, ...]
-"""A memref and indices into it."""
 
 
 class _Chooser:
@@ -70,10 +66,10 @@ class _Chooser:
         self.writes = writes
         self.choice = Choice()
 
-    def loop(self, loop: scf.ForOp, read: frozenset[Place]) -> bool:
-        """Whether a loop is chosen, where the loops around it have read the places `read`."""
+    def loop(self, loop: scf.ForOp) -> bool:
+        """Whether a loop is chosen; those around it are looked at first."""
         reason = self._bounds(loop) or self._carried(loop)
-        if reason is None and not self._body(loop, read):
+        if reason is None and not self._body(loop):
             reason = self._nothing_new(loop)
         if reason is None:
             self.choice.loops.add(loop)
@@ -101,43 +97,44 @@ class _Chooser:
                 return f"it carries {argument.type} from iteration to iteration"
         return None
 
-    def _body(self, loop: scf.ForOp, read: frozenset[Place]) -> bool:
-        """Find the streams of a body; whether it reads anything new, itself or in a loop inside."""
+    def _body(self, loop: scf.ForOp) -> bool:
+        """Find the streams of a body; whether it reads anything, itself or in a loop inside."""
         body = loop.body.block
+        own: set[SSAValue] = {body.args[0]}
         self.choice.streams.add(body.args[0])
         sums = _running_sums(loop)
-        mine: set[Place] = set()
-        new = False
+        reads = False
         for op in body.ops:
             if isinstance(op, scf.ForOp):
-                new |= self.loop(op, read | mine)
+                reads |= self.loop(op)
                 continue
-            if isinstance(op, memref.LoadOp) and self._loads(op):
-                mine.add((op.memref, *op.indices))
-                new |= (op.memref, *op.indices) not in read
-                self.choice.streams.add(op.res)
-            elif self._computes(op):
+            if self._computes(op) or (isinstance(op, memref.LoadOp) and self._loads(op, own)):
+                reads |= isinstance(op, memref.LoadOp)
                 self.choice.streams.add(op.results[0])
+                if own.intersection(op.operands):
+                    own.add(op.results[0])
             for total in sums:
                 if total.length in op.results and self._sums(total):
+                    own |= {total.begin, total.end}
                     self.choice.streams |= {total.begin, total.end}
                     self.choice.sums |= {total.begin: total, total.end: total}
-        return new
+        return reads
 
     def _sums(self, total: RunningSum) -> bool:
         return total.length in self.choice.streams and self._invariant(total.initial)
 
-    def _loads(self, op: memref.LoadOp) -> bool:
+    def _loads(self, op: memref.LoadOp, own: set[SSAValue]) -> bool:
         """
-        Whether the access unit may load this.
+        Whether the access unit may load this, in a loop with the streams `own`.
 
-        A place that is the same in all iterations is left to the core, which need not be sent it.
+        A place that is the same in all iterations of the loop is left to the core: the access unit
+        would read it once for all of them, also for none, where it may be outside of the memory.
         """
         return (
             self._invariant(op.memref)
             and self.writes.why(op.memref) is None
             and all(map(self._known, op.indices))
-            and any(index in self.choice.streams for index in op.indices)
+            and not own.isdisjoint(op.indices)
         )
 
     def _computes(self, op: Operation) -> bool:
@@ -166,10 +163,10 @@ class _Chooser:
         loads = [op for op in loop.walk() if isinstance(op, memref.LoadOp)]
         if not loads:
             return "it reads no memory, so there is nothing to send"
-        return f"it reads nothing new that is never written: {self._not_loaded(loads[0])}"
+        return f"it reads nothing for the access unit to send: {self._not_loaded(loads[0])}"
 
     def _not_loaded(self, load: memref.LoadOp) -> str:
-        """Why a load is not new to the access unit: a sentence."""
+        """Why the access unit does not load this: a clause."""
         name = name_of(load.memref)
         written = self.writes.why(load.memref)
         if written is not None:
@@ -183,7 +180,7 @@ class _Chooser:
                 return f"the index into {name} {self._why(index)}"
         if all(map(self._invariant, load.indices)):
             return f"{name} is read at one place only; read it before all loops"
-        return f"{name} has been read there by a loop around it"
+        return f"{name} is read at one place in all iterations of a loop; read it before that loop"
 
     def _why(self, value: SSAValue) -> str:
         """Why the access unit does not know a value."""

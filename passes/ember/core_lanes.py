@@ -8,15 +8,16 @@ from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from headrace.dialects.access_rules import constant
 from headrace.passes.ember.lane_code import (
     Invariants,
     LaneCode,
     is_full,
-    known,
     mask_of,
     reduction_of,
 )
-from headrace.passes.ember.lane_rules import NotPossible, neutral, plan
+from headrace.passes.ember.lane_rules import neutral, plan
+from headrace.passes.ember.refusal import NotPossible
 
 
 def vectorize_core_loop(loop: scf.ForOp, invariants: Invariants) -> None:
@@ -29,7 +30,7 @@ def vectorize_core_loop(loop: scf.ForOp, invariants: Invariants) -> None:
     old, lanes = loop.body.block, invariants.lanes
     if any(isinstance(op, scf.ForOp) for op in old.walk()):
         raise NotPossible("it is not the innermost one")
-    if known(loop.step) != 1:
+    if constant(loop.step) != 1:
         raise NotPossible("its step is not 1")
     padded = not is_full(loop.lb, loop.ub, lanes)
     variable, *carried = old.args

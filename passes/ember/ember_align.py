@@ -17,7 +17,7 @@ CGO 2026, section 5.4.
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
@@ -25,6 +25,7 @@ from headrace.dialects import slc
 from headrace.passes.ember.counters import count
 from headrace.passes.ember.nests import access_nests
 from headrace.passes.ember.padding import pad
+from headrace.passes.ember.refusal import refuse
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,6 @@ class EmberAlignPass(ModulePass):
                 for loop in [op for op in nest.walk() if isinstance(op, slc.ForOp)]:
                     reason = count(loop)
                     if reason is not None:
-                        loop.attributes["headrace.refused"] = StringAttr(reason)
+                        refuse(self.name, loop, reason)
             if self.pad:
                 pad([op for op in nest.walk() if isinstance(op, slc.CallbackOp)])

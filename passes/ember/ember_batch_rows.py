@@ -12,7 +12,7 @@ A token costs the core much more than a row in a counted loop: the reference sen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -25,12 +25,11 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
+from headrace.dialects.access_rules import constant
 from headrace.dialects.stream_operation import index_attribute
-from headrace.passes.ember.lane_code import known
-from headrace.passes.ember.lane_rules import NotPossible
 from headrace.passes.ember.merging import merge
 from headrace.passes.ember.nests import access_nests
-from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.refusal import NotPossible, refuse
 from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
 
 
@@ -74,7 +73,7 @@ class EmberBatchRowsPass(ModulePass):
                     _Batch(loop, merge(callbacks), self.rows).make()
 
     def _expect_possible(self, loop: slc.ForOp, callbacks: Sequence[slc.CallbackOp]) -> None:
-        if known(loop.step) != 1 or loop.lane_count > 1:
+        if constant(loop.step) != 1 or loop.lane_count > 1:
             raise NotPossible("its step is not 1")
         body = loop.body.block
         for op in body.ops:
@@ -83,11 +82,11 @@ class EmberBatchRowsPass(ModulePass):
         inner = [op for op in body.ops if isinstance(op, slc.ForOp)]
         if len(inner) > 1 or any(isinstance(op, slc.CallbackOp) for op in inner[0].walk()):
             raise NotPossible("its rows are not one loop without callbacks")
-        words = _words(inner[0], callbacks, loop)
-        if words is not None and self.rows * words > self.queue:
+        words = _words(inner[0], callbacks, loop, self.rows)
+        if words is not None and words > self.queue:
             raise NotPossible(
-                f"{self.rows} rows of {words} words do not fit into a queue of {self.queue}; take "
-                "fewer rows"
+                f"{self.rows} rows are {words} words, which do not fit into a queue of "
+                f"{self.queue}; take fewer rows"
             )
 
 
@@ -98,16 +97,33 @@ def _pops_rows(loop: slc.ForOp, callback: slc.CallbackOp) -> bool:
     )
 
 
-def _words(inner: slc.ForOp, callbacks: Sequence[slc.CallbackOp], loop: slc.ForOp) -> int | None:
-    """The words of one row of a batch; None if they are not known."""
+def _words(
+    inner: slc.ForOp, callbacks: Sequence[slc.CallbackOp], loop: slc.ForOp, rows: int
+) -> int | None:
+    """The words of a whole batch; None if the length of a row is not known."""
     trips = trips_of(inner)
     if trips is None:
         return None
-    read = {value for callback in callbacks for value in callback.inputs if is_of(loop, value)}
-    return sum(
-        slc.lanes_of(value.type) * (trips if isinstance(value.type, slc.FifoType) else 1)
-        for value in read
-    )
+    read = {value for callback in callbacks for value in callback.inputs}
+    words = _count_lanes(read)
+    for value in read:
+        lanes = slc.lanes_of(value.type)
+        if isinstance(value.type, slc.FifoType):
+            words += lanes * trips * rows
+        else:
+            words += lanes * rows if _differs(loop, value) else lanes
+    return words
+
+
+def _differs(loop: slc.ForOp, value: SSAValue) -> bool:
+    """Whether each row has a value of its own, but for the loop's variable."""
+    return is_of(loop, value) and value is not loop.variable
+
+
+def _count_lanes(inputs: Iterable[SSAValue]) -> int:
+    """The lanes in which the number of rows is sent: those of a vector if all else is vectors."""
+    lanes = [slc.lanes_of(value.type) for value in inputs]
+    return max(lanes) if min(lanes) > 1 else 1
 
 
 class _Batch:
@@ -137,7 +153,9 @@ class _Batch:
             inputs.append(first)
         inputs += [value for value in callback.inputs if not is_of(loop, value)]
         inputs.append(self._count(build, count))
-        rows = {value: self._row(build, value) for value in callback.inputs if self._differs(value)}
+        rows = {
+            value: self._row(build, value) for value in callback.inputs if _differs(loop, value)
+        }
         inputs += rows.values()
         core = self._core(inputs, rows)
         callback.detach()
@@ -152,17 +170,12 @@ class _Batch:
     def _detached(self) -> Block:
         return self.loop.body.detach_block(0)
 
-    def _differs(self, value: SSAValue) -> bool:
-        """Whether each row has a value of its own, but for the loop's variable."""
-        return is_of(self.loop, value) and value is not self.loop.variable
-
     def _count(self, build: Builder, count: SSAValue) -> SSAValue:
         """The number of rows as it is sent."""
-        lanes = [slc.lanes_of(value.type) for value in self.callback.inputs]
-        if min(lanes) == 1:
+        lanes = _count_lanes(self.callback.inputs)
+        if lanes == 1:
             return count
-        wide = slc.BroadcastOp(count, lanes=index_attribute(max(lanes)))
-        return build.insert(wide).result
+        return build.insert(slc.BroadcastOp(count, lanes=index_attribute(lanes))).result
 
     def _row(self, build: Builder, value: SSAValue) -> SSAValue:
         """The row, in front of the loop, for what the callback read of each iteration."""

@@ -9,6 +9,7 @@ The access unit then has one program in place of one for each table, and never w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -17,12 +18,11 @@ from xdsl.dialects.builtin import FunctionType, MemRefType, ModuleOp, SymbolRefA
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
-from xdsl.traits import is_side_effect_free
+from xdsl.traits import MemoryEffectKind, get_effects, is_side_effect_free
 
-from headrace.dialects.memory_writes import writes_of
-from headrace.passes.ember.lane_code import known
-from headrace.passes.ember.lane_rules import NotPossible
-from headrace.passes.ember.refusal import refuse
+from headrace.dialects.access_rules import constant
+from headrace.dialects.memory_writes import name_of, writes_of
+from headrace.passes.ember.refusal import NotPossible, refuse
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,18 @@ def _merge(
     """One call in place of two. Raises `NotPossible` before anything is changed."""
     nests = [functions[call.callee.string_value()] for call in (first, second)]
     loops = [_only_loop(nest) for nest in nests]
-    if len({(known(loop.lb), known(loop.ub), known(loop.step)) for loop in loops}) > 1:
+    if len({_bounds(loop) for loop in loops}) > 1:
         raise NotPossible("its loop has other bounds than that of the call before")
     for call, nest in ((first, nests[0]), (second, nests[1])):
         _expect_own_results(call, nest, second if call is first else first)
-    between = _independent(first, second)
+    between = _independent(first, second, functions)
     for op in between:
         op.detach()
         Rewriter.insert_op(op, InsertPoint.before(first))
     operands = list(dict.fromkeys([*first.operands, *second.operands]))
     name = "_".join(nest.sym_name.data for nest in nests)
+    while name in functions:
+        name += "_"
     merged = _function(name, nests, [first, second], operands)
     Rewriter.insert_op(merged, InsertPoint.before(nests[0]))
     call = func.CallOp(SymbolRefAttr(name), operands, [])
@@ -87,7 +89,7 @@ def _only_loop(nest: func.FuncOp) -> scf.ForOp:
     """The loop of a nest. Raises `NotPossible` for another form."""
     loops = [op for op in nest.body.ops if isinstance(op, scf.ForOp)]
     others = [op for op in nest.body.ops if op not in loops]
-    if len(loops) != 1 or loops[0].iter_args or known(loops[0].ub) is None:
+    if len(loops) != 1 or loops[0].iter_args or None in _bounds(loops[0]):
         raise NotPossible(
             f"@{nest.sym_name.data} is not one loop of constant bounds that carries nothing"
         )
@@ -100,6 +102,10 @@ def _only_loop(nest: func.FuncOp) -> scf.ForOp:
     return loops[0]
 
 
+def _bounds(loop: scf.ForOp) -> tuple[int | None, ...]:
+    return tuple(map(constant, (loop.lb, loop.ub, loop.step)))
+
+
 def _expect_own_results(call: func.CallOp, nest: func.FuncOp, other: func.CallOp) -> None:
     """What a call writes is memory that is made for it, and that the other one does not take."""
     writes = writes_of(nest)
@@ -110,7 +116,9 @@ def _expect_own_results(call: func.CallOp, nest: func.FuncOp, other: func.CallOp
             raise NotPossible(f"@{nest.sym_name.data} writes memory that the other call may access")
 
 
-def _independent(first: func.CallOp, second: func.CallOp) -> list[Operation]:
+def _independent(
+    first: func.CallOp, second: func.CallOp, functions: dict[str, func.FuncOp]
+) -> list[Operation]:
     """What may move from between the calls to before them. Raises `NotPossible`."""
     waits: set[SSAValue] = {
         operand for operand in first.operands if isinstance(operand.owner, memref.AllocOp)
@@ -124,6 +132,12 @@ def _independent(first: func.CallOp, second: func.CallOp) -> list[Operation]:
             if depends:
                 raise NotPossible("it reads what the call before computes")
             return found
+        for written in _written(op, functions):
+            if not isinstance(written.owner, memref.AllocOp):
+                raise NotPossible(
+                    f"'{op.name}' in front of it may write {name_of(written)}, which the calls "
+                    "may read"
+                )
         if depends:
             waits.update(op.results)
             waits |= {value for value in used if isinstance(value.owner, memref.AllocOp)}
@@ -131,6 +145,23 @@ def _independent(first: func.CallOp, second: func.CallOp) -> list[Operation]:
             found.append(op)
         op = op.next_op
     raise NotPossible("it is in another block than the call before")
+
+
+def _written(op: Operation, functions: dict[str, func.FuncOp]) -> Iterator[SSAValue]:
+    """The memrefs that an operation may write."""
+    for inner in op.walk():
+        memrefs = [value for value in inner.operands if isinstance(value.type, MemRefType)]
+        if isinstance(inner, func.CallOp) and inner.callee.string_value() in functions:
+            callee = functions[inner.callee.string_value()]
+            if callee.body.blocks:
+                writes = writes_of(callee)
+                for operand, argument in zip(inner.operands, callee.body.block.args, strict=True):
+                    if operand in memrefs and writes.why(argument) is not None:
+                        yield operand
+                continue
+        effects = get_effects(inner)
+        if effects is None or any(one.kind == MemoryEffectKind.WRITE for one in effects):
+            yield from memrefs
 
 
 def _function(

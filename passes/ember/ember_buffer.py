@@ -19,10 +19,9 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
-from headrace.passes.ember.lane_rules import NotPossible
 from headrace.passes.ember.merging import end_callbacks, merge
 from headrace.passes.ember.nests import access_nests
-from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.refusal import NotPossible, refuse
 from headrace.passes.ember.row_loops import is_of, outermost_around, trips_of
 from headrace.passes.ember.row_sums import keep_sums_on_lanes
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith, func, memref, scf
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
@@ -26,7 +26,7 @@ from headrace.passes.ember.callbacks import Section, Values, callback
 from headrace.passes.ember.candidates import Choice, choose
 from headrace.passes.ember.invariants import hoist_invariants
 from headrace.passes.ember.nests import nests
-from headrace.passes.ember.refusal import fail
+from headrace.passes.ember.refusal import fail, refuse
 
 _ARITHMETIC: Mapping[type[Operation], type[slc.ArithmeticOperation]] = {
     arith.AddiOp: slc.AddOp,
@@ -57,7 +57,7 @@ class EmberDecouplePass(ModulePass):
             variable = name_of(loop.body.block.args[0])
             raise fail(self.name, loop, f"the loop over {variable} stays on the core: {reason}")
         for loop, reason in choice.refused.items():
-            loop.attributes["headrace.refused"] = StringAttr(reason)
+            refuse(self.name, loop, reason)
         for loop in list(nest.body.block.ops):
             if isinstance(loop, scf.ForOp) and loop in choice.loops:
                 _Outermost(loop, choice).convert()

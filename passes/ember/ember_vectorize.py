@@ -20,11 +20,12 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.dialects import slc
+from headrace.dialects.access_rules import constant
 from headrace.passes.ember.core_lanes import vectorize_core_loop
-from headrace.passes.ember.lane_code import Invariants, LaneCode, is_full, known, mask_of
-from headrace.passes.ember.lane_rules import NotPossible, Plan, expect_unit_stride, plan
+from headrace.passes.ember.lane_code import Invariants, LaneCode, is_full, mask_of
+from headrace.passes.ember.lane_rules import Plan, expect_unit_stride, plan
 from headrace.passes.ember.nests import access_nests
-from headrace.passes.ember.refusal import refuse
+from headrace.passes.ember.refusal import NotPossible, refuse
 
 LEAST, MOST = 2, 16
 """Lanes of a vector."""
@@ -110,7 +111,7 @@ def _vectors(loop: slc.ForOp) -> set[SSAValue]:
     """The streams of the loop with a value for each iteration. Raises `NotPossible`."""
     if loop.lane_count > 1:
         raise NotPossible(f"it has {loop.lane_count} lanes already")
-    if known(loop.step) != 1:
+    if constant(loop.step) != 1:
         raise NotPossible("its step is not 1")
     vectors: set[SSAValue] = set()
     for op in loop.body.block.ops:

@@ -9,10 +9,11 @@ from xdsl.builder import Builder
 from xdsl.dialects import arith, memref, scf, vector
 from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, VectorType, i1
 from xdsl.dialects.vector import CombiningKindAttr
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from headrace.dialects import slc
+from headrace.dialects.access_rules import constant
 from headrace.passes.ember.lane_rules import Plan, Reduction, neutral, on_lanes
 
 _ONE_NUMBER = (
@@ -205,13 +206,5 @@ def reduction_of(reduction: Reduction, lanes: SSAValue, before: SSAValue) -> Ope
 
 def is_full(lower: SSAValue, upper: SSAValue, lanes: int) -> bool:
     """Whether the iterations are known to be a multiple of the lanes."""
-    first, last = known(lower), known(upper)
+    first, last = constant(lower), constant(upper)
     return first is not None and last is not None and (last - first) % lanes == 0
-
-
-def known(value: SSAValue) -> int | None:
-    """The number that a constant of type index is."""
-    if isinstance(value, BlockArgument) or not isinstance(value.owner, arith.ConstantOp):
-        return None
-    attribute = value.owner.value
-    return attribute.value.data if isinstance(attribute, IntegerAttr) else None

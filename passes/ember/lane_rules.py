@@ -31,6 +31,7 @@ from xdsl.traits import is_side_effect_free
 
 from headrace.dialects import dlc, slc
 from headrace.dialects.memory_writes import ANY, name_of, roots
+from headrace.passes.ember.refusal import NotPossible
 
 COMBINING: Mapping[type[Operation], Kind] = {
     arith.AddfOp: Kind.ADD,
@@ -55,10 +56,6 @@ _DIVISIONS = (
 )
 
 Access: TypeAlias = memref.LoadOp | memref.StoreOp
-
-
-class NotPossible(Exception):
-    """Why a transformation is not possible: a clause about the loop."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""The exception with which a pass of the family refuses an operation."""
+"""How passes of the family refuse: a whole module, or one operation, which then stays."""
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import PassFailedException
 
 from headrace.passes.source import source_of
+
+
+class NotPossible(Exception):
+    """Why a pass leaves an operation unchanged: a clause about it, for `refuse`."""
 
 
 def fail(name: str, op: Operation, reason: str) -> PassFailedException:

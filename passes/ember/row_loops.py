@@ -3,7 +3,7 @@
 from xdsl.ir import Block, Operation, SSAValue
 
 from headrace.dialects import slc
-from headrace.passes.ember.lane_code import known
+from headrace.dialects.access_rules import constant
 
 
 def is_of(loop: slc.ForOp, value: SSAValue) -> bool:
@@ -14,7 +14,7 @@ def is_of(loop: slc.ForOp, value: SSAValue) -> bool:
 
 def trips_of(loop: slc.ForOp) -> int | None:
     """How often a loop runs through its body; None if that is not known."""
-    first, last, step = known(loop.lower), known(loop.upper), known(loop.step)
+    first, last, step = map(constant, (loop.lower, loop.upper, loop.step))
     if first is None or last is None or not step:
         return None
     return max(-(-(last - first) // (step * loop.lane_count)), 0)

@@ -32,7 +32,7 @@ from headrace.dialects import step
 from headrace.passes.step.attention_terms import Attention, Cache
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
-from headrace.passes.step.lower_rows import Misfit
+from headrace.passes.step.lower_rows import Misfit, TileSizes
 from headrace.passes.step.tensor_terms import shape_of
 
 Softmax = Literal["online", "plain"]
@@ -42,19 +42,18 @@ def lower(
     attention: Attention,
     value: SSAValue,
     before: Operation,
-    rows: int,
-    compute: int,
+    sizes: TileSizes,
     softmax: Softmax,
 ) -> dict[SSAValue, SSAValue]:
     """
-    The graph of attention with tiles of `rows` of the caches (0: up to 32).
+    The graph of attention with tiles of `sizes.rows` of the caches (0: up to 32).
 
     Returns what replaces the result and both caches. Raises `Misfit` for tiles that do not
     divide the caches.
     """
     *outer, positions, _ = shape_of(attention.keys.tensor)
     requests = math.prod(outer)
-    tile = rows or max(n for n in range(1, min(positions, 32) + 1) if positions % n == 0)
+    tile = sizes.rows or max(n for n in range(1, min(positions, 32) + 1) if positions % n == 0)
     if positions % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {positions} positions; change one")
     host = Host(before)
@@ -68,7 +67,7 @@ def lower(
         requests,
         positions // tile,
         tile,
-        compute,
+        sizes.compute,
         host.numbers(requests),
         counts,
         host.last_rows(one.lengths, counts, tile),

@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from headrace.dialects import step
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
-from headrace.passes.step.lower_rows import Misfit, RowLowering, Unsupported, usual
+from headrace.passes.step.lower_rows import Misfit, RowLowering, TileSizes, Unsupported, usual
 from headrace.passes.step.tensor_terms import Terms
 from headrace.passes.step.term import Label, Term
 
@@ -24,9 +24,7 @@ def lower(
     axes: tuple[Label, ...],
     value: SSAValue,
     before: Operation,
-    rows: int,
-    columns: int,
-    compute: int,
+    sizes: TileSizes,
 ) -> SSAValue:
     """
     The graph that computes `value`, which is `term` over `axes`; its result.
@@ -37,7 +35,7 @@ def lower(
         raise Unsupported("it is one number for all rows")
     *outer, column = axes
     count = prod(axis.extent for axis in outer)
-    tile = rows or usual(count)
+    tile = sizes.rows or usual(count)
     if count % tile:
         raise Misfit(f"tiles of {tile} rows do not divide {count} rows; change one")
     graph, host = GraphBuilder(), Host(before)
@@ -56,7 +54,7 @@ def lower(
             raise Unsupported("it reads weights before any row")
         return next(iter(loaded.values()))
 
-    lowering = RowLowering(terms, graph, tuple(outer), leaf, reference, host, columns, compute)
+    lowering = RowLowering(terms, graph, tuple(outer), leaf, reference, host, sizes)
     tiles = lowering.whole(term, column)
     # What is stored leaves from a memory, as in the published graphs.
     if isinstance(tiles.owner, step.MapOp | step.AccumulateOp):

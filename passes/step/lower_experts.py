@@ -23,7 +23,7 @@ from xdsl.ir import Operation, SSAValue
 from headrace.dialects import step
 from headrace.passes.step.graph_builder import GraphBuilder
 from headrace.passes.step.host_tensors import Host
-from headrace.passes.step.lower_rows import RowLowering, Unsupported
+from headrace.passes.step.lower_rows import RowLowering, TileSizes, Unsupported
 from headrace.passes.step.tensor_terms import Terms, shape_of
 from headrace.passes.step.term import Axis, Label, Term
 
@@ -242,12 +242,10 @@ def lower(
     routed: Routed,
     value: SSAValue,
     before: Operation,
-    rows: int,
-    columns: int,
-    compute: int,
+    sizes: TileSizes,
 ) -> SSAValue:
     """
-    The graph of routed experts, with tiles of `rows` and of `columns`; its result.
+    The graph of routed experts, with single rows in a tile unless `sizes` says more; its result.
 
     Raises `Unsupported` for experts that are not computed row by row.
     """
@@ -255,7 +253,7 @@ def lower(
     count = len(routed.outputs)
     names = [f"e{number}" for number in range(count)]
     hits = host.hits(routed.indices, count)
-    streams = _Streams(graph, hits, names, routed.chosen, max(rows, 1), compute)
+    streams = _Streams(graph, hits, names, routed.chosen, sizes)
     parts: list[list[Operation]] = []
     outputs: list[SSAValue] = []
     for number, (term, fixed) in enumerate(zip(routed.outputs, routed.fixed, strict=True)):
@@ -267,8 +265,7 @@ def lower(
             streams.leaf,
             streams.reference,
             host,
-            columns,
-            compute,
+            sizes,
             fixed,
         )
         streams.prepare(lowering, term)
@@ -282,12 +279,12 @@ def lower(
     ]
     weights = _weights(graph, host, routed, names)
     weighted = [
-        graph.add(step.MapOp(output, weight, fn="mul", compute=compute))
+        graph.add(step.MapOp(output, weight, fn="mul", compute=sizes.compute))
         for output, weight in zip(unpacked, weights, strict=True)
     ]
     selector = graph.add(step.SelectOp(graph.tensor(hits), hot=routed.chosen))
     merged = graph.add(step.ReassembleOp(selector, weighted, rank=0))
-    total = graph.add(step.AccumulateOp(merged, fn="add", rank=1, compute=compute))
+    total = graph.add(step.AccumulateOp(merged, fn="add", rank=1, compute=sizes.compute))
     tiles = graph.add(step.ReshapeOp(total, rank=0, chunk=1, write_back=True))
     type = cast("TensorType", value.type)
     return graph.finish(before, [graph.add(step.StoreOp(tiles, into=type))]).results[0]
@@ -313,8 +310,7 @@ class _Streams:
     hits: SSAValue
     names: Sequence[str]
     chosen: int
-    rows: int
-    compute: int
+    sizes: TileSizes
     expert: int = 0
 
     def __post_init__(self) -> None:
@@ -351,13 +347,13 @@ class _Streams:
         )
         graph.add(parts)
         chunks = [
-            graph.add(step.ReshapeOp(part, rank=0, chunk=self.rows, outer=True))
+            graph.add(step.ReshapeOp(part, rank=0, chunk=max(self.sizes.rows, 1), outer=True))
             for part in parts.results
         ]
         packed: list[SSAValue] = []
         for chunk in chunks:
             lists = graph.add(step.FlattenOp(chunk, min=1, max=2))
-            op = step.AccumulateOp(lists, fn="retile_rows", rank=1, compute=self.compute)
+            op = step.AccumulateOp(lists, fn="retile_rows", rank=1, compute=self.sizes.compute)
             packed.append(graph.add(op))
         self._packed[value] = packed
         return packed

@@ -49,6 +49,18 @@ def usual(size: int) -> int:
     return divisor if divisor >= 16 else size
 
 
+@dataclass(frozen=True)
+class TileSizes:
+    """The tiles that a graph is made of, and the speed of its units; 0 leaves a size to us."""
+
+    rows: int = 0
+    """Computed at once."""
+    columns: int = 0
+    """What a product gives at once."""
+    compute: int = 0
+    """FLOPs a cycle of each unit; 0: any number."""
+
+
 class Unsupported(Exception):
     """Why an expression has no form as a stream."""
 
@@ -77,8 +89,7 @@ class RowLowering:
     Emits streams for expressions over `rows` and one column.
 
     `leaf` gives the row tiles of a tensor, `reference` a stream with an element for each row tile.
-    `columns` is the width of tiles of products, 0 for the usual one; `numbers` gives labels a
-    number each.
+    `numbers` gives labels a number each.
     """
 
     terms: Terms
@@ -87,8 +98,7 @@ class RowLowering:
     leaf: Callable[[SSAValue, int], SSAValue]
     reference: Callable[[], SSAValue]
     host: Host
-    columns: int = 0
-    compute: int = 0
+    sizes: TileSizes
     numbers: Mapping[Label, int] | None = None
 
     def __post_init__(self) -> None:
@@ -226,7 +236,7 @@ class RowLowering:
         reduced = self._map("row_sum" if kind == "add" else "row_max", x.stream)
         if x.split:
             fold = "add" if kind == "add" else "maximum"
-            op = step.AccumulateOp(reduced, fn=fold, rank=1, compute=self.compute)
+            op = step.AccumulateOp(reduced, fn=fold, rank=1, compute=self.sizes.compute)
             reduced = self.graph.add(op)
         return Tiles(reduced)
 
@@ -251,7 +261,7 @@ class RowLowering:
             part = x.element.columns.value
             tile = (column.extent, part) if transposed else (part, column.extent)
             weights = self._weights(weight, tile, inner.extent // part)
-            op = step.AccumulateOp(x.stream, weights, fn=fn, rank=1, compute=self.compute)
+            op = step.AccumulateOp(x.stream, weights, fn=fn, rank=1, compute=self.sizes.compute)
             return Tiles(self.graph.add(op))
         part = self._part(column)
         tile = (part, inner.extent) if transposed else (inner.extent, part)
@@ -263,7 +273,7 @@ class RowLowering:
     # --- operations ------------------------------------------------------------------------
 
     def _map(self, fn: str, *inputs: SSAValue, scalar: float | None = None) -> SSAValue:
-        return self.graph.add(step.MapOp(*inputs, fn=fn, scalar=scalar, compute=self.compute))
+        return self.graph.add(step.MapOp(*inputs, fn=fn, scalar=scalar, compute=self.sizes.compute))
 
     def _repeat(self, stream: SSAValue, count: int) -> SSAValue:
         key = (stream, count)
@@ -302,12 +312,12 @@ class RowLowering:
     def _whole(self, x: Tiles) -> SSAValue:
         if not x.split:
             return x.stream
-        op = step.AccumulateOp(x.stream, fn="retile_columns", rank=1, compute=self.compute)
+        op = step.AccumulateOp(x.stream, fn="retile_columns", rank=1, compute=self.sizes.compute)
         return self.graph.add(op)
 
     def _part(self, column: Label) -> int:
         """The columns of the tiles of a product."""
-        part = self.columns or usual(column.extent)
+        part = self.sizes.columns or usual(column.extent)
         if column.extent % part:
             raise Misfit(f"tiles of {part} columns do not divide {column.extent}; change one")
         return part

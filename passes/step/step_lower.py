@@ -6,7 +6,7 @@ by hand, the lowering is ours.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from xdsl.context import Context
@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from headrace.dialects import step
 from headrace.passes.step import attention_terms, lower_attention, lower_dense, lower_experts
-from headrace.passes.step.lower_rows import Misfit, Unsupported
+from headrace.passes.step.lower_rows import Misfit, TileSizes, Unsupported
 from headrace.passes.step.refusal import fail
 from headrace.passes.step.tensor_terms import Terms
 
@@ -79,6 +79,10 @@ class StepLowerPass(ModulePass):
             for old, new in results.items():
                 new.name_hint = old.name_hint
                 old.replace_all_uses_with(new)
+            found = {
+                root: replace(one, reads=[results.get(read, read) for read in one.reads])
+                for root, one in found.items()
+            }
             more = [source for one in read for source in _sources(one, known, cuts)]
             cuts.update(more)
             left.extend(more)
@@ -90,7 +94,8 @@ class StepLowerPass(ModulePass):
         """What replaces tensors, in a graph of their own, and the tensors that they need."""
         op = cast(Operation, value.owner)
         try:
-            results = self._lower_found(value) if value in found else self._dense(value, cuts)
+            one = found.get(value)
+            results = self._lower_found(value, one) if one else self._dense(value, cuts)
         except (Unsupported, VerifyException) as error:
             raise self._failed(op, error) from None
         graphs = {one for new in results.values() for one in _graphs_behind(new)}
@@ -131,28 +136,16 @@ class StepLowerPass(ModulePass):
         ]
         return [value for value in read if _is_computed(value)]
 
-    def _lower_found(self, value: SSAValue) -> dict[SSAValue, SSAValue]:
+    def _lower_found(self, value: SSAValue, found: "_Found") -> dict[SSAValue, SSAValue]:
+        # Recognised again: what it reads may have become the result of a graph.
         op = cast(Operation, value.owner)
-        terms = Terms()
-        attention = attention_terms.recognise(terms, value)
-        if attention is not None:
-            return lower_attention.lower(
-                attention,
-                value,
-                op,
-                self.rows,
-                self.compute,
-                cast(lower_attention.Softmax, self.softmax),
-            )
+        terms = Terms(cuts=set(found.reads))
+        if (attention := attention_terms.recognise(terms, value)) is not None:
+            softmax = cast(lower_attention.Softmax, self.softmax)
+            return lower_attention.lower(attention, value, op, self._sizes, softmax)
         routed = lower_experts.recognise(terms, value)
         assert routed is not None
-        terms = Terms(cuts=set(self._rows_read(terms, routed)))
-        routed = lower_experts.recognise(terms, value)
-        assert routed is not None
-        result = lower_experts.lower(
-            terms, routed, value, op, self.rows, self.columns, self.compute
-        )
-        return {value: result}
+        return {value: lower_experts.lower(terms, routed, value, op, self._sizes)}
 
     def _dense(self, value: SSAValue, cuts: set[SSAValue]) -> dict[SSAValue, SSAValue]:
         terms = Terms(cuts=cuts - {value})
@@ -160,10 +153,11 @@ class StepLowerPass(ModulePass):
         if term.kind == "leaf":
             return {}
         op = cast(Operation, value.owner)
-        result = lower_dense.lower(
-            terms, term, axes, value, op, self.rows, self.columns, self.compute
-        )
-        return {value: result}
+        return {value: lower_dense.lower(terms, term, axes, value, op, self._sizes)}
+
+    @property
+    def _sizes(self) -> TileSizes:
+        return TileSizes(self.rows, self.columns, self.compute)
 
     def _failed(self, op: Operation, error: Exception) -> PassFailedException:
         if isinstance(error, Misfit):

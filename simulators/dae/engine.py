@@ -96,6 +96,7 @@ def run_program(
     bases: Any,
     places: Any,
     costs: Any,
+    costs_alone: Any,
     streams: int,
     cases: int,
     line_bytes: int,
@@ -109,7 +110,8 @@ def run_program(
 
     Gives the failure with the instruction, the call that it is behind or -1, and details; the
     items (kind, tokens, words, core cycles, first request); the requests (stream, line, lines,
-    parent); words before the tokens of each case, at most; all tokens and words.
+    parent); the cycles of the items on a core alone; words before the tokens of each case, at most;
+    all tokens and words.
     """
     details = np.zeros(3, np.int64)
     failure = 0
@@ -117,6 +119,7 @@ def run_program(
     item_tokens = np.empty(64, np.int64)
     item_words = np.empty(64, np.int64)
     item_core = np.empty(64, np.float64)
+    item_alone = np.empty(64, np.float64)
     item_first = np.empty(64, np.int64)
     items = 0
     item_first[0] = 0
@@ -141,6 +144,7 @@ def run_program(
     words = 0
     since_token = 0
     core = 0.0
+    alone = 0.0
     back = -1
     pc = 0
     while True:
@@ -353,6 +357,7 @@ def run_program(
                 tail = 0
         elif op == Op.COST:
             core += costs[a]
+            alone += costs_alone[a]
         elif op == Op.TOKEN:
             tokens += 1
             most_words[a] = max(most_words[a], since_token)
@@ -363,12 +368,14 @@ def run_program(
                 item_tokens[items] = tokens
                 item_words[items] = words
                 item_core[items] = core
+                item_alone[items] = alone
                 items += 1
                 if items == len(item_kind):
                     item_kind = grown(item_kind)
                     item_tokens = grown(item_tokens)
                     item_words = grown(item_words)
                     item_core = grown(item_core)
+                    item_alone = grown(item_alone)
                     item_first = grown(item_first)
                 item_first[items] = requests
                 all_tokens += tokens
@@ -376,6 +383,7 @@ def run_program(
                 tokens = 0
                 words = 0
                 core = 0.0
+                alone = 0.0
         elif op == Op.CALL:
             back = pc
             pc = a
@@ -469,6 +477,7 @@ def run_program(
         item_tokens[items] = 0
         item_words[items] = 0
         item_core[items] = core
+        item_alone[items] = alone
         items += 1
         if items == len(item_first):
             item_first = grown(item_first)
@@ -488,6 +497,7 @@ def run_program(
             request_lines[:requests],
             request_parent[:requests],
         ),
+        item_alone[:items],
         most_words,
         (all_tokens, all_words),
     )

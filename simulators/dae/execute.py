@@ -16,7 +16,7 @@ from headrace.simulators.dae.opcodes import BYTES, Element, Failure
 from headrace.simulators.dae.program import Program
 from headrace.simulators.dae.small_floats import decoding_tables
 from headrace.simulators.dae.timing_program import floats_decide, without_floats
-from headrace.simulators.dae.trace import Stream, Trace
+from headrace.simulators.dae.trace import Float64s, Stream, Trace
 from headrace.storage.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -46,6 +46,8 @@ class Execution:
     tokens: int
     """Control tokens, with one `done` for each program of an access unit."""
     words: int
+    alone: Float64s
+    """[items] Cycles of the same work by a core without an access unit, by `CaseWork.alone`."""
 
 
 def execute(
@@ -79,12 +81,19 @@ def execute(
         if held[at]:
             place = arena[places[at] : places[at] + extents[at]]
             place[...] = _as_bytes(buffer, elements[at])
-    costs = np.array([CaseWork(*row).cycles(machine.core) for row in program.work.tolist()])
+    pieces = [CaseWork(*row) for row in program.work.tolist()] or [CaseWork()]
     texts: dict[str, Any] = json.loads(str(program.texts))
     streams = tuple(Stream(**one) for one in json.loads(str(program.streams)))
     integers = program.integers.copy()
     with np.errstate(all="ignore"):
-        (failure, pc, call, details), items, requests, most_words, (tokens, words) = run_program(
+        (
+            (failure, pc, call, details),
+            items,
+            requests,
+            alone,
+            most_words,
+            (tokens, words),
+        ) = run_program(
             program.code,
             program.operands,
             program.floats.copy(),
@@ -104,7 +113,8 @@ def execute(
             program.ranks,
             bases,
             places,
-            costs if len(costs) else np.zeros(1),
+            np.array([piece.cycles(machine.core) for piece in pieces]),
+            np.array([piece.alone().cycles(machine.core) for piece in pieces]),
             len(streams),
             len(texts["cases"]),
             machine.line_bytes,
@@ -125,7 +135,7 @@ def execute(
             place = arena[places[at] : places[at] + extents[at]]
             buffer[...] = _from_bytes(place, elements[at]).reshape(buffer.shape)
     trace = Trace(tuple(texts["kinds"]), streams, *items, *requests)
-    return Execution(trace, int(tokens) + int(texts["programs"]), int(words))
+    return Execution(trace, int(tokens) + int(texts["programs"]), int(words), alone)
 
 
 def _sizes(program: Program, buffers: Sequence[Array]) -> npt.NDArray[np.int64]:

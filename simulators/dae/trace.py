@@ -44,8 +44,8 @@ class Stream:
     name: str
     height: int
     """
-    Units between the one that owns the stream and its innermost: 0 for rows of a table, 1 for the
-    indices of the rows, 2 for the bounds of the segments. Outer units run ahead of inner ones.
+    How far ahead it runs: 0 for rows of a table, 1 for the indices of the rows, 2 for the bounds of
+    the segments; a stream that brings addresses for another one of its unit stands above that.
     """
     reads_from: Literal["l2", "llc"] = "llc"
     """The first cache that is asked; one that is passed over does not keep the line."""

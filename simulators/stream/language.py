@@ -295,7 +295,11 @@ def place(work: IntWork) -> int:
     ...
 
 
-def registers(n: int) -> list[int]:
+Registers = list[int]
+"""Variables of a caller, as the argument of a helper."""
+
+
+def registers(n: int) -> Registers:
     """n integer variables, addressed by constants."""
     ...
 

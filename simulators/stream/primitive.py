@@ -31,6 +31,8 @@ STATIC_KINDS = ("StaticInt", "StaticText")
 PARAMETER_KINDS = (*ARRAY_KINDS, *OUTPUT_KINDS, *WORK_KINDS, *NUMBER_KINDS)
 LOCAL_KINDS = ("int", "float")
 """Arguments of helpers that are variables of their own."""
+CALLER_KINDS = ("Registers",)
+"""Arguments of helpers that are variables of their callers."""
 
 VERBS = {
     name: inspect.signature(value)
@@ -171,8 +173,8 @@ def helper(function: Function) -> Function:
     """
     Make a function callable from primitives, as a statement or the right side of an assignment.
 
-    Ports and arrays are passed by name, numbers by value; `return` may only come last. No
-    argument has a default.
+    Ports, arrays and registers are passed by name, numbers by value; `return` may only come last.
+    No argument has a default.
     """
     result = _declare(function, Procedure)
     for argument in result.arguments:
@@ -218,7 +220,7 @@ def _declare(function: Callable[..., object], make: type[Declared]) -> Declared:
     )
     allowed = {*PORT_KINDS, *PARAMETER_KINDS, *STATIC_KINDS}
     if make is Procedure:
-        allowed |= {*LOCAL_KINDS}
+        allowed |= {*LOCAL_KINDS, *CALLER_KINDS}
     for node, argument in zip(definition.args.args, arguments, strict=True):
         if argument.kind not in allowed:
             result.refuse(node, f"'{node.arg}' cannot be of kind '{argument.kind}'")

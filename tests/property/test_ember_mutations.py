@@ -35,7 +35,7 @@ PASSES = (
     "ember-hints{level=L2},ember-to-dlc",
     "ember-vectorize{lanes=2},ember-buffer,ember-align,ember-to-dlc",
 )
-BATCH, BATCHES, BATCHES_SLOW = 40, 8, 250
+BATCH, BATCHES, BATCHES_SLOW = 40, 4, 250
 MOST = 8
 """The largest number of programs that are run, so that loops are short."""
 

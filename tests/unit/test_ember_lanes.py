@@ -193,6 +193,7 @@ def test_batches_need_one_loop_a_row_and_room() -> None:
     assert refused(parse(before=second), buffered) == [
         "ember-batch-rows: its rows are not one loop without callbacks"
     ]
-    assert refused(parse(), f"{buffered}{{rows=5 queue=44}}") == [
-        "ember-batch-rows: 5 rows of 9 words do not fit into a queue of 44; take fewer rows"
+    assert refused(parse(), f"{buffered}{{rows=5 queue=45}}") == [
+        "ember-batch-rows: 5 rows are 46 words, which do not fit into a queue of 45; "
+        "take fewer rows"
     ]

@@ -13,17 +13,17 @@ from headrace.cli.main import main
 from headrace.experiments.experiment import Cell, Cells, Row, WrongValueError, integer
 from headrace.experiments.registry import MODULES, load
 from headrace.experiments.runner import Study
-from headrace.experiments.step.measure import MEASURED, rewritten
-from headrace.experiments.step.netlists import Netlist
-from headrace.experiments.step.published import published, table
-from headrace.experiments.step.requests import coarse_shares, last_rows, tiles
-from headrace.experiments.step.statistics import (
+from headrace.experiments.statistics import (
     Point,
     correlation,
     geometric_mean,
     improvement_distance,
     pareto_front,
 )
+from headrace.experiments.step.measure import MEASURED, rewritten
+from headrace.experiments.step.netlists import Netlist
+from headrace.experiments.step.published import published, table
+from headrace.experiments.step.requests import coarse_shares, last_rows, tiles
 from headrace.storage.errors import InputError
 
 POINTS = [("mixtral", 64), ("qwen", 64), ("mixtral", 1024)]

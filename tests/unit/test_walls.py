@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "agent": {"dialects", "storage"},
     "analyses": {"numpy", "sympy", "xdsl", "dialects"},
-    "autotune": {"botorch", "gpytorch", "numpy", "scipy", "torch"},
+    "autotune": {"botorch", "gpytorch", "matplotlib", "numpy", "scipy", "storage", "torch"},
     "storage": {"numpy", "scipy"},
     "dialects": {"xdsl", "storage", "passes.canonicalization"},
     "interpreters": {"numpy", "xdsl", "dialects", "storage"},

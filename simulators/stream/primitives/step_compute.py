@@ -18,6 +18,7 @@ from headrace.simulators.stream.language import (
     Ints,
     IntWork,
     Out,
+    Registers,
     StaticInt,
     StaticText,
     close,
@@ -67,6 +68,33 @@ def slowest(read: int, operations: int, compute: int, written: int) -> int:
     return cycles
 
 
+@helper
+def next_group(x: Ins, n: StaticInt, operand: Registers) -> int:
+    """Wait for the next element of all operands; returns the most lists that one of them closes."""
+    for k in range(n):
+        operand[k] = peek(x[k])
+    level = operand[0] & LEVELS
+    for k in range(1, n):
+        if operand[k] == DONE or operand[0] == DONE:
+            if operand[k] != operand[0]:
+                fail("one operand has more elements than another", x[k])
+        elif (operand[k] & BARE) != (operand[0] & BARE):
+            fail("a list of one operand is empty, of another it is not", x[k])
+        if (operand[k] & LEVELS) > level:
+            level = operand[k] & LEVELS
+    return level
+
+
+@helper
+def pop_group(x: Ins, n: StaticInt, operand: Registers, level: int) -> None:
+    """Take what `next_group` waited for, and the stops with which operands reach its level."""
+    for k in range(n):
+        pop(x[k])
+    if n > 1:
+        for k in range(n):
+            absorb(x[k], operand[k] & LEVELS, level)
+
+
 @primitive
 def step_map(
     x: Ins,
@@ -84,17 +112,7 @@ def step_map(
     """elements -> elements: one result for each group of operands."""
     operand = registers(n)
     while True:
-        for k in range(n):
-            operand[k] = peek(x[k])
-        level = operand[0] & LEVELS
-        for k in range(1, n):
-            if operand[k] == DONE or operand[0] == DONE:
-                if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k])
-            elif (operand[k] & BARE) != (operand[0] & BARE):
-                fail("a list of one operand is empty, of another it is not", x[k])
-            if (operand[k] & LEVELS) > level:
-                level = operand[k] & LEVELS
+        level = next_group(x, n, operand)
         if operand[0] == DONE:
             close()
             finish()
@@ -167,11 +185,7 @@ def step_map(
             if write_back != 0:
                 result += RESIDENT
         send(y, result)
-        for k in range(n):
-            pop(x[k])
-        if n > 1:
-            for k in range(n):
-                absorb(x[k], operand[k] & LEVELS, level)
+        pop_group(x, n, operand, level)
 
 
 @primitive
@@ -243,17 +257,7 @@ def step_accumulate(
     valid = initial_rows
     resident = 0
     while True:
-        for k in range(n):
-            operand[k] = peek(x[k])
-        level = operand[0] & LEVELS
-        for k in range(1, n):
-            if operand[k] == DONE or operand[0] == DONE:
-                if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k])
-            elif (operand[k] & BARE) != (operand[0] & BARE):
-                fail("a list of one operand is empty, of another it is not", x[k])
-            if (operand[k] & LEVELS) > level:
-                level = operand[k] & LEVELS
+        level = next_group(x, n, operand)
         if operand[0] == DONE:
             if started == 1:
                 fail("the stream ends inside a list", x[0])
@@ -309,11 +313,7 @@ def step_accumulate(
         if least > cycles:
             cycles = least
         tick(cycles)
-        for k in range(n):
-            pop(x[k])
-        if n > 1:
-            for k in range(n):
-                absorb(x[k], operand[k] & LEVELS, level)
+        pop_group(x, n, operand, level)
         started = 1
         if ends == 1:
             if write_back != 0 and fn != "retile_rows" and fn != "retile_columns":
@@ -340,17 +340,7 @@ def step_zip(x: Ins, y: Out, n: StaticInt, cells: IntWork) -> None:
     operand = registers(n)
     used = 0
     while True:
-        for k in range(n):
-            operand[k] = peek(x[k])
-        level = operand[0] & LEVELS
-        for k in range(1, n):
-            if operand[k] == DONE or operand[0] == DONE:
-                if operand[k] != operand[0]:
-                    fail("one operand has more elements than another", x[k])
-            elif (operand[k] & BARE) != (operand[0] & BARE):
-                fail("a list of one operand is empty, of another it is not", x[k])
-            if (operand[k] & LEVELS) > level:
-                level = operand[k] & LEVELS
+        level = next_group(x, n, operand)
         if operand[0] == DONE:
             close()
             finish()
@@ -363,9 +353,5 @@ def step_zip(x: Ins, y: Out, n: StaticInt, cells: IntWork) -> None:
                 cells[used + 1 + k] = operand[k]
             send(y, ((place(cells) + used) << PAYLOAD) | level)
             used += 1 + n
-        for k in range(n):
-            pop(x[k])
-        if n > 1:
-            for k in range(n):
-                absorb(x[k], operand[k] & LEVELS, level)
+        pop_group(x, n, operand, level)
         tick(0)

@@ -495,6 +495,22 @@ func.func @f(%offsets: memref<3xi64>, %table: memref<6x4xf32>, %out: memref<2x4x
 
 // -----
 
+// And loads: in a loop without iterations, their place may be outside of the memory
+func.func @f(%offsets: memref<3xi64>, %table: memref<6x4xf32>, %out: memref<2x4xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  slc.for %b = %c0 to %c2 step %c1 : index, index, index {
+    slc.for %p = %c0 to %n step %c1 : index, index, index {
+      %v = slc.load %table, %b, %c0 : memref<6x4xf32>, !slc.stream<index>, index
+    }
+  }
+  func.return
+}
+// CHECK: 'slc.load' takes no stream of the loop that it stands in; put it in the loop of its streams
+
+// -----
+
 // Loops of a function run as one program
 func.func @f(%offsets: memref<3xi64>, %table: memref<6x4xf32>, %out: memref<2x4xf32>, %n: index, %f: f32) {
   %c0 = arith.constant 0 : index

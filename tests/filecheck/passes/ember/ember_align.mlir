@@ -79,7 +79,7 @@ func.func @weighted(%indices: memref<3xindex>, %weights: memref<3xf64>, %offsets
 // CHECK:          slc.for %p
 // CHECK:            dlc.read %b
 // CHECK-NEXT:       dlc.read %t
-// CHECK:          } {headrace.refused = "its lower bound is loaded, and segments need not follow each other"}
+// CHECK:          } {headrace.refused = "ember-align: its lower bound is loaded, and segments need not follow each other"}
 // CHECK-NEXT:     slc.callback() {
 // CHECK-NEXT:       dlc.advance %b, %c2
 // CHECK-NEXT:     }
@@ -101,8 +101,8 @@ func.func @nested(%offsets: memref<9xindex>, %table: memref<9xf64>, %out: memref
       %next = slc.add %b, %c1 : !slc.stream<index>, index
       %end = slc.load %offsets, %next : memref<9xindex>, !slc.stream<index>
       slc.for %p = %begin to %end step %c1 : !slc.stream<index>, !slc.stream<index>, index {
+        %v = slc.load %table, %p : memref<9xf64>, !slc.stream<index>
         slc.for %e = %c0 to %c1 step %c1 : index, index, index {
-          %v = slc.load %table, %p : memref<9xf64>, !slc.stream<index>
           slc.callback(%t, %b, %p, %v : !slc.stream<index>, !slc.stream<index>, !slc.stream<index>, !slc.stream<f64>) {
           ^bb0(%i: index, %j: index, %k: index, %x: f64):
             memref.store %x, %out[%i, %j, %k] : memref<4x4x9xf64>

@@ -70,7 +70,7 @@ func.func @bag(%offsets: memref<?xi64>, %indices: memref<?xi64>, %table: memref<
 // CHECK-NEXT:       slc.callback(%[[E]], %[[W]] : !slc.stream<index>, !slc.stream<f32>) {
 // CHECK:          slc.callback() {
 // CHECK-NEXT:       %dot = scf.for
-// CHECK:            } {headrace.refused = "it reads nothing new that is never written: %mine is written by 'memref.store'"}
+// CHECK:            } {headrace.refused = "ember-decouple: it reads nothing for the access unit to send: %mine is written by 'memref.store'"}
 // CHECK-NEXT:       %[[S:.*]] = memref.load %sum[] : memref<f32>
 // CHECK:            memref.store %{{.*}}, %sum[] : memref<f32>
 // CHECK:        slc.callback(%i : !slc.stream<index>) {
@@ -189,9 +189,9 @@ func.func @total(%index: memref<?xindex>, %table: memref<?xf32>, %out: memref<f3
 // CHECK-NEXT:   %r = slc.load %index, %i
 // CHECK-NEXT:   slc.callback(%r : !slc.stream<index>) {
 // CHECK:          scf.for %e
-// CHECK:          } {headrace.refused = "it reads nothing new that is never written: %table is written by 'memref.store'"}
+// CHECK:          } {headrace.refused = "ember-decouple: it reads nothing for the access unit to send: %table is written by 'memref.store'"}
 // CHECK:          scf.for %k
-// CHECK:          } {headrace.refused = "its upper bound is read from memory: %counts is written by 'memref.store'"}
+// CHECK:          } {headrace.refused = "ember-decouple: its upper bound is read from memory: %counts is written by 'memref.store'"}
 func.func @written(%index: memref<?xindex>, %table: memref<?x4xf32>, %counts: memref<?xindex>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

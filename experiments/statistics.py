@@ -1,4 +1,4 @@
-"""The figures of merit of the paper: Pareto improvement, geometric means, correlation."""
+"""Figures of merit: Pareto improvement, geometric means, correlation."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

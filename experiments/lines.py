@@ -7,12 +7,19 @@ from headrace.experiments.experiment import Cell, Cells, Row, ratio
 Line = dict[str, Cell]
 
 
-def line(point: Cells, measure: str, value: Cell, known: Cell = None, note: str = "") -> Line:
+def line(
+    point: Cells,
+    measure: str,
+    value: Cell,
+    known: Cell = None,
+    note: str = "",
+    error: Cell = None,
+) -> Line:
     """
     A measure of a point.
 
     `point` has the columns that say where; all points of a table must have the same. `known` is
-    the published value.
+    the published value, `error` that of the values, where they are compared.
     """
     return {
         **point,
@@ -20,7 +27,7 @@ def line(point: Cells, measure: str, value: Cell, known: Cell = None, note: str 
         "value": value,
         "published": known,
         "ratio": ratio(value, known),
-        "error": None,
+        "error": error,
         "how": "simulated",
         "note": note,
     }
