@@ -7,7 +7,7 @@ The time of a trace on a machine, at one of three fidelities.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.recurrence import recurrence_cycles
 from headrace.simulators.dae.reference import reference_cycles
 from headrace.simulators.dae.trace import MEMORY, Int8s, Trace
+from headrace.storage.errors import InputError
 
 Fidelity = Literal["closed_form", "recurrence", "reference"]
 
@@ -59,11 +60,6 @@ class Timing:
     def memory_bytes(self) -> int:
         return self.lines[MEMORY] * self.machine.line_bytes
 
-    @property
-    def words_per_access_cycle(self) -> float:
-        """Words pushed per cycle of the access unit."""
-        return self._share(self.words * self.machine.clock_ratio)
-
     def percent_of_line(self, payload_bytes: float) -> float:
         """
         Throughput in percent of one line per cycle of the access unit.
@@ -86,8 +82,12 @@ def simulate(
     """
     The time of a trace; `levels` [requests] says what answers, by default the caches.
 
-    Whether the program fits in the machine at all is asked by `limits.py`, before there is a trace.
+    Raises `InputError` for an unknown fidelity. Whether the program fits in the machine at all is
+    asked before, by `limits.py` and `dialects/dlc_resources.py`.
     """
+    known: tuple[str, ...] = get_args(Fidelity)
+    if fidelity not in known:
+        raise InputError(f"there is no fidelity '{fidelity}'; choose from {', '.join(known)}")
     if levels is None:
         levels = answering_levels(trace, machine)
     bound = bounds(Demand.of(trace, levels, machine), machine)

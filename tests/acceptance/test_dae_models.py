@@ -221,6 +221,7 @@ def test_wrong_arguments_are_refused_in_one_sentence(
     ("options", "message"),
     [
         ({"opt": 5}, "there is no level of optimisation 5; give 0 to 4"),
+        ({"opt": True}, "there is no level of optimisation True; give 0 to 4"),
         ({"opt": 1, "pipeline": "ember-opt1"}, "give one of both"),
         ({"pipeline": "auto"}, "is for the target sam"),
         ({"lanes": 2}, "lanes are for the target 'sam'"),
