@@ -60,7 +60,7 @@ def embedding_gradient(
                 with counted(nest, index, padding_index):
                     nest.update("add", "out", (row, e), value)
 
-    outputs = {"out": Output(c.shape, gradient.element)}
+    outputs = {"out": Output(c.shape, gradient.element, sums=True)}
     return call_nest(c.emit, "embedding_gradient", inputs, outputs, build)[0]
 
 
@@ -214,5 +214,5 @@ def _share(nest: NestBuilder, lower: SSAValue, upper: SSAValue, padding: int) ->
 def _call(
     c: Call, kind: str, inputs: Mapping[str, View], build: Callable[[NestBuilder], None]
 ) -> View:
-    outputs = {"out": Output(c.shape, c.element)}
+    outputs = {"out": Output(c.shape, c.element, sums=True)}
     return call_nest(c.emit, kind, inputs, outputs, build)[0]

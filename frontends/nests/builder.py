@@ -181,9 +181,13 @@ class NestBuilder:
         self.insert(memref.StoreOp.get(value, self[name], indices))
 
     def update(self, operation: str, name: str, indices: Sequence[SSAValue], by: SSAValue) -> None:
-        """Replace an element by `operation`, one of `Scalars.binary`, of it and `by`."""
-        before = self.load(name, *indices)
-        self.store(self.scalars.binary(operation, before, by), name, *indices)
+        """
+        Replace an element by `operation`, one of `Scalars.binary`, of it and `by`.
+
+        `by` takes the type of the element, which for sums of narrow numbers is wider.
+        """
+        s, before = self.scalars, self.load(name, *indices)
+        self.store(s.binary(operation, before, s.cast(by, before.type)), name, *indices)
 
     def segment(self, pointers: str, row: SSAValue) -> tuple[SSAValue, SSAValue]:
         """The bounds of `row`: the elements of `pointers` at `row` and behind."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from xdsl.dialects import bufferization, func, memref
-from xdsl.dialects.builtin import MemRefType, UnitAttr
+from xdsl.dialects.builtin import MemRefType, UnitAttr, bf16, f16, f32
 from xdsl.dialects.linalg.ops import FillOp
 from xdsl.ir import Attribute, SSAValue
 
@@ -31,6 +31,13 @@ class Output:
     element: Attribute
     start: float | View = 0.0
     """What it has before: a number everywhere, or the elements of a tensor."""
+    sums: bool = False
+    """Whether numbers are added to it: f16 and bf16 are then summed as f32 and rounded once."""
+
+    @property
+    def buffer_element(self) -> Attribute:
+        """The elements of the buffer, which a nest finds as those of its argument."""
+        return f32 if self.sums and self.element in (f16, bf16) else self.element
 
 
 def call_nest(
@@ -43,7 +50,8 @@ def call_nest(
     """
     Emit a nest called `kind` with a number, and its call; the outputs as tensors.
 
-    The arguments of the nest are `inputs`, then `outputs`, by these names.
+    The arguments of the nest are `inputs`, then `outputs`, by these names. Sums of narrow numbers
+    are rounded behind the call, as PyTorch does it, so that no bits are lost from row to row.
     """
     buffers = {name: _read(emit, view) for name, view in inputs.items()}
     buffers |= {name: _written(emit, output) for name, output in outputs.items()}
@@ -55,7 +63,7 @@ def call_nest(
     results: list[View] = []
     for name, output in outputs.items():
         op = emit.insert(bufferization.ToTensorOp(buffers[name], restrict=True))
-        results.append(emit.view(op.results[0], output.shape))
+        results.append(_converted(emit, emit.view(op.results[0], output.shape), output.element))
     return results
 
 
@@ -77,13 +85,21 @@ def _read(emit: EntryBuilder, view: View) -> SSAValue:
     return buffer.results[0]
 
 
+def _converted(emit: EntryBuilder, view: View, element: Attribute) -> View:
+    if view.element == element:
+        return view
+    return emit.elementwise([view], lambda s, values: s.cast(values[0], element), element)
+
+
 def _written(emit: EntryBuilder, output: Output) -> SSAValue:
-    type = MemRefType(output.element, tensor_type(output.shape, output.element).get_shape())
+    element = output.buffer_element
+    type = MemRefType(element, tensor_type(output.shape, element).get_shape())
     sizes = [emit.size(extent) for extent in output.shape if isinstance(extent, str)]
     buffer = emit.insert(memref.AllocOp(sizes, [], type)).results[0]
     if isinstance(output.start, View):
-        emit.insert(memref.CopyOp(_read(emit, output.start), buffer))
+        start = _converted(emit, output.start, element)
+        emit.insert(memref.CopyOp(_read(emit, start), buffer))
         return buffer
-    scalar = Scalars(emit.insert).constant(output.start, output.element)
+    scalar = Scalars(emit.insert).constant(output.start, element)
     emit.insert(FillOp([scalar], [buffer], []))
     return buffer

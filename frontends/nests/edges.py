@@ -26,7 +26,7 @@ def add_at(
     def build(nest: NestBuilder) -> None:
         build_add_at(nest, expression)
 
-    outputs = {"out": Output(c.shape, c.element, start)}
+    outputs = {"out": Output(c.shape, c.element, start, sums=True)}
     return call_nest(c.emit, "add_at", inputs, outputs, build)[0]
 
 

@@ -67,7 +67,8 @@ def bags(
     inputs = {**segments.inputs, "indices": indices, **table.inputs}
     if weights is not None:
         inputs["weights"] = weights
-    outputs = {"out": Output(c.shape, table.element, -math.inf if mode == MAX else 0.0)}
+    start = -math.inf if mode == MAX else 0.0
+    outputs = {"out": Output(c.shape, table.element, start, sums=mode != MAX)}
     if padding is not None and mode != SUM:
         # In front of the result: what a nest computes is its last argument.
         outputs = {"counts": Output(c.shape[:1], i64), **outputs}
@@ -100,7 +101,7 @@ class _Bags:
         """One row of a bag."""
         s, index = nest.scalars, nest.load("indices", p)
         row = nest.index(index)
-        weight = nest.load("weights", p) if self.weighted else None
+        weight = s.cast(nest.load("weights", p), nest.element("out")) if self.weighted else None
         counts = None
         if self.padding is not None:
             counts = s.compare("ne", index, s.constant(self.padding, index.type))
@@ -124,8 +125,10 @@ class _Bags:
         weight: SSAValue | None,
     ) -> None:
         if self.mode != MAX:
+            s, element = nest.scalars, nest.element("out")
+            value = s.cast(value, element)
             if weight is not None:
-                value = nest.scalars.binary("mul", weight, value)
+                value = s.binary("mul", weight, value)
             nest.update("add", "out", place, value)
             return
         # As in PyTorch, NaN is kept if it comes first and passed over later. What comes first

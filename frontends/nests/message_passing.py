@@ -43,7 +43,7 @@ def message_passing(
     inputs = {"pointers": graph.pointers, "indices": graph.indices, "own": own, "other": other}
     if scaled:
         inputs["values"] = graph.values
-    outputs = {"out": Output(own.shape, own.element)}
+    outputs = {"out": Output(own.shape, own.element, sums=True)}
 
     def build(nest: NestBuilder) -> None:
         build_message_passing(nest, weight, scaled)
@@ -63,14 +63,14 @@ def build_message_passing(nest: NestBuilder, weight: Weight, scaled: bool) -> No
 
     with nest.loop("i", nest.size("out", 0)) as i:
         with nest.loop("e", width) as e:
-            nest.store(nest.load("own", i, e), "mine", e)
+            nest.store(s.cast(nest.load("own", i, e), element), "mine", e)
             nest.store(zero, "sum", e)
         lower, upper = nest.segment("pointers", i)
         with nest.loop("p", upper, lower) as p:
             column = nest.load_index("indices", p)
-            value = nest.load("values", p) if scaled else None
+            value = s.cast(nest.load("values", p), element) if scaled else None
             with nest.loop("e", width) as e:
-                nest.store(nest.load("other", column, e), "theirs", e)
+                nest.store(s.cast(nest.load("other", column, e), element), "theirs", e)
             factor = weight(s, nest.total("e", width, zero, product), value)
             with nest.loop("e", width) as e:
                 nest.update("add", "sum", (e,), s.binary("mul", factor, nest.load("theirs", e)))

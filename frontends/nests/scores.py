@@ -34,7 +34,7 @@ def scores(
         build_scores(nest, expression, kind, nest_width)
 
     nest_width = next(name for name, view in inputs.items() if view.shape[-1] == shape[1])
-    outputs = {"score": Output(shape[:1], c.element)}
+    outputs = {"score": Output(shape[:1], c.element, sums=True)}
     return call_nest(c.emit, "row_scores", inputs, outputs, build)[0]
 
 

@@ -44,13 +44,15 @@ def product(c: Call, matrix: CompressedRows, x: View) -> View:
     """`matrix` times `x`, which is columns x width."""
 
     def build(nest: NestBuilder) -> None:
+        s, element = nest.scalars, nest.element("out")
         with nest.loop("i", nest.size("out", 0)) as i:
             lower, upper = nest.segment("pointers", i)
             with nest.loop("p", upper, lower) as p:
-                column, value = nest.load_index("indices", p), nest.load("values", p)
+                column = nest.load_index("indices", p)
+                value = s.cast(nest.load("values", p), element)
                 with nest.loop("e", nest.size("out", 1)) as e:
-                    term = nest.scalars.binary("mul", value, nest.load("x", column, e))
-                    nest.update("add", "out", (i, e), term)
+                    factor = s.cast(nest.load("x", column, e), element)
+                    nest.update("add", "out", (i, e), s.binary("mul", value, factor))
 
     inputs = {
         "pointers": matrix.pointers,
@@ -58,5 +60,5 @@ def product(c: Call, matrix: CompressedRows, x: View) -> View:
         "values": matrix.values,
         "x": x,
     }
-    outputs = {"out": Output((matrix.shape[0], x.shape[1]), x.element)}
+    outputs = {"out": Output((matrix.shape[0], x.shape[1]), x.element, sums=True)}
     return call_nest(c.emit, "sparse_matmul", inputs, outputs, build)[0]

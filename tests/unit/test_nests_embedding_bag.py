@@ -90,13 +90,24 @@ def test_narrow_floats(element: torch.dtype, mode: str) -> None:
     check(Bag((TABLE / 7).to(element), mode=mode), INDICES, OFFSETS[:2])
 
 
-def test_sums_round_to_the_type_after_each_row() -> None:
-    """In f16, 2048 + 1 is 2048; in bf16, 256 + 1 is 256."""
+def test_narrow_sums_round_once() -> None:
+    """In f16, 2048 + 1 is 2048; in bf16, 256 + 1 is 256: rounded after each row, all 1s were lost."""
     for element, large in ((torch.float16, 2048), (torch.bfloat16, 256)):
         table = torch.tensor([[large], [1]]).to(element)
         indices, offsets = torch.tensor([0, 1, 1]), torch.tensor([0])
         program = import_nests(Bag(table, mode="sum"), indices, offsets)
-        assert run(program, indices, offsets).tolist() == [[large]]
+        assert run(program, indices, offsets).tolist() == [[large + 2]]
+
+
+@pytest.mark.parametrize("element", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mode", ["sum", "mean", "weighted"])
+def test_narrow_sums_of_many_rows(element: torch.dtype, mode: str) -> None:
+    table = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)).to(element)
+    indices, offsets = torch.arange(600) % 50, torch.tensor([0, 300])
+    weights = [table[:, 0][indices]] if mode == "weighted" else []
+    bag = Bag(table, mode="sum" if weights else mode)
+    program = import_nests(bag, indices, offsets, *weights)
+    compare(program, bag, indices, offsets, *weights)
 
 
 @pytest.mark.parametrize("indices", [torch.int32, torch.int64])
