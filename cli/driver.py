@@ -220,7 +220,7 @@ def lower_dae(
     if opt is not None:
         if pipeline is not None:
             raise InputError("a level of optimisation is a pipeline of its own; give one of both")
-        if opt not in OPTIMISATIONS:
+        if type(opt) is not int or opt not in OPTIMISATIONS:
             raise InputError(
                 f"there is no level of optimisation {opt}; give 0 to {OPTIMISATIONS[-1]}"
             )

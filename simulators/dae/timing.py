@@ -7,7 +7,7 @@ The time of a trace on a machine, at one of three fidelities.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,8 +17,17 @@ from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.recurrence import recurrence_cycles
 from headrace.simulators.dae.reference import reference_cycles
 from headrace.simulators.dae.trace import MEMORY, Int8s, Trace
+from headrace.storage.errors import InputError
 
 Fidelity = Literal["closed_form", "recurrence", "reference"]
+
+
+def check_fidelity(fidelity: str) -> None:
+    """Raise `InputError` for what is no fidelity."""
+    if fidelity not in get_args(Fidelity):
+        raise InputError(
+            f"there is no fidelity '{fidelity}'; give one of {', '.join(get_args(Fidelity))}"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ def simulate(
 
     Whether the program fits in the machine at all is asked by `limits.py`, before there is a trace.
     """
+    check_fidelity(fidelity)
     if levels is None:
         levels = answering_levels(trace, machine)
     bound = bounds(Demand.of(trace, levels, machine), machine)
