@@ -237,4 +237,6 @@ _ON_STREAMS: Mapping[type[Operation], Callable[[Numbers, Numbers], Numbers]] = {
     arith.AddiOp: np.add,
     arith.SubiOp: np.subtract,
     arith.MuliOp: np.multiply,
+    arith.MinSIOp: np.minimum,
+    arith.MaxSIOp: np.maximum,
 }

@@ -162,9 +162,10 @@ def expect_fits(cost: GraphCost, budget: int, symbols: Symbols, largest: int = 5
 
 
 def _place(operation: Operation) -> int:
-    """Where an operation stands in its graph; one of no graph is the first."""
+    """Where an operation stands in its graph."""
     block = operation.parent_block()
-    return list(block.ops).index(operation) if block else 0
+    assert block is not None
+    return block.get_operation_index(operation)
 
 
 class CapacityError(ValueError):

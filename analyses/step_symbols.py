@@ -23,9 +23,14 @@ from headrace.dialects.step_types import StreamType
 
 Array: TypeAlias = npt.NDArray[Any]
 Arguments: TypeAlias = Sequence[npt.ArrayLike | None]
-"""Of a graph, in order; None for those that hold no selectors and no integers."""
+"""Of a graph, in order; None for those whose values are not known."""
 
 Selector: TypeAlias = tuple[int, ...]
+"""What is selected, ascending."""
+
+Made: TypeAlias = Mapping[SSAValue, Sequence[Selector]]
+"""The elements of streams of selectors that a graph makes of tiles, whatever lists they are in."""
+
 Values: TypeAlias = Sequence[Any]
 """The selectors or integers of a stream in order, whatever lists they are in."""
 
@@ -33,13 +38,12 @@ Values: TypeAlias = Sequence[Any]
 def known_symbols(
     graph: step.GraphOp,
     arguments: Arguments,
-    made: Mapping[SSAValue, Sequence[Selector]] | None = None,
+    made: Made | None = None,
 ) -> dict[str, int | list[int]]:
     """
     The sizes by their names, as `Dimension.substitute` takes them: a ragged one has a list.
 
-    A symbol that the arguments do not decide is not among them. `made` has the selectors of
-    streams that the graph makes of tiles, if they are known.
+    A symbol that neither the arguments nor `made` decide is not among them.
     """
     followed = _Followed(arguments, made or {})
     symbols: dict[str, int | list[int]] = {}
@@ -86,7 +90,7 @@ def _enter(
 class _Followed:
     """Selectors and integers, followed from the arguments through what routes and reshapes."""
 
-    def __init__(self, arguments: Arguments, made: Mapping[SSAValue, Sequence[Selector]]) -> None:
+    def __init__(self, arguments: Arguments, made: Made) -> None:
         self.arguments = arguments
         self._found: dict[SSAValue, Values | None] = {**made}
 

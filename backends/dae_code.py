@@ -23,7 +23,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from headrace.interpreters.nest_memory import name_of
 from headrace.interpreters.nest_scalars import element_of
 from headrace.simulators.dae.cost import CaseWork
-from headrace.simulators.dae.opcodes import BYTES, Element, Op
+from headrace.simulators.dae.opcodes import BYTES, FIELDS, Element, Op
 from headrace.simulators.dae.program import Program
 from headrace.simulators.dae.trace import Stream
 from headrace.storage.errors import InputError
@@ -129,9 +129,8 @@ class Code:
 
     def patch(self, at: int, **fields: int) -> None:
         """Change fields of an instruction: jumps whose goal was not known."""
-        names = ("op", "lanes", "element", "to", "a", "b", "c", "d")
         for name, value in fields.items():
-            self._rows[at][names.index(name)] = value
+            self._rows[at][FIELDS.index(name)] = value
 
     def set_place(self, loops: Sequence[tuple[str, int]]) -> None:
         """What follows is in these loops: names and registers of their variables."""

@@ -13,6 +13,7 @@ from xdsl.traits import IsTerminator
 from headrace.backends.dae_code import Code, element, is_float, lanes
 from headrace.dialects import dlc, slc
 from headrace.interpreters import nest_scalars
+from headrace.interpreters.nest_memory import name_of
 from headrace.simulators.dae.opcodes import Element, Op
 from headrace.storage.errors import InputError
 
@@ -103,6 +104,8 @@ class Core:
         """The body of the case that is emitted."""
         self.wide = 1
         """Lanes on which an operation on single numbers is emitted."""
+        self.loops: list[tuple[str, int]] = []
+        """The loops around, by name and register of the variable."""
 
     def block(self, block: Block) -> Sequence[SSAValue]:
         """Emit a block; what its terminator has as operands."""
@@ -202,7 +205,11 @@ class Core:
             code.end_work()
 
         lower, upper, step = bounds
+        self.loops.append((name_of(variable), code.define(variable)))
+        code.set_place(self.loops)
         self.loop(code.define(variable), lower, upper, step, body)
+        self.loops.pop()
+        code.set_place(self.loops)
         for result, argument in zip(op.results, carried, strict=True):
             self._move(result, code.register(argument))
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects import func, memref, tensor
+from xdsl.dialects.builtin import AnyFloat, ContainerType, ModuleOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from headrace.analyses.dae_counts import QueueCounts, queue_counts
 from headrace.backends.dae import build
@@ -121,8 +121,9 @@ class DaeFunction:
         Run the function on NumPy arrays or torch tensors, and time its operations.
 
         `machine` is a description or a TOML file with a section [dae]; `fidelity` says how times
-        are found (see `simulators.dae.timing`). With `timing_only` there are no outputs. The
-        outputs are torch tensors if an argument is one.
+        are found (see `simulators.dae.timing`). With `timing_only` there are no outputs, and
+        floats are computed only where an integer may depend on one. The outputs are torch tensors
+        if an argument is one.
 
         Raises `InputError` for arguments that do not fit, for an index outside of its tensor, for
         an operation that does not fit in the machine, and where passes are missing, so that none
@@ -135,11 +136,13 @@ class DaeFunction:
             check_resources(function, described.layers, described.lanes, described.storage_bytes)
         given = without_fixed(args, len(self.arguments), self.fixed)
         runs: list[OperationRun] = []
+        # What the host makes of floats may be indices of the next operation.
+        values = not timing_only or _makes_integers_of_floats(main_function(self.module))
 
         def call(function: func.FuncOp, buffers: Sequence[Array]) -> None:
             name = function.sym_name.data
             start = time.perf_counter()
-            execution = execute(self.programs[name], buffers, described)
+            execution = execute(self.programs[name], buffers, described, values=values)
             if _is_decoupled(function):
                 timing = simulate(execution.trace, described, fidelity)
                 seconds = time.perf_counter() - start
@@ -156,13 +159,13 @@ class DaeFunction:
                 )
 
         operations = entry_operations(self.module, call)
-        values = interpret(self.module, self._arguments(given), operations)
-        shapes = tuple(tuple(value.shape) for value in values)
+        computed = interpret(self.module, self._arguments(given), operations)
+        shapes = tuple(tuple(value.shape) for value in computed)
         if timing_only:
             return DaeRun((), (), shapes, tuple(runs), self.notes)
         outputs = [
             in_type(np.asarray(value), spec.dtype)
-            for spec, value in zip(self.results, values, strict=True)
+            for spec, value in zip(self.results, computed, strict=True)
         ]
         storages = [Storage.from_dense(one, Format.dense(one.ndim)) for one in outputs]
         as_torch = any(is_torch(one) for one in given)
@@ -227,6 +230,23 @@ def _expect_integers(spec: TensorSpec, values: Array) -> None:
 
 def _is_decoupled(function: func.FuncOp) -> bool:
     return any(isinstance(op, dlc.AccessOp) for op in function.walk())
+
+
+def _makes_integers_of_floats(function: func.FuncOp) -> bool:
+    """Whether an operation has a float, or tensor of floats, and gives a number that is none."""
+    return any(
+        any(_is_float(operand) for operand in op.operands)
+        and not all(_is_float(result) for result in op.results)
+        for op in function.walk()
+        if not isinstance(op, tensor.DimOp | memref.DimOp)
+    )
+
+
+def _is_float(value: SSAValue) -> bool:
+    type = value.type
+    if isinstance(type, ContainerType):
+        type = cast("ContainerType[Attribute]", type).get_element_type()
+    return isinstance(type, AnyFloat)
 
 
 def _specifications(function: func.FuncOp) -> tuple[TensorSpec, ...]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from headrace.analyses.step_symbols import Arguments, Made, Selector
 from headrace.backends.step_integers import expect_known_integers
 from headrace.backends.step_nodes import (
     integer_slot,
@@ -28,7 +29,7 @@ from headrace.backends.step_nodes import (
     node_of,
     selector_slot,
 )
-from headrace.backends.step_selectors import Made, Selector, selectors_of_tiles
+from headrace.backends.step_selectors import selectors_of_tiles
 from headrace.dialects import step
 from headrace.dialects.step_depths import depths_of
 from headrace.dialects.step_types import SelectorType, StreamType
@@ -41,8 +42,6 @@ from headrace.simulators.stream.step_memory import StepMemory
 from headrace.storage.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
-Arguments: TypeAlias = Sequence[npt.ArrayLike | None]
-"""Of a graph, in order; those that are only loaded from may be None."""
 
 
 @dataclass(frozen=True)

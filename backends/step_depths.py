@@ -15,7 +15,8 @@ from typing import Any
 
 from xdsl.ir import Operation
 
-from headrace.backends.step import Arguments, StepResult, lower
+from headrace.analyses.step_symbols import Arguments
+from headrace.backends.step import StepResult, lower
 from headrace.dialects import step
 from headrace.dialects.step_depths import channels, depths_of, set_depths
 from headrace.dialects.step_functions import count
@@ -62,11 +63,12 @@ def listed_depths(
     operations = list(graph.body.block.ops)
     places = {operation: place for place, operation in enumerate(operations)}
     streams = channels(operations)
-    return [
-        {"channel": number, "node": names[places[sender]], "result": result, "depth": depth}
-        for number, depth in depths.items()
-        for sender, result in (streams[number],)
-    ]
+    listed: list[dict[str, Any]] = []
+    for number, depth in depths.items():
+        sender, result = streams[number]
+        node = names[places[sender]]
+        listed.append({"channel": number, "node": node, "result": result, "depth": depth})
+    return listed
 
 
 @dataclass

@@ -18,14 +18,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from headrace.analyses.step_costs import REFERENCE_LOAD_BYTES, Accounting
-from headrace.analyses.step_symbols import known_symbols
+from headrace.analyses.step_symbols import Made, known_symbols
 from headrace.backends.compiled import check_depth, machine_description
 from headrace.backends.host import specification
 from headrace.backends.result import GraphRun, Result
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
 from headrace.backends.step import StepProgram, graphs_of, lower
 from headrace.backends.step_depths import find_depths
-from headrace.backends.step_selectors import Made
 from headrace.backends.step_use import StepUse, expect_capacity, use_of
 from headrace.dialects import step
 from headrace.dialects.functions import argument_names, main_function, returned

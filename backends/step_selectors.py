@@ -6,26 +6,19 @@ depend on time themselves, unless what they are made of comes in the order in wh
 the interpreter finds them before a simulation, from the part of the graph that makes them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Sequence
 
-import numpy.typing as npt
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from headrace.analyses.step_symbols import Arguments, Made
 from headrace.dialects import step
 from headrace.dialects.step_types import SelectorType
 from headrace.interpreters.step import interpret_streams, makers
 from headrace.storage.errors import InputError
 
-Selector: TypeAlias = tuple[int, ...]
-"""What is selected, ascending."""
-
-Made: TypeAlias = Mapping[SSAValue, Sequence[Selector]]
-"""The elements of streams of selectors, whatever lists they are in."""
-
 
 def selectors_of_tiles(
-    graph: step.GraphOp, streams: Sequence[SSAValue], arguments: Sequence[npt.ArrayLike | None]
+    graph: step.GraphOp, streams: Sequence[SSAValue], arguments: Arguments
 ) -> Made:
     """
     The selectors of some streams of a graph.

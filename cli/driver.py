@@ -222,7 +222,7 @@ def lower_dae(
             raise InputError("a level of optimisation is a pipeline of its own; give one of both")
         if type(opt) is not int or opt not in OPTIMISATIONS:
             raise InputError(
-                f"there is no level of optimisation {opt}; give 0 to {OPTIMISATIONS[-1]}"
+                f"there is no level of optimisation {opt!r}; give 0 to {OPTIMISATIONS[-1]}"
             )
     add_entry(module)
     decoupled = any(isinstance(op, AccessOp) for op in module.walk())

@@ -112,10 +112,14 @@ class Consumer:
             self.indices.bind(result, front.stream)
 
     def _open(self, wanted: Attribute) -> None:
-        """Have words in front: of a repetition, those of its first time."""
+        """
+        Have words in front: of a repetition, those of its first time.
+
+        Counts of its items must be numbers: a symbol stands for another number each time.
+        """
         while self.pushed and isinstance(front := self.pushed[0], Repeat):
             rest = _less(front.count, ONE)
-            if rest is None:
+            if rest is None or not _has_numbers(front.items):
                 raise VerifyException(f"pops {wanted}, but next in the queue is {front}")
             self.pushed[:1] = [*front.items, *_left(front, rest)]
 
@@ -190,6 +194,14 @@ class Consumer:
                     return None
                 run = more if run is None else replace(run, count=run.count + more.count)
         return run
+
+
+def _has_numbers(items: Sequence[Item]) -> bool:
+    """Whether all counts are numbers."""
+    return all(
+        item.count.is_static and (isinstance(item, Words) or _has_numbers(item.items))
+        for item in items
+    )
 
 
 def _less(count: Dimension, taken: Dimension) -> Dimension | None:

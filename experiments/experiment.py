@@ -51,7 +51,7 @@ class Experiment:
     The counterpart of a figure or table of the literature.
 
     `measure` takes the settings of one case and returns what it found, or raises `WrongValueError`;
-    it must be a function of a module, since it may run in another process. `tabulate` gets the rows
+    it may run in another process, which finds it by `name`. `tabulate` gets the rows
     that there are, in the order of the cases, and returns lines with equal columns, among them
     `published`, `ratio` (ours to the published value), `how` (simulated or estimated) and `note`.
     `available` raises `InputError` where something that the experiment needs is absent.

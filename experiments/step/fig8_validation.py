@@ -137,27 +137,21 @@ def errors(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 def plot(lines: Sequence[Mapping[str, Cell]], figure: Drawing) -> None:
     figure.set_size_inches(9, 4)
     names = dict.fromkeys(one["tile rows"] for one in lines if one["tile rows"] is not None)
-    for axes, rows, colour in zip(
-        figure.subplots(1, len(names), squeeze=False)[0], names, COLOURS, strict=False
-    ):
+    for axes, rows in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         some = chosen(lines, measure="cycles", **{"tile rows": rows})
-        for source in dict.fromkeys(one["source"] for one in some):
+        origins = dict.fromkeys(one["source"] for one in some)
+        # Publication and sources agree: smaller marks lie on larger ones.
+        for colour, size, source in zip(COLOURS, (9, 4), origins, strict=False):
             mine = chosen(some, source=source)
             tiles = [number(one["hidden tile"]) for one in mine]
-            label = f"ours, {source}"
-            axes.plot(
-                tiles, [number(one["value"]) for one in mine], "o-", color=colour, label=label
-            )
+            cycles = [number(one["value"]) for one in mine]
+            style = {"color": colour, "markersize": size, "linewidth": size / 3}
+            axes.plot(tiles, cycles, "o-", label=f"ours, {source}", **style)
         known = [one for one in table("fig8") if one["tile_rows"] == rows]
         tiles = [one["tile_hidden"] for one in known]
-        axes.plot(
-            tiles,
-            [one["cycles"] for one in known],
-            "x",
-            markersize=9,
-            color=colour,
-            label="published simulator",
-        )
+        cycles = [one["cycles"] for one in known]
+        ring = {"linestyle": "", "marker": "o", "fillstyle": "none", "color": "#b0b0b0"}
+        axes.plot(tiles, cycles, markersize=15, label="published simulator", **ring)
         axes.plot(tiles, [one["rtl"] for one in known], "s--", color="black", label="hardware")
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")

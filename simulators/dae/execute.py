@@ -15,6 +15,7 @@ from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.opcodes import BYTES, Element, Failure
 from headrace.simulators.dae.program import Program
 from headrace.simulators.dae.small_floats import decoding_tables
+from headrace.simulators.dae.timing_program import floats_decide, without_floats
 from headrace.simulators.dae.trace import Float64s, Stream, Trace
 from headrace.storage.errors import InputError
 
@@ -49,31 +50,50 @@ class Execution:
     """[items] Cycles of the same work by a core without an access unit, by `CaseWork.alone`."""
 
 
-def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> Execution:
+def execute(
+    program: Program, buffers: Sequence[Array], machine: DaeMachine, *, values: bool = True
+) -> Execution:
     """
     Run a program on `buffers`, of which those that it writes change.
+
+    Without `values` the floats are not computed unless an integer depends on one: buffers of
+    floats are neither read nor written then, and the trace is the same.
 
     Raises `InputError` for buffers that do not fit, for an index outside of a tensor, for queues
     that do not match, and for a token whose words do not fit in a chunk of the data queue.
     """
+    values = values or floats_decide(program)
+    if not values:
+        program = without_floats(program)
     elements = [Element(int(element)) for element in program.elements]
+    held = [values or element > Element.BF16 for element in elements]
     sizes = _sizes(program, buffers)
     extents = [
         int(np.prod(sizes[at, : program.ranks[at]])) * BYTES[element]
         for at, element in enumerate(elements)
     ]
-    ends = np.cumsum([-(-extent // PAGE) * PAGE for extent in extents])
-    bases = np.concatenate([[0], ends]).astype(np.int64)
-    arena = np.zeros(int(bases[-1]) + PAGE, np.uint8)
+    pages = np.array([-(-extent // PAGE) * PAGE for extent in extents], np.int64)
+    bases = np.cumsum(pages) - pages
+    in_arena = pages * np.array(held, np.int64)
+    places = np.cumsum(in_arena) - in_arena
+    arena = np.zeros(int(in_arena.sum()) + PAGE, np.uint8)
     for at, buffer in enumerate(buffers):
-        place = arena[bases[at] : bases[at] + extents[at]]
-        place[...] = _as_bytes(buffer, elements[at])
+        if held[at]:
+            place = arena[places[at] : places[at] + extents[at]]
+            place[...] = _as_bytes(buffer, elements[at])
     pieces = [CaseWork(*row) for row in program.work.tolist()] or [CaseWork()]
     texts: dict[str, Any] = json.loads(str(program.texts))
     streams = tuple(Stream(**one) for one in json.loads(str(program.streams)))
     integers = program.integers.copy()
     with np.errstate(all="ignore"):
-        (failure, pc, details), items, requests, alone, most_words, (tokens, words) = run_program(
+        (
+            (failure, pc, call, details),
+            items,
+            requests,
+            alone,
+            most_words,
+            (tokens, words),
+        ) = run_program(
             program.code,
             program.operands,
             program.floats.copy(),
@@ -91,15 +111,19 @@ def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> 
             np.array(BYTES, np.int64),
             sizes,
             program.ranks,
-            bases[:-1],
+            bases,
+            places,
             np.array([piece.cycles(machine.core) for piece in pieces]),
             np.array([piece.alone().cycles(machine.core) for piece in pieces]),
             len(streams),
             len(texts["cases"]),
             machine.line_bytes,
+            values,
         )
     if failure:
-        place = program.places[int(program.place[pc])]
+        # Behind a call are the loops of a case; the call itself is in those of the access unit.
+        at = [pc] if call < 0 else [call, pc]
+        place = [loop for one in at for loop in program.places[int(program.place[one])]]
         where = ", ".join(f"{name} is {integers[register, 0]}" for name, register in place)
         message = _message(Failure(failure), [int(one) for one in details], sizes, texts)
         raise InputError(f"{message} of @{texts['function']}{', where ' + where if where else ''}")
@@ -107,8 +131,8 @@ def execute(program: Program, buffers: Sequence[Array], machine: DaeMachine) -> 
         if misfit := queue_misfit(machine, case, int(most_words[at])):
             raise InputError(f"@{texts['function']}: {misfit}")
     for at, buffer in enumerate(buffers):
-        if texts["written"][at]:
-            place = arena[bases[at] : bases[at] + extents[at]]
+        if texts["written"][at] and held[at]:
+            place = arena[places[at] : places[at] + extents[at]]
             buffer[...] = _from_bytes(place, elements[at]).reshape(buffer.shape)
     trace = Trace(tuple(texts["kinds"]), streams, *items, *requests)
     return Execution(trace, int(tokens) + int(texts["programs"]), int(words), alone)

@@ -9,6 +9,9 @@ wrap to theirs.
 
 from enum import IntEnum
 
+FIELDS = ("op", "lanes", "element", "to", "a", "b", "c", "d")
+"""Of an instruction, in this order."""
+
 
 class Element(IntEnum):
     """Types of elements in memory and of operations; `BYTES` has their sizes."""
@@ -28,7 +31,7 @@ BYTES = (8, 4, 2, 2, 8, 4, 2, 1, 1)
 
 
 class Op(IntEnum):
-    """`F`: float registers, `I`: integer registers."""
+    """`F`: float registers, `I`: integer registers; `type` is the field of the element type."""
 
     # --- control ---------------------------------------------------------------------------
     HALT = 0

@@ -24,10 +24,9 @@ Fidelity = Literal["closed_form", "recurrence", "reference"]
 
 def check_fidelity(fidelity: str) -> None:
     """Raise `InputError` for what is no fidelity."""
-    if fidelity not in get_args(Fidelity):
-        raise InputError(
-            f"there is no fidelity '{fidelity}'; give one of {', '.join(get_args(Fidelity))}"
-        )
+    known: tuple[str, ...] = get_args(Fidelity)
+    if fidelity not in known:
+        raise InputError(f"there is no fidelity '{fidelity}'; choose from {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,6 @@ class Timing:
     def memory_bytes(self) -> int:
         return self.lines[MEMORY] * self.machine.line_bytes
 
-    @property
-    def words_per_access_cycle(self) -> float:
-        """Words pushed per cycle of the access unit."""
-        return self._share(self.words * self.machine.clock_ratio)
-
     def percent_of_line(self, payload_bytes: float) -> float:
         """
         Throughput in percent of one line per cycle of the access unit.
@@ -95,7 +89,8 @@ def simulate(
     """
     The time of a trace; `levels` [requests] says what answers, by default the caches.
 
-    Whether the program fits in the machine at all is asked by `limits.py`, before there is a trace.
+    Raises `InputError` for an unknown fidelity. Whether the program fits in the machine at all is
+    asked before, by `limits.py` and `dialects/dlc_resources.py`.
     """
     check_fidelity(fidelity)
     if levels is None:

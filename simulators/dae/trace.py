@@ -155,10 +155,6 @@ class Trace:
         return np.repeat(np.arange(len(self.kind)), np.diff(self.first_request))
 
     @property
-    def total_lines(self) -> int:
-        return int(self.lines.sum(dtype=np.int64))
-
-    @property
     def total_tokens(self) -> int:
         """Without `done`."""
         return int(self.tokens.sum())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace.frontends.torch_export import ImportedModel
@@ -25,10 +25,12 @@ ROWS = 5
 
 @st.composite
 def bags(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices, and the offsets of bags of 0 to 4 of them, with the last offset."""
-    lengths = draw(st.lists(st.integers(0, 4), min_size=1, max_size=3))
+    """Indices, and the offsets of 0 to 3 bags of 0 to 4 of them, with the last offset."""
+    lengths = draw(st.lists(st.integers(0, 4), max_size=3))
     indices = draw(st.lists(st.integers(0, ROWS - 1), min_size=sum(lengths), max_size=sum(lengths)))
-    return torch.tensor(indices, dtype=torch.int64), torch.tensor([0, *np.cumsum(lengths)])
+    return torch.tensor(indices, dtype=torch.int64), torch.tensor(
+        [0, *np.cumsum(lengths, dtype=int)]
+    )
 
 
 MODES: dict[str, dict[str, Any]] = {
@@ -73,6 +75,9 @@ def bag_tokens(lookups: int, bags: int, width: int, lanes: int) -> list[int]:
 
 
 @settings(max_examples=8, deadline=None)
+@example(
+    bags=(torch.tensor([], dtype=torch.int64), torch.tensor([0])), mode="max", width=3, lanes=2
+)
 @given(
     bags=bags(),
     mode=st.sampled_from(sorted(MODES)),
@@ -161,3 +166,38 @@ def test_other_types_round_alike_at_all_levels(mode: str, element: torch.dtype) 
         lower(lowered, level(number, 4, rows=2))
         (found,), _ = run_decoupled(lowered, *args)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", ["weighted", "max", "padded mean"])
+def test_rows_that_no_bag_has_do_not_matter(mode: str) -> None:
+    """They hold NaN and infinities, as do padding rows; lanes without an element hold zeros."""
+    indices, offsets = torch.tensor([1, 2, 4, 2, 1]), torch.tensor([0, 2, 2, 5])
+    model, args = program(mode, 7, torch.float64, indices, offsets)
+    clean = import_nests(model, *args)
+    (expected,) = interpret_nests(clean.module, clean.bind(*args))
+    assert np.isfinite(expected).all()
+    with torch.no_grad():
+        for row, value in (
+            (0, torch.nan),
+            (3, torch.inf),
+            *([(2, torch.nan)] * ("padded" in mode)),
+        ):
+            model.table[row] = value
+    imported = import_nests(model, *args)
+    for number in range(5):
+        lowered = copy_of(imported)
+        lower(lowered, level(number, 4, rows=2))
+        (found,), _ = run_decoupled(lowered, *args)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_bags_of_one_length_in_two_dimensions() -> None:
+    args = (torch.tensor([[1, 4, 1], [0, 2, 2]]),)
+    table = torch.rand(ROWS, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = Bag(table, mode="mean", padding_idx=2)
+    imported = import_nests(model, *args)
+    for number in range(5):
+        lowered = copy_of(imported)
+        lower(lowered, level(number, 4, rows=2))
+        (found,), _ = run_decoupled(lowered, *args)
+        np.testing.assert_allclose(found, model(*args).detach().numpy(), rtol=1e-13)

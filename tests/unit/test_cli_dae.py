@@ -160,7 +160,7 @@ def test_options_of_another_type_are_refused() -> None:
         with pytest.raises(headrace.InputError, match=f"no level of optimisation {opt}"):
             headrace.compile(BAG, ARGUMENTS, target="dae", opt=cast(int, opt))
     function = headrace.compile(BAG, ARGUMENTS, target="dae")
-    with pytest.raises(headrace.InputError, match="no fidelity 'fast'; give one of closed_form"):
+    with pytest.raises(headrace.InputError, match="no fidelity 'fast'; choose from closed_form"):
         function.run(*ARGUMENTS, fidelity=cast(Any, "fast"))
     for kind in ("float32", "bool"):
         with pytest.raises(headrace.InputError, match=f"of type {kind}, but must be int64"):

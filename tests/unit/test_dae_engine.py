@@ -1,5 +1,6 @@
 """The engine of access-execute programs against the interpreters, for every family and level."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from headrace.simulators.dae.timing import simulate
 from headrace.storage.bfloat16 import round_to_bfloat16
 from headrace.storage.errors import InputError
 from headrace.tests import dae_programs
-from headrace.tests.ember_nests import NESTS, Draw, function, lowered
+from headrace.tests.ember_nests import NESTS, Draw, function, lowered, parse
 from headrace.tests.unit.test_dae_interpreters import buffers
 
 MACHINE = DaeMachine()
@@ -43,6 +44,11 @@ def test_engine_interpreter_and_static_counts_agree(name: str, level: int) -> No
         assert counts.evaluate(given) == (traffic.tokens, traffic.words)
         assert run.trace.total_words == run.words
         assert run.trace.total_tokens == run.tokens - 1
+        timed = execute(program, given, MACHINE, values=False)
+        assert (timed.tokens, timed.words) == (run.tokens, run.words)
+        for part in fields(run.trace):
+            one, other = getattr(timed.trace, part.name), getattr(run.trace, part.name)
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("level", range(4))
@@ -101,6 +107,54 @@ def test_an_index_outside_names_tensor_index_and_place() -> None:
     where = r"index 6 .* size 6 of %table of @embedding_bag, where %b is 1, %p is 2, %e is 0"
     with pytest.raises(InputError, match=where):
         execute(build(dae_programs.decoupled(1)), given, MACHINE)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_an_index_outside_in_a_case_names_the_loops_around_its_token(level: int) -> None:
+    text, draw = NESTS["edge_list"]
+    program = build(function(lowered(text, resolve_pipeline(f"ember-opt{level}"))))
+    given = draw(Draw(0))
+    given[0][1] = 99
+    where = r"index 99 .* of %out of @add_at_0, where %p is 1, %e is 0$"
+    with pytest.raises(InputError, match=where):
+        execute(program, given, MACHINE)
+
+
+def test_without_values_tables_are_neither_read_nor_written() -> None:
+    """A table of 2 TB and bags of it, of which there is one number in memory."""
+    nothing = np.broadcast_to(np.float64(0), (1 << 33, 32))
+    given = [np.array([1 << 32, 5]), np.array([0, 2]), nothing, nothing[:1]]
+    program = build(dae_programs.decoupled(3, 8))
+    run = execute(program, given, MACHINE, values=False)
+    assert (run.tokens, run.words) == (2 + 1 + 1, 64)
+    rows = run.trace.line[run.trace.stream == 3]
+    assert rows[0] - rows[1] == ((1 << 32) - 5) * 32 * 8 // 64
+
+
+COUNT_POSITIVE = """
+func.func @count(%x: memref<?xf64>, %out: memref<1xi64>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %size = memref.dim %x, %c0 : memref<?xf64>
+  scf.for %i = %c0 to %size step %c1 {
+    %v = memref.load %x[%i] : memref<?xf64>
+    %holds = arith.cmpf ogt, %v, %zero : f64
+    %one = arith.extui %holds : i1 to i64
+    %before = memref.load %out[%c0] : memref<1xi64>
+    %after = arith.addi %before, %one : i64
+    memref.store %after, %out[%c0] : memref<1xi64>
+  }
+  func.return
+}
+"""
+
+
+def test_floats_on_which_integers_depend_are_computed_all_the_same() -> None:
+    program = build(function(parse(COUNT_POSITIVE)))
+    count = np.zeros(1, np.int64)
+    execute(program, [np.array([1.0, -1.0, 2.0]), count], MACHINE, values=False)
+    assert count[0] == 2
 
 
 def test_a_row_beyond_a_chunk_of_the_queue_is_refused() -> None:

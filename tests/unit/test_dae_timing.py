@@ -16,6 +16,7 @@ from headrace.simulators.dae.locality import locality_indices
 from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.timing import simulate
 from headrace.simulators.dae.trace import MEMORY, Stream, Trace
+from headrace.storage.errors import InputError
 from headrace.tests.dae_traces import RM, embedding_bag, geometric_mean, rm
 
 MACHINE = DaeMachine()
@@ -133,7 +134,6 @@ def test_what_a_timing_says() -> None:
     assert timing.memory_bytes == LOOKUPS * 512
     assert timing.core_busy == pytest.approx(1, rel=0.01)
     assert timing.access_busy == pytest.approx(38.4 / 38.9, rel=0.01)
-    assert timing.words_per_access_cycle == pytest.approx(128 * 2.4 / 38.9, rel=0.01)
     # The published share of compute throughput at level 3 is 48.62 % (section 8.5).
     assert timing.percent_of_line(LOOKUPS * 512) == pytest.approx(48.62, rel=0.05)
 
@@ -174,6 +174,12 @@ def test_a_store_takes_bandwidth_and_no_time_of_the_core() -> None:
     assert timing.core_busy == 0
 
 
+def test_an_unknown_fidelity_is_refused() -> None:
+    unknown: Any = "exact"
+    with pytest.raises(InputError, match="no fidelity 'exact'; choose from closed_form, recurr"):
+        simulate(misses(), MACHINE, unknown)
+
+
 def test_a_run_of_nothing_takes_no_time() -> None:
     nothing = misses(lookups=0)
     for fidelity in ("closed_form", "recurrence", "reference"):
@@ -185,7 +191,7 @@ def test_a_part_of_a_trace_is_a_trace() -> None:
     trace = rm("RM2", 3, "L0", MACHINE)
     half = 2048 + 16
     parts = [trace.slice(0, half), trace.slice(half, len(trace.kind))]
-    assert sum(part.total_lines for part in parts) == trace.total_lines
+    assert sum(len(part.lines) for part in parts) == len(trace.lines)
     cycles = [simulate(part, MACHINE).cycles for part in parts]
     assert max(cycles) < simulate(trace, MACHINE).cycles <= sum(cycles)
 

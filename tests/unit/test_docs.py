@@ -131,3 +131,17 @@ def test_the_models_of_memory_are_those_of_a_program() -> None:
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_tests_that_pages_name_exist() -> None:
+    """A page names a test behind the file that has it."""
+    there = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    for page in (ROOT / "docs").rglob("*.md"):
+        for line in page.read_text().splitlines():
+            file = ""
+            for name in re.findall(r"`(?:tests/\w+/)?(test_\w+(?:\.py)?)`", line):
+                if name.endswith(".py"):
+                    file = name
+                    assert file in there, f"{page.name}: {file}"
+                elif file:
+                    assert f"def {name}(" in there[file], f"{page.name}: {file}: {name}"

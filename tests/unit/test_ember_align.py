@@ -51,22 +51,6 @@ def test_values_are_those_of_the_nest(name: str, lanes: int, options: str) -> No
                     np.testing.assert_array_equal(found, expected)
 
 
-TOY = (np.array([0, 2, 3]), np.array([1, 4, 1]), np.arange(20, dtype=np.float32).reshape(5, 4))
-
-
-@pytest.mark.parametrize(
-    ("level", "tokens", "words"), [(0, 13, 36), (1, 7, 24), (2, 4, 15), (3, 6, 12)]
-)
-def test_the_worked_example(level: int, tokens: int, words: int) -> None:
-    """D5: two bags of 2 and 1 rows of 4, with 2 lanes."""
-    module = lowered(NESTS["embedding_bag"][0], f"{LEVELS[level]},ember-to-dlc")
-    found = traffic(module, [*TOY, np.zeros((2, 4), np.float32)])
-    assert (found.tokens, found.words) == (tokens, words)
-    if level == 3:
-        row, segment = 1, 2
-        assert found.control == (row, row, segment, row, segment, "done")
-
-
 @pytest.mark.parametrize("lanes", [2, 8])
 @pytest.mark.parametrize(
     ("name", "per_bag"), [("embedding_bag", 0), ("sparse_matmul", 0), ("knowledge_graph", None)]

@@ -51,9 +51,11 @@ def test_callbacks_read_only_what_they_use(name: str, loops: int, callbacks: lis
     assert [len(op.inputs) for op in ops if isinstance(op, slc.CallbackOp)] == callbacks
 
 
-def test_embedding_bag_has_four_loads_and_one_sum() -> None:
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_embedding_bag_has_four_loads_and_one_sum(element: str) -> None:
     """D1: offsets twice, an index and a row; bag, column and value are sent, the result is not."""
-    ops = list(lowered(NESTS["embedding_bag"][0], "ember-decouple").walk())
+    text = NESTS["embedding_bag"][0].replace("f32", element)
+    ops = list(lowered(text, "ember-decouple").walk())
     loads = [op.memref.name_hint for op in ops if isinstance(op, slc.LoadOp)]
     assert loads == ["offsets", "offsets", "indices", "table"]
     assert sum(isinstance(op, slc.ArithmeticOperation) for op in ops) == 1

@@ -10,11 +10,13 @@ from xdsl.dialects.func import FuncOp
 
 from headrace.cli.driver import make_context
 from headrace.cli.parsing import parse_text
-from headrace.interpreters import nest, slc
+from headrace.dialects.slc import ForOp as SlcForOp
+from headrace.interpreters import dlc, nest, slc
 from headrace.interpreters.dlc import QueueTraffic
 from headrace.interpreters.nest_entry import interpret_nests
 from headrace.passes.registry import get_all_passes, parse_passes
 from headrace.tests.ember import copy_of, level, lower, run_decoupled
+from headrace.tests.ember_nests import NESTS, function, lowered, parse, values
 from headrace.tests.nests import import_nests
 
 WIDTH, LANES = 7, 4
@@ -50,6 +52,44 @@ def test_a_sparse_product_sends_values_and_rows() -> None:
         3 * (LANES + PADDED) + 2 * LANES,
     ]
     assert [one.tokens for one in found] == [3 * WIDTH + 1, 3 * 2 + 1, 3 + 1, 3 + 3 + 1, 2 + 3 + 1]
+
+
+def test_messages_have_three_cases_and_two_loops_beside_each_other() -> None:
+    """Three vertices with 2, 0 and 3 edges: begin, edge and end; the end sends the vertex."""
+    edges, vertices, batches = 5, 3, 1 + 0 + 2
+    row = np.random.default_rng(0).random((3, WIDTH)).astype(np.float32)
+    given = [np.array([0, 2, 2, 5]), np.array([1, 0, 2, 2, 1]), row, row, np.zeros_like(row)]
+    text = NESTS["message_passing"][0]
+    expected = values(parse(text), given)[-1]
+    found: list[QueueTraffic] = []
+    for number in range(5):
+        nest = function(lowered(text, level(number, LANES, rows=2)))
+        ran = [np.array(array) for array in given]
+        found.append(dlc.run_function(nest, ran))
+        np.testing.assert_allclose(ran[-1], expected, rtol=1e-5)
+    assert [one.words for one in found] == [
+        edges * 2 * WIDTH + vertices * (2 * WIDTH + 1),
+        edges * 2 * (1 + LANES) + vertices * (2 * (1 + LANES) + 1),
+        edges * PADDED + vertices * (PADDED + 1),
+        (edges + vertices) * PADDED,
+        (edges + vertices) * PADDED + batches * LANES,
+    ]
+    assert [one.tokens for one in found] == [
+        (edges + vertices) * (WIDTH + 1) + 1,
+        (edges + vertices) * (2 + 1) + 1,
+        edges + 2 * vertices + 1,
+        edges + 2 * vertices + 1,
+        batches + 2 * vertices + 1,
+    ]
+    begin, edge, end = 1, 2, 3
+    assert found[3].control == (
+        *(begin, edge, edge, end),
+        *(begin, end),
+        *(begin, edge, edge, edge, end, "done"),
+    )
+    structured = lowered(text, "ember-decouple")
+    (outermost,) = [op for op in function(structured).body.ops if isinstance(op, SlcForOp)]
+    assert sum(isinstance(op, SlcForOp) for op in outermost.body.block.ops) == 2
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -113,17 +153,17 @@ def test_rows_of_bytes_become_floats_in_the_core(number: int) -> None:
     scale, bias = (random.random(6).astype(np.float32) for _ in range(2))
     indices = np.array([5, 0, 5, 2, 1])
 
-    def run(function: FuncOp, how: Callable[..., object]) -> Any:
+    def run(rows: FuncOp, how: Callable[..., object]) -> Any:
         out = np.zeros((1, WIDTH), np.float32)
-        how(function, [indices, scale, bias, table, out])
+        how(rows, [indices, scale, bias, table, out])
         return out
 
     module = parse_text(make_context(), ROWS_OF_BYTES, "test_ember_models.py")
-    function = next(op for op in module.walk() if isinstance(op, FuncOp))
-    expected = run(function, nest.run_function)
+    rows = function(module)
+    expected = run(rows, nest.run_function)
     reference = (table[indices] * scale[indices, None] + bias[indices, None]).sum(0)
     np.testing.assert_allclose(expected[0], reference, rtol=1e-5)
     passes = level(number, LANES, rows=2).removesuffix(",ember-to-dlc")
     parse_passes(passes, get_all_passes()).apply(make_context(), module)
     module.verify()
-    np.testing.assert_array_equal(run(function, slc.run_function), expected)
+    np.testing.assert_array_equal(run(rows, slc.run_function), expected)

@@ -1043,3 +1043,38 @@ func.func @f(%table: memref<6x4xf32>, %out: memref<2x4xf32>, %n: index) {
   func.return
 }
 // CHECK: 'dlc.advance' expects ancestor op to be one of 'slc.callback', 'dlc.case'
+
+// -----
+
+// The length of the first fiber is not that of the second
+func.func @f(%counts: memref<2xindex>, %x: memref<4xf64>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  dlc.access {
+    %bs = dlc.unit %c0 to %c2 step %c1 : index, index
+    %b = dlc.variable %bs : !slc.stream<index>
+    %n = slc.load %counts, %b : memref<2xindex>, !slc.stream<index>
+    %es = dlc.unit %c0 to %n step %c1 in %bs : index, !slc.stream<index>
+    %e = dlc.variable %es : !slc.stream<index>
+    %v = slc.load %x, %e : memref<4xf64>, !slc.stream<index>
+    dlc.operand %es beg %n : !slc.stream<index>
+    dlc.operand %es ite %v : !slc.stream<f64>
+    dlc.token %bs end 1
+    dlc.done
+  }
+  dlc.execute {
+    dlc.case 1 {
+      %first = dlc.pop : index
+      scf.for %i = %c0 to %first step %c1 {
+        %a = dlc.pop : f64
+      }
+      %second = dlc.pop : index
+      scf.for %i = %c0 to %first step %c1 {
+        %a = dlc.pop : f64
+      }
+    }
+  }
+  func.return
+}
+// CHECK: case 1 pops index, but next in the queue is 2 x (index, f64 in a loop)
