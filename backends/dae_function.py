@@ -23,7 +23,7 @@ from headrace.backends.dae import build
 from headrace.backends.dae_result import DaeRun, OperationRun
 from headrace.backends.host import specification
 from headrace.backends.signature import TensorSpec, expect_fit, without_fixed
-from headrace.dialects import dlc
+from headrace.dialects import dlc, slc
 from headrace.dialects.dlc_resources import check_resources
 from headrace.dialects.functions import argument_names, argument_part, main_function, returned
 from headrace.interpreters.linalg import interpret
@@ -31,7 +31,7 @@ from headrace.interpreters.nest_entry import entry_operations
 from headrace.simulators.dae.execute import execute
 from headrace.simulators.dae.machine import DaeMachine
 from headrace.simulators.dae.program import Program
-from headrace.simulators.dae.timing import Fidelity, simulate
+from headrace.simulators.dae.timing import Fidelity, check_fidelity, simulate
 from headrace.storage.bfloat16 import in_type
 from headrace.storage.errors import InputError
 from headrace.storage.levels import Array, Format, Storage
@@ -125,10 +125,13 @@ class DaeFunction:
         floats are computed only where an integer may depend on one. The outputs are torch tensors
         if an argument is one.
 
-        Raises `InputError` for arguments that do not fit, for an index outside of its tensor, and
-        for an operation that does not fit in the machine.
+        Raises `InputError` for arguments that do not fit, for an index outside of its tensor, for
+        an operation that does not fit in the machine, and where passes are missing, so that none
+        would run there.
         """
+        check_fidelity(fidelity)
         described = dae_machine(machine)
+        self._expect_decoupled()
         for function in self.operations.values():
             check_resources(function, described.layers, described.lanes, described.storage_bytes)
         given = without_fixed(args, len(self.arguments), self.fixed)
@@ -172,6 +175,20 @@ class DaeFunction:
         ]
         return DaeRun(tuple(results), tuple(storages), shapes, tuple(runs), self.notes)
 
+    def _expect_decoupled(self) -> None:
+        """Raise `InputError` if passes are missing, so that nothing would be timed."""
+        for name, one in self.operations.items():
+            if any(isinstance(op, slc.ForOp) for op in one.walk()):
+                raise InputError(
+                    f"@{name} has loops of the access unit, but no program of it; add ember-to-dlc "
+                    "to the pipeline"
+                )
+        if self.operations and not any(_is_decoupled(one) for one in self.operations.values()):
+            raise InputError(
+                "no operation has a program of the access unit; add ember-decouple and "
+                "ember-to-dlc to the pipeline"
+            )
+
     def _arguments(self, args: Sequence[object]) -> list[Array]:
         """All arguments of the entry function, in its order."""
         if len(args) != len(self.arguments):
@@ -186,6 +203,7 @@ class DaeFunction:
         for spec, value in zip(self.arguments, args, strict=True):
             stored = storage_of(value, name=f"argument {spec.name}")
             expect_fit(spec, stored.shape, stored.values, sizes)
+            _expect_integers(spec, stored.values)
             values[spec.name] = stored
         found: list[Array] = []
         for place, name in enumerate(argument_names(function)):
@@ -199,6 +217,15 @@ def dae_machine(given: DaeMachine | str | Path | None) -> DaeMachine:
     if isinstance(given, DaeMachine):
         return given
     return DaeMachine() if given is None else DaeMachine.load(given)
+
+
+def _expect_integers(spec: TensorSpec, values: Array) -> None:
+    """Indices that are no integers are refused, as by PyTorch, even where they are whole."""
+    if spec.dtype.startswith("int") and values.dtype.kind not in "iu" and values.size:
+        raise InputError(
+            f"argument {spec.name} has elements of type {values.dtype}, but must be {spec.dtype}; "
+            "convert them"
+        )
 
 
 def _is_decoupled(function: func.FuncOp) -> bool:

@@ -39,7 +39,7 @@ class OperationRun:
         l2, llc, memory = self.timing.lines
         return {
             "name": self.name,
-            "cycles": self.timing.cycles,
+            "cycles": math.ceil(self.timing.cycles),
             "tokens": self.tokens,
             "words": self.words,
             "bound_by": self.timing.bound_by,

@@ -45,7 +45,7 @@ ACCOUNTING = (
 MACHINE = (
     f"TOML file whose [memory] may say {_names(MemoryDescription)}, "
     f"with --target step [step] {_names(StepMachine)}; "
-    "with --target dae [dae], see docs/design/access_execute_timing.md"
+    "with --target dae [dae]; see docs/machines.md"
 )
 
 
@@ -101,7 +101,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--accounting", metavar="A", help=ACCOUNTING)
     run.add_argument("--timing-only", action="store_true", help="cycles without values")
     run.add_argument(
-        "--estimate", action="store_true", help="cycles by a formula instead of a simulation"
+        "--estimate",
+        action="store_true",
+        help="cycles by a formula, not a simulation (dae: a lower bound)",
     )
     run.add_argument(
         "--fifos",

@@ -66,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
     with progress(options.json) as bar:
         task = bar.add_task("compiling", total=None)
         program, args, module = _load(options)
-        bar.update(task, description="simulating")
+        compiles = " (the first run on a computer compiles the simulator)"
+        note = compiles if options.target == "dae" else ""
+        bar.update(task, description=f"simulating{note}")
         estimated = isinstance(program, Program) and options.estimate
         result = None if estimated else _simulate(options, program, args)
     if result is None:

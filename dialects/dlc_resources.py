@@ -50,7 +50,12 @@ def check_resources(function: FuncOp, layers: int, lanes: int, storage_bytes: in
         needed = resources_of(access)
         for resource, has, needs, remedy in (
             ("layers", layers, needed.layers, "nest fewer loops"),
-            ("lanes", lanes, needed.lanes, "vectorize with fewer lanes"),
+            (
+                "lanes",
+                lanes,
+                needed.lanes,
+                f"give a pipeline with ember-vectorize{{lanes={lanes}}} in place of a level",
+            ),
             ("bytes of storage", storage_bytes, needed.storage_bytes, "vectorize with fewer lanes"),
         ):
             if needs > has:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects import arith, func, tensor
+from xdsl.dialects import arith, bufferization, func, tensor
 from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyTensorType, ModuleOp
 from xdsl.dialects.linalg.abstract_ops import LinalgStructuredOperation
 from xdsl.dialects.linalg.ops import BroadcastOp, IndexOp, ReduceOp
@@ -93,6 +93,9 @@ def interpret_known(
             raise InputError(
                 f"argument {position} of @{name} has shape {array.shape}, not {argument.type}"
             )
+        if array.dtype.kind == "f" and _is_only_read_as_buffer(argument):
+            values[argument] = array
+            continue
         with np.errstate(invalid="ignore"):
             converted = array.astype(dtype(argument.type), copy=False)
         if converted.dtype.kind in "iub" and not np.array_equal(converted, array):
@@ -112,6 +115,14 @@ def interpret_known(
             elif all(operand in values for operand in op.operands):
                 values[op.results[0]] = _run(op, values)
     raise InputError(f"@{name} does not end in func.return")
+
+
+def _is_only_read_as_buffer(argument: SSAValue) -> bool:
+    """Whether an argument, such as a table of floats, is given its type where it is used."""
+    if np.dtype(dtype(argument.type)).kind != "f":
+        return False
+    uses = [use.operation for use in argument.uses]
+    return bool(uses) and all(isinstance(op, bufferization.ToBufferOp) for op in uses)
 
 
 def _run(op: Operation, values: Values) -> Array:

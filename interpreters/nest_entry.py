@@ -48,7 +48,8 @@ def interpret_nests(module: ModuleOp, args: Sequence[Any]) -> list[Array]:
 
 
 def _to_buffer(op: Operation, operands: Sequence[Array]) -> list[Array]:
-    return [as_typed(operands[0], op.results[0].type)]
+    assert isinstance(op, bufferization.ToBufferOp)
+    return [as_typed(operands[0], op.results[0].type, copy=op.read_only is None)]
 
 
 def _to_tensor(op: Operation, operands: Sequence[Array]) -> list[Array]:

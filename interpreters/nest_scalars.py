@@ -73,11 +73,15 @@ def exact_dtype(type: Attribute) -> np.dtype[Any]:
     return found
 
 
-def as_typed(value: npt.ArrayLike, type: Attribute) -> npt.NDArray[Any]:
-    """`value` as an array of the element type of `type`, rounded where that is bf16."""
+def as_typed(value: npt.ArrayLike, type: Attribute, copy: bool = True) -> npt.NDArray[Any]:
+    """
+    `value` as an array of the element type of `type`, rounded where that is bf16.
+
+    Without `copy` it is `value` itself if that has the type.
+    """
     if isinstance(element_of(type), BFloat16Type):
         return round_to_bfloat16(np.asarray(value))
-    return np.asarray(value).astype(exact_dtype(type))
+    return np.asarray(value).astype(exact_dtype(type), copy=copy)
 
 
 def _floor_quotient(x: Any, y: Any) -> Any:

@@ -45,14 +45,14 @@ class EmberBatchRowsPass(ModulePass):
 
     A loop over rows is left, with the reason as attribute `headrace.refused`, if there is another
     loop in its body or the access unit sums lengths or stores there, if its step is not 1, or if a
-    batch may be longer than `queue`, the words that the data queue holds. Rows of unknown length
-    are taken to fit.
+    batch may be longer than `queue`, the words of a chunk of the data queue, which is half of it.
+    Rows of unknown length are taken to fit.
     """
 
     name = "ember-batch-rows"
 
     rows: int = 16
-    queue: int = 8192
+    queue: int = 4096
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.rows < 2 or self.queue < 1:

@@ -38,7 +38,7 @@ class EmberBufferPass(ModulePass):
 
     A loop is left, with the reason as attribute `headrace.refused`, if the core cannot know its
     bounds, if it has several callbacks, whose order would change, if no loop is around it, or if a
-    row is longer than `queue`, the words that the data queue holds.
+    row is longer than `queue`, the words of a chunk of the data queue, which is half of it.
 
     Elements of memory are updated in the order that they were. One that a whole row is summed into
     lane by lane is summed after the row.
@@ -46,7 +46,7 @@ class EmberBufferPass(ModulePass):
 
     name = "ember-buffer"
 
-    queue: int = 8192
+    queue: int = 4096
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.queue < 1:
@@ -86,10 +86,15 @@ class EmberBufferPass(ModulePass):
                     f"its {word} bound is a stream: rows differ in length, and the core knows none"
                 )
         words = row_words(loop, callbacks[0])
-        if words is not None and words > self.queue:
+        if words is None:
+            return
+        # Numbers of outer loops come with the row, each in a vector of its own if they are padded.
+        numbers = sum(not is_of(loop, value) for value in callbacks[0].inputs)
+        total = words + numbers * loop.lane_count
+        if total > self.queue:
             raise NotPossible(
-                f"a row of {words} words does not fit into a queue of {self.queue}; it is sent in "
-                "pieces"
+                f"a row of {words} words, {total} with the numbers of outer loops, does not fit "
+                f"into a queue of {self.queue}; it is sent in pieces"
             )
 
 

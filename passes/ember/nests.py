@@ -28,6 +28,10 @@ def nests(module: ModuleOp, name: str) -> list[func.FuncOp]:
             )
     found = [loop.parent_op() for loop in loops]
     if not found:
+        if any(isinstance(op, slc.ForOp | dlc.AccessOp) for op in module.walk()):
+            raise PassFailedException(
+                f"{name}: the loops of the module are decoupled already; leave this pass out"
+            )
         raise PassFailedException(
             f"{name}: the module has no function with an scf.for that reads memory; import a model "
             "with an embedding operation"

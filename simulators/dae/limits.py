@@ -21,5 +21,6 @@ def queue_misfit(machine: DaeMachine, case: str, words: int) -> str | None:
         return None
     return (
         f"a token of case '{case}' comes after {words} words, but a chunk of the data queue holds "
-        f"{machine.chunk_words}; buffer shorter rows, or give the machine more queue_words"
+        f"{machine.chunk_words}; send rows in pieces with --opt 1 or ember-buffer{{queue="
+        f"{machine.chunk_words}}}, or give the machine more queue_words"
     )

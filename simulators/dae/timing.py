@@ -22,6 +22,13 @@ from headrace.storage.errors import InputError
 Fidelity = Literal["closed_form", "recurrence", "reference"]
 
 
+def check_fidelity(fidelity: str) -> None:
+    """Raise `InputError` for what is no fidelity."""
+    known: tuple[str, ...] = get_args(Fidelity)
+    if fidelity not in known:
+        raise InputError(f"there is no fidelity '{fidelity}'; choose from {', '.join(known)}")
+
+
 @dataclass(frozen=True)
 class Timing:
     """How long a trace takes, and why."""
@@ -85,9 +92,7 @@ def simulate(
     Raises `InputError` for an unknown fidelity. Whether the program fits in the machine at all is
     asked before, by `limits.py` and `dialects/dlc_resources.py`.
     """
-    known: tuple[str, ...] = get_args(Fidelity)
-    if fidelity not in known:
-        raise InputError(f"there is no fidelity '{fidelity}'; choose from {', '.join(known)}")
+    check_fidelity(fidelity)
     if levels is None:
         levels = answering_levels(trace, machine)
     bound = bounds(Demand.of(trace, levels, machine), machine)

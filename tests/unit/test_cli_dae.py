@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
+import headrace
 from headrace.cli.main import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "ember"
@@ -130,3 +132,44 @@ def test_a_loop_nest_alone_gives_what_it_writes(capsys: pytest.CaptureFixture[st
         result = written["result0"]
     np.testing.assert_array_equal(result[1], 1)
     np.testing.assert_array_equal(result[2], 1 + table[[4, 2, 5]].sum(axis=0))
+
+
+BAG = torch.nn.EmbeddingBag(10, 20, mode="sum")
+ARGUMENTS = (torch.tensor([2, 0, 9]), torch.tensor([0, 2]))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        ("canonicalize", "no operation has a program of the access unit; add ember-decouple and"),
+        ("ember-decouple", "loops of the access unit, but no program of it; add ember-to-dlc"),
+        (
+            "ember-decouple,ember-vectorize{lanes=16},ember-to-dlc",
+            r"give a pipeline with ember-vectorize\{lanes=8\} in place of a level",
+        ),
+    ],
+)
+def test_what_the_machine_cannot_run_names_the_passes(pipeline: str, message: str) -> None:
+    function = headrace.compile(BAG, ARGUMENTS, target="dae", pipeline=pipeline)
+    with pytest.raises(headrace.InputError, match=message):
+        function.run(*ARGUMENTS)
+
+
+def test_options_of_another_type_are_refused() -> None:
+    for opt in (True, 2.0):
+        with pytest.raises(headrace.InputError, match=f"no level of optimisation {opt}"):
+            headrace.compile(BAG, ARGUMENTS, target="dae", opt=cast(int, opt))
+    function = headrace.compile(BAG, ARGUMENTS, target="dae")
+    with pytest.raises(headrace.InputError, match="no fidelity 'fast'; choose from closed_form"):
+        function.run(*ARGUMENTS, fidelity=cast(Any, "fast"))
+    for kind in ("float32", "bool"):
+        with pytest.raises(headrace.InputError, match=f"of type {kind}, but must be int64"):
+            function.run(ARGUMENTS[0].numpy().astype(kind), ARGUMENTS[1])
+
+
+@pytest.mark.parametrize("width", [4096, 4104, 8192, 8200])
+def test_rows_beyond_a_chunk_of_the_queue_run(width: int) -> None:
+    bag = torch.nn.EmbeddingBag(10, width, mode="sum")
+    for opt in (2, 3, 4):
+        result = headrace.compile(bag, ARGUMENTS, target="dae", opt=opt).run(*ARGUMENTS)
+        torch.testing.assert_close(result.outputs[0], bag(*ARGUMENTS))

@@ -91,7 +91,7 @@ def test_narrow_floats(element: torch.dtype, mode: str) -> None:
 
 
 def test_narrow_sums_round_once() -> None:
-    """In f16, 2048 + 1 is 2048; in bf16, 256 + 1 is 256: rounded after each row, all 1s were lost."""
+    """In f16, 2048 + 1 is 2048; in bf16, 256 + 1 is 256: rounding each row loses all 1s."""
     for element, large in ((torch.float16, 2048), (torch.bfloat16, 256)):
         table = torch.tensor([[large], [1]]).to(element)
         indices, offsets = torch.tensor([0, 1, 1]), torch.tensor([0])

@@ -3,7 +3,7 @@
 // RUN: not headrace-opt %s -p 'ember-batch-rows{rows=1}' 2>&1 | filecheck %s --check-prefix=ONE
 // RUN: not headrace-opt %s -p 'ember-batch-rows{queue=0}' 2>&1 | filecheck %s --check-prefix=QUEUE
 
-// ONE: error: ember-batch-rows: rows=1 queue=8192 is not possible; a batch has 2 rows or more, and a queue 1 word or more
+// ONE: error: ember-batch-rows: rows=1 queue=4096 is not possible; a batch has 2 rows or more, and a queue 1 word or more
 // QUEUE: error: ember-batch-rows: rows=16 queue=0 is not possible
 
 // The number of rows comes first. The weight of each row gets a row of its own, in front of it; the

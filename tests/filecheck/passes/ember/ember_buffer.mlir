@@ -29,7 +29,7 @@
 // LANES-LABEL: @refused
 
 // SHORT-LABEL: @score
-// SHORT: headrace.refused = "ember-buffer: a row of 14 words does not fit into a queue of 13; it is sent in pieces"
+// SHORT: headrace.refused = "ember-buffer: a row of 14 words, 15 with the numbers of outer loops, does not fit into a queue of 13; it is sent in pieces"
 func.func @score(%idx: memref<3xindex>, %tab: memref<6x7xf32>, %out: memref<6xf32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

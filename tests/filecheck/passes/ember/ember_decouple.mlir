@@ -1,7 +1,7 @@
 // RUN: headrace-opt %s -p ember-decouple | filecheck %s
 // RUN: not headrace-opt %s -p ember-decouple,ember-decouple 2>&1 | filecheck %s --check-prefix=TWICE
 
-// TWICE: error: ember-decouple: the module has no function with an scf.for that reads memory; import a model with an embedding operation
+// TWICE: error: ember-decouple: the loops of the module are decoupled already; leave this pass out
 
 // What is read and never written becomes streams, in the order of the nest. The callback reads bag,
 // column and value; the result is never a stream.

@@ -61,7 +61,7 @@
 // ORDER: error: ember-vectorize: the module has no loop of the access unit; use ember-decouple first
 // SEVENTEEN: error: ember-vectorize: lanes=17 is not possible; take 2 to 16
 // QUEUE: error: ember-buffer: queue=0 is not possible; it is 1 or more words
-// ONE: error: ember-batch-rows: rows=1 queue=8192 is not possible; a batch has 2 rows or more, and a queue 1 word or more
+// ONE: error: ember-batch-rows: rows=1 queue=4096 is not possible; a batch has 2 rows or more, and a queue 1 word or more
 
 func.func private @bag(%off: memref<3xindex>, %idx: memref<3xindex>, %tab: memref<6x4xf64>, %out: memref<2x4xf64>) {
   %c0 = arith.constant 0 : index
