@@ -8,7 +8,7 @@ a study goes on after a restart as if it had never stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -138,8 +138,12 @@ def _left(space: Space, points: Floats, history: History) -> Floats:
 
 def _headrace(space: Space, log_objective: bool, options: Mapping[str, Any]) -> Strategy:
     from headrace.autotune.headrace_strategy import Headrace
+    from headrace.autotune.search import Search
 
-    strategy = Headrace(space, log_objective=log_objective, **options)
+    names = {part.name for part in fields(Search)}
+    search = Search(**{name: value for name, value in options.items() if name in names})
+    others = {name: value for name, value in options.items() if name not in names}
+    strategy = Headrace(space, log_objective=log_objective, search=search, **others)
     return Fresh(space, strategy.propose, min(strategy.design, len(space.parameters) + 1))
 
 
