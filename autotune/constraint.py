@@ -22,6 +22,7 @@ Source: "BaCO: A Fast and Portable Bayesian Compiler Optimization Framework", AS
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -79,7 +80,7 @@ class Constraint:
 
         A constraint without names gives a single truth, of shape [].
         """
-        return self._root.truth(columns)
+        return self._root.of(columns)
 
     @property
     def ordered_pairs(self) -> list[tuple[str, str]] | None:
@@ -88,27 +89,22 @@ class Constraint:
 
 
 @dataclass(frozen=True)
-class _Node:
+class _Node(ABC):
     """A part of a constraint; `place` is where it begins in the text."""
 
     kind: Kind
     place: int
 
-    def numbers(self, columns: Columns) -> Numbers:
-        raise NotImplementedError
-
-    def truth(self, columns: Columns) -> Bools:
-        raise NotImplementedError
-
-    def strings(self, columns: Columns) -> npt.NDArray[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def of(self, columns: Columns) -> Any:
+        """[rows] What it is: `Numbers`, truths or strings, by its kind."""
 
 
 @dataclass(frozen=True)
 class _Number(_Node):
     value: Fraction
 
-    def numbers(self, columns: Columns) -> Numbers:
+    def of(self, columns: Columns) -> Numbers:
         return Numbers.constant(self.value)
 
 
@@ -116,7 +112,7 @@ class _Number(_Node):
 class _String(_Node):
     value: str
 
-    def strings(self, columns: Columns) -> npt.NDArray[Any]:
+    def of(self, columns: Columns) -> npt.NDArray[Any]:
         return np.array(self.value, object)
 
 
@@ -124,11 +120,9 @@ class _String(_Node):
 class _Name(_Node):
     name: str
 
-    def numbers(self, columns: Columns) -> Numbers:
-        return Numbers.of(columns[self.name])
-
-    def strings(self, columns: Columns) -> npt.NDArray[Any]:
-        return columns[self.name]
+    def of(self, columns: Columns) -> Any:
+        column = columns[self.name]
+        return Numbers.of(column) if self.kind == "number" else column
 
 
 @dataclass(frozen=True)
@@ -138,10 +132,10 @@ class _Arithmetic(_Node):
     first: _Node
     rest: tuple[tuple[str, _Node], ...]
 
-    def numbers(self, columns: Columns) -> Numbers:
-        found = self.first.numbers(columns)
+    def of(self, columns: Columns) -> Numbers:
+        found: Numbers = self.first.of(columns)
         for sign, operand in self.rest:
-            found = ARITHMETIC[sign](found, operand.numbers(columns))
+            found = ARITHMETIC[sign](found, operand.of(columns))
         return found
 
 
@@ -149,8 +143,8 @@ class _Arithmetic(_Node):
 class _Negative(_Node):
     operand: _Node
 
-    def numbers(self, columns: Columns) -> Numbers:
-        return negative(self.operand.numbers(columns))
+    def of(self, columns: Columns) -> Numbers:
+        return negative(self.operand.of(columns))
 
 
 @dataclass(frozen=True)
@@ -159,11 +153,11 @@ class _Comparison(_Node):
     left: _Node
     right: _Node
 
-    def truth(self, columns: Columns) -> Bools:
+    def of(self, columns: Columns) -> Bools:
+        left, right = self.left.of(columns), self.right.of(columns)
         if self.left.kind == "category":
-            left, right = self.left.strings(columns), self.right.strings(columns)
             return np.asarray(COMPARE[self.sign](left, right), np.bool_)
-        return compare(self.sign, self.left.numbers(columns), self.right.numbers(columns))
+        return compare(self.sign, left, right)
 
 
 @dataclass(frozen=True)
@@ -173,11 +167,11 @@ class _Junction(_Node):
     every: bool
     parts: tuple[_Node, ...]
 
-    def truth(self, columns: Columns) -> Bools:
+    def of(self, columns: Columns) -> Bools:
         join = np.logical_and if self.every else np.logical_or
-        found = self.parts[0].truth(columns)
+        found = self.parts[0].of(columns)
         for part in self.parts[1:]:
-            found = join(found, part.truth(columns))
+            found = join(found, part.of(columns))
         return np.asarray(found, np.bool_)
 
 
@@ -185,8 +179,8 @@ class _Junction(_Node):
 class _Not(_Node):
     operand: _Node
 
-    def truth(self, columns: Columns) -> Bools:
-        return np.logical_not(self.operand.truth(columns))
+    def of(self, columns: Columns) -> Bools:
+        return np.logical_not(self.operand.of(columns))
 
 
 def _ordered_pairs(node: _Node) -> list[tuple[str, str]] | None:

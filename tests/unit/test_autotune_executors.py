@@ -1,7 +1,6 @@
 """Evaluations: whatever they do is an outcome."""
 
 import concurrent.futures
-import importlib.util
 import shlex
 import sys
 import threading
@@ -189,9 +188,8 @@ def test_a_pool_whose_worker_dies_reports_a_failure() -> None:
     assert study.reports("failure") == [(0, {"message": "OSError: the worker is gone"})]
 
 
-def test_a_dask_cluster_needs_dask() -> None:
-    if importlib.util.find_spec("distributed"):
-        pytest.skip("Dask is installed")
+def test_a_dask_cluster_needs_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'dask\[distributed\]'"):
         dask("tcp://localhost:8786")
 
